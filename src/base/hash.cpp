@@ -1,0 +1,78 @@
+#include "base/hash.h"
+
+#include <openssl/evp.h>
+
+#include <fstream>
+#include <memory>
+
+#include "base/error.h"
+
+namespace tapir {
+namespace {
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
+    check(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "SHA-256 starts");
+  }
+  void update(std::string_view bytes) {
+    check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1, "SHA-256 takes bytes");
+  }
+  std::array<std::uint8_t, 32> digest() {
+    std::array<std::uint8_t, 32> out{};
+    unsigned length = 0;
+    check(EVP_DigestFinal_ex(context_.get(), out.data(), &length) == 1, "SHA-256 ends");
+    return out;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+std::string hex(const std::array<std::uint8_t, 32>& digest) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(64);
+  for (const std::uint8_t byte : digest) {
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
+  return out;
+}
+
+}  // namespace
+
+std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
+  Sha256 hash;
+  hash.update(bytes);
+  return hash.digest();
+}
+
+std::string sha256_hex(std::string_view bytes) { return hex(sha256(bytes)); }
+
+std::string sha256_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw Error(ErrorKind::data, "cannot read " + path.string());
+  Sha256 hash;
+  std::string block(1 << 16, '\0');
+  while (in.read(block.data(), static_cast<std::streamsize>(block.size())) || in.gcount() > 0) {
+    hash.update({block.data(), static_cast<std::size_t>(in.gcount())});
+  }
+  return hex(hash.digest());
+}
+
+std::string hash_fields(std::initializer_list<std::string_view> fields) {
+  Sha256 hash;
+  for (const std::string_view field : fields) {
+    hash.update(std::to_string(field.size()));
+    hash.update(":");
+    hash.update(field);
+  }
+  return hex(hash.digest());
+}
+
+std::string short_id(std::initializer_list<std::string_view> fields) {
+  return hash_fields(fields).substr(0, 16);
+}
+
+}  // namespace tapir

@@ -1,0 +1,106 @@
+// The seam between the stages and whoever answers them: an HTTP endpoint, a local student, the gym's teacher and
+// judge, recorded answers. Header target llm_api; no implementation is needed to use it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "records/message.h"
+
+namespace tapir::llm {
+
+// Who answers. Everything here that could change a reply enters the key of every reply.
+struct ModelIdentity {
+  std::string kind;      // "openai", "gym", "student", "recorded"
+  std::string model;     // name at the endpoint, "gym-teacher", ...
+  std::string settings;  // canonical text of what else changes replies (gym knobs, system fingerprint); may be empty
+};
+
+// Names as in the OpenAI API. All of them change results and enter the key.
+struct Sampling {
+  double temperature = 0;
+  double top_p = 1;
+  int max_tokens = 1024;
+  std::optional<std::int64_t> seed;
+  std::vector<std::string> stop;
+  bool logprobs = false;
+  int top_logprobs = 0;
+  bool json_mode = false;
+};
+
+struct ChatRequest {
+  std::string row_id;  // the caller's id; comes back with the reply; not part of the key
+  std::string stage;   // for the accounts; not part of the key
+  int attempt = 0;     // part of the key: asking again after an unreadable reply is a new request
+  Messages messages;
+  Sampling sampling;
+};
+
+// Why there is no answer. Transient kinds are asked again by the next run, terminal ones by `tapir retry`.
+enum class Failure {
+  none,
+  // transient
+  rate_limited,   // 429
+  server_error,   // 5xx
+  connection,     // refused, reset, cut in the middle
+  timeout,        // connect, first byte or total deadline
+  malformed,      // the transport's answer is not what the API promises (half JSON, HTML, no choices)
+  stopped,        // the run was interrupted before an answer came
+  // terminal
+  length,          // finish_reason length: cut at max_tokens
+  content_filter,  // finish_reason content_filter, or a refusal of the endpoint's policy
+  invalid_request,  // 400, 404, 422: the same request will be refused again
+  unauthorized,     // 401, 403
+  budget,           // the cap would be passed: not sent
+};
+std::string_view to_string(Failure failure);
+bool is_transient(Failure failure);
+
+struct Usage {
+  std::int64_t prompt_tokens = 0;
+  std::int64_t cached_prompt_tokens = 0;  // part of prompt_tokens
+  std::int64_t completion_tokens = 0;
+};
+
+struct TokenLogprob {
+  std::string token;
+  double logprob = 0;
+};
+
+struct ChatReply {
+  std::string row_id;
+  std::string key;  // of the request: reply_key()
+  Failure failure = Failure::none;
+  std::string error;  // the endpoint's words, shortened; empty when it answered
+  std::string text;
+  FinishReason finish_reason = FinishReason::stop;
+  Usage usage;
+  std::vector<std::vector<TokenLogprob>> top_logprobs;  // [position][rank], when asked for
+  double seconds = 0;       // of the attempt that ended it
+  double usd = 0;           // charged for all attempts of this call
+  int attempts_charged = 0;  // sends that the endpoint may have charged, retries included; 0 when from the cache
+  bool from_cache = false;   // a durable reply: nothing was sent
+  bool ok() const { return failure == Failure::none; }
+};
+
+using Completion = std::function<void(ChatReply)>;
+
+// Thread-safe.
+class ChatModel {
+ public:
+  virtual ~ChatModel() = default;
+  virtual const ModelIdentity& identity() const = 0;
+  // Blocks while full (back-pressure) or until stop. done: exactly once, on any thread, never inside submit(), not
+  // blocking. After stop is requested, done still comes for every request (Failure::stopped when not admitted).
+  // The model outlives its requests: its destructor waits for them.
+  virtual void submit(ChatRequest request, Completion done, std::stop_token stop) = 0;
+};
+
+// Digest of identity, messages, sampling and attempt: what a durable reply is found by.
+std::string reply_key(const ModelIdentity& identity, const ChatRequest& request);
+
+}  // namespace tapir::llm

@@ -1,0 +1,114 @@
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/bounded_queue.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/random.h"
+#include "base/strings.h"
+#include "test_data.h"
+
+namespace tapir {
+namespace {
+
+TEST(Hash, KnownDigest) {
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_NE(hash_fields({"ab", "c"}), hash_fields({"a", "bc"}));
+}
+
+TEST(Random, StreamsAreNamedAndRepeat) {
+  RandomStream a(1, "stage", "row");
+  RandomStream b(1, "stage", "row");
+  RandomStream c(1, "stage", "other");
+  const auto first = a.next();
+  EXPECT_EQ(first, b.next());
+  EXPECT_NE(first, c.next());
+}
+
+TEST(Random, BelowIsInRangeAndEven) {
+  RandomStream stream(7, "below");
+  std::vector<int> counts(6);
+  for (int i = 0; i < 60000; ++i) ++counts.at(stream.below(6));
+  for (const int count : counts) EXPECT_NEAR(count, 10000, 500);
+}
+
+TEST(Random, ARestoredStreamGoesOn) {
+  RandomStream stream(3, "s");
+  stream.next();
+  const auto state = stream.state();
+  const auto expected = stream.next();
+  stream.restore(state);
+  EXPECT_EQ(stream.next(), expected);
+}
+
+TEST(File, WriteReplacesWhole) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "a.txt";
+  write_file(path, "one");
+  write_file(path, "two");
+  EXPECT_EQ(read_file(path), "two");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(File, MissingFileNamesThePath) {
+  try {
+    read_file("/nonexistent/file");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::data);
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("/nonexistent/file"));
+  }
+}
+
+TEST(Jsonl, MalformedLineIsNamed) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "rows.jsonl";
+  std::string text;
+  for (int i = 1; i <= 16; ++i) text += "{\"id\": " + std::to_string(i) + "}\n";
+  write_file(path, text + "{\"id\": 17,\n");
+  try {
+    for_each_jsonl(path, [](const Json&, const std::string&) {});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("rows.jsonl:17"));
+  }
+}
+
+TEST(Json, DeepNestingIsAnError) {
+  EXPECT_THROW(parse_json(std::string(100000, '['), "text"), Error);
+}
+
+TEST(Strings, NearestSuggestsOnlyWhatIsNear) {
+  EXPECT_EQ(nearest("learning_rat", {"learning_rate", "seed"}), "learning_rate");
+  EXPECT_EQ(nearest("zebra", {"learning_rate", "seed"}), std::nullopt);
+}
+
+TEST(Strings, InvalidUtf8IsReplacedByMaximalSubparts) {
+  EXPECT_EQ(valid_utf8("a\xF0\x9F\x98z"), "a\xEF\xBF\xBDz");
+  EXPECT_EQ(valid_utf8("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_TRUE(is_valid_utf8("h\xC3\xA9llo \xF0\x9F\x98\x80"));
+}
+
+TEST(BoundedQueue, HandsOverEverythingOnce) {
+  BoundedQueue<int> queue(4);
+  std::vector<int> got;
+  {
+    std::jthread consumer([&] {
+      while (auto item = queue.pop()) got.push_back(*item);
+    });
+    for (int i = 0; i < 1000; ++i) EXPECT_TRUE(queue.push(i));
+    queue.close();
+  }
+  EXPECT_FALSE(queue.push(1));
+  EXPECT_EQ(got.size(), 1000U);
+  EXPECT_TRUE(std::is_sorted(got.begin(), got.end()));
+}
+
+}  // namespace
+}  // namespace tapir
