@@ -1,7 +1,8 @@
-// Each prompt template beside the reader of its replies. Templates are files under prompts/, built in, and
-// overridable by a folder of the user; their digest is the prompt version that enters ids and the fingerprint.
-// Every payload stands in a named fence (<instruction> ... </instruction>); a payload that contains a fence's end is
-// escaped, so that text of users can never close it. The gym reads the fences only.
+// Each prompt template beside the reader of its replies. Templates are files under prompts/, built
+// in, and overridable by a folder of the user; their digest is the prompt version that enters ids
+// and the fingerprint. Every payload stands in a named fence (<instruction> ... </instruction>); a
+// payload that contains a fence's end is escaped, so that text of users can never close it. The gym
+// reads the fences only.
 #pragma once
 
 #include <filesystem>
@@ -15,30 +16,38 @@
 
 namespace tapir::prompting {
 
-// The names under prompts/: judge_pair, expand, refine, answer, classify (.md, first "system" part, then "user").
+// The names under prompts/: judge_pair, expand, refine, answer, classify (.md, first "system" part,
+// then "user").
 class PromptSet {
  public:
-  // folder: the user's own templates, taken instead of the built-in ones where a file of that name exists; may be empty.
-  // Error{usage} names the file, the line and the fence that is missing or unknown.
+  // folder: the user's own templates, taken instead of the built-in ones where a file of that name
+  // exists; may be empty. Error{usage} names the file, the line and the fence that is missing or
+  // unknown.
   static PromptSet load(const std::filesystem::path& folder);
 
-  // Judge: instruction and two answers, A and B; asks for an explanation, then the two labelled last lines.
-  Messages judge_pair(const Messages& instruction, std::string_view answer_a, std::string_view answer_b) const;
+  // Judge: instruction and two answers, A and B; asks for an explanation, then the two labelled
+  // last lines.
+  Messages judge_pair(const Messages& instruction, std::string_view answer_a,
+                      std::string_view answer_b) const;
   // The same once more, with what was wrong with the last reply.
-  Messages judge_pair_again(const Messages& instruction, std::string_view answer_a, std::string_view answer_b,
-                            std::string_view last_reply, std::string_view complaint) const;
+  Messages judge_pair_again(const Messages& instruction, std::string_view answer_a,
+                            std::string_view answer_b, std::string_view last_reply,
+                            std::string_view complaint) const;
   // Teacher: one new instruction of the same task, similar length and difficulty, other content.
   // seed may be empty: then the task's description is the start.
-  Messages expand(std::string_view task, std::string_view task_description, std::string_view seed_instruction) const;
+  Messages expand(std::string_view task, std::string_view task_description,
+                  std::string_view seed_instruction) const;
   // Teacher: answer again in the style (its name and its guidance are given).
-  Messages refine(const Messages& instruction, std::string_view current_answer, std::string_view task,
-                  std::string_view style, std::string_view style_guidance) const;
+  Messages refine(const Messages& instruction, std::string_view current_answer,
+                  std::string_view task, std::string_view style,
+                  std::string_view style_guidance) const;
   // Teacher: answer directly in the style.
   Messages answer(const Messages& instruction, std::string_view task, std::string_view style,
                   std::string_view style_guidance) const;
   // Classification: one label of the list between <answer> tags.
-  Messages classify(const Messages& instruction,
-                    const std::vector<std::pair<std::string, std::string>>& tasks_and_descriptions) const;
+  Messages classify(
+      const Messages& instruction,
+      const std::vector<std::pair<std::string, std::string>>& tasks_and_descriptions) const;
 
   // Digest of one template's text; "" when there is no such name.
   std::string version(std::string_view name) const;
@@ -58,7 +67,8 @@ class PromptSet {
 
 // ---- fences ----
 std::string fenced(std::string_view name, std::string_view payload);
-// The payload of the first fence of that name, unescaped; nothing when it is not there or not closed.
+// The payload of the first fence of that name, unescaped; nothing when it is not there or not
+// closed.
 std::optional<std::string> read_fence(std::string_view text, std::string_view name);
 
 // ---- readers of replies: total, never throw ----
@@ -68,8 +78,9 @@ struct PairScores {
   std::string failure;  // "unreadable", "out_of_range"; empty when both scores are there
   bool ok() const { return failure.empty(); }
 };
-// Strict first (two labelled last lines, or two numbers alone on the first line), then tolerant of dress (bold, "/10",
-// fullwidth colon). Never "the first number in the text". Scores outside 1-10 are "out_of_range".
+// Strict first (two labelled last lines, or two numbers alone on the first line), then tolerant of
+// dress (bold, "/10", fullwidth colon). Never "the first number in the text". Scores outside 1-10
+// are "out_of_range".
 PairScores read_pair_scores(std::string_view reply);
 
 struct ReadText {
@@ -79,6 +90,7 @@ struct ReadText {
 };
 ReadText read_expansion(std::string_view reply);  // the new instruction, without dress around it
 ReadText read_answer(std::string_view reply);     // an answer or refinement, trimmed
-ReadText read_label(std::string_view reply, const std::vector<std::string>& labels);  // case-insensitive; "unknown_label"
+ReadText read_label(std::string_view reply,
+                    const std::vector<std::string>& labels);  // case-insensitive; "unknown_label"
 
 }  // namespace tapir::prompting

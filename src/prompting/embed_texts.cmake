@@ -1,0 +1,26 @@
+# tapir_embed_texts(TARGET <target> NAMESPACE <c++ namespace> FUNCTION <name> FILES <files...>)
+# Compiles text files into the target: std::string_view FUNCTION(std::string_view name) gives the text of the file with
+# that name (without its folder and ending), an empty view for any other name.
+function(tapir_embed_texts)
+  cmake_parse_arguments(ARG "" "TARGET;NAMESPACE;FUNCTION" "FILES" ${ARGN})
+  set(body "#include <string_view>\n\nnamespace ${ARG_NAMESPACE} {\n"
+           "std::string_view ${ARG_FUNCTION}(std::string_view name)\;\n"
+           "std::string_view ${ARG_FUNCTION}(std::string_view name) {\n")
+  string(CONCAT code ${body})
+  foreach(file IN LISTS ARG_FILES)
+    get_filename_component(name ${file} NAME_WE)
+    file(READ ${file} text)
+    string(APPEND code "  if (name == \"${name}\") return R\"tapir_text(${text})tapir_text\";\n")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  endforeach()
+  string(APPEND code "  return {};\n}\n}  // namespace ${ARG_NAMESPACE}\n")
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/${ARG_FUNCTION}.cpp)
+  set(before "")
+  if(EXISTS ${output})
+    file(READ ${output} before)
+  endif()
+  if(NOT before STREQUAL code)
+    file(WRITE ${output} "${code}")
+  endif()
+  target_sources(${ARG_TARGET} PRIVATE ${output})
+endfunction()
