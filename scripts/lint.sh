@@ -27,8 +27,10 @@ check() {  # check NAME COMMAND...: every check runs, whatever the ones before s
 }
 
 check_format() {
-  git ls-files -z '*.h' '*.cpp' | xargs -0 -r clang-format-14 --dry-run -Werror ||
-    { echo "run ./dev format"; return 1; }
+  local bad
+  bad=$(git ls-files -z '*.h' '*.cpp' |
+    xargs -0 -r -n 1 -P "$(nproc)" sh -c 'clang-format-14 --dry-run -Werror "$1" 2>/dev/null || echo "$1"' sh | sort)
+  [[ -z $bad ]] || { printf '%s\n' "$bad" "run ./dev format"; return 1; }
 }
 
 tidy_files() {
