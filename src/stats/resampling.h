@@ -1,0 +1,38 @@
+// Bootstrap and sign-flip test on paired differences. All draws come from the caller's stream.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/random.h"
+#include "stats/intervals.h"
+
+namespace tapir::stats {
+
+struct BootstrapOptions {
+  int resamples = 2000;
+  double confidence = 0.95;
+};
+
+// Percentile interval (quantiles by linear interpolation) of the mean of `values`: for a paired
+// comparison, give the differences. REQUIRES: not empty.
+Interval bootstrap_mean(std::span<const double> values, RandomStream& stream,
+                        const BootstrapOptions& options = {});
+
+// The same of the mean over strata of the strata's means, values resampled within each stratum.
+// Empty strata do not count. REQUIRES: at least one value.
+Interval bootstrap_macro_mean(const std::vector<std::vector<double>>& strata, RandomStream& stream,
+                              const BootstrapOptions& options = {});
+
+struct SignFlipOptions {
+  int exact_up_to =
+      20;  // non-zero differences: all 2^n sign patterns are counted; beyond: Monte Carlo
+  int flips = 10000;  // Monte Carlo draws
+};
+
+// Two-sided p of the hypothesis that the differences are symmetric about zero; statistic |sum|.
+// Zeros change nothing. Monte Carlo: (hits + 1) / (flips + 1). 1 when every difference is zero.
+double sign_flip_p(std::span<const double> differences, RandomStream& stream,
+                   const SignFlipOptions& options = {});
+
+}  // namespace tapir::stats
