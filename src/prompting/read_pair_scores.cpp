@@ -112,16 +112,19 @@ int labelled_side(std::string_view label) {
       "the", "final",  "overall",   "score",    "rating", "of",
       "for", "answer", "assistant", "response", "model"};
   int side = -1;
+  bool bare = true;  // a bare "1" or "2" is rather part of a calculation or a list
   for (std::string word : split_whitespace(label)) {
     if (word.ends_with("'s")) word.resize(word.size() - 2);
     bool filler = false;
     for (const std::string_view one : kFiller) filler = filler || word == one;
+    bare = bare && !filler;
     if (filler) continue;
     const int named = word == "a" || word == "1" ? 0 : word == "b" || word == "2" ? 1 : -1;
     if (named < 0 || side >= 0) return -1;
+    if (word == "a" || word == "b") bare = false;
     side = named;
   }
-  return side;
+  return bare ? -1 : side;
 }
 
 struct Score {
@@ -170,7 +173,7 @@ std::optional<Score> tolerant_score(const std::string& line) {
 
 // Both on one line: "Score A: 7, Score B: 8". The second label starts behind the first number.
 std::optional<PairScores> both_on_line(const std::string& line) {
-  for (const std::string_view gap : {",", ";", "|", " and ", " / ", "  ", " "}) {
+  for (const std::string_view gap : {",", ";", "|", " and ", " / ", " "}) {
     std::size_t at = 0;
     while ((at = line.find(gap, at)) != std::string::npos) {
       const std::optional<Score> a = tolerant_score(std::string(trim(line.substr(0, at))));
