@@ -18,21 +18,24 @@ struct ScheduleOptions {
   std::int64_t rows = 0;    // of all rounds
 };
 struct RoundPlan {
-  int round = 1;            // 1..N
-  double alpha = 0;         // min(1, alpha + (round - 1) alpha_step)
-  std::int64_t rows = 0;    // M; the sum over rounds is ScheduleOptions::rows
+  int round = 1;          // 1..N
+  double alpha = 0;       // min(1, alpha + (round - 1) alpha_step)
+  std::int64_t rows = 0;  // M; the sum over rounds is ScheduleOptions::rows
 };
 // Error{usage} for rounds < 1, alpha outside [0, 1], alpha_step < 0, rows < rounds.
 std::vector<RoundPlan> schedule(const ScheduleOptions& options);
 
-// Whole numbers with the given sum, as near to weights as possible (largest remainder; ties by key).
-std::map<std::string, std::int64_t> apportion(std::int64_t sum, const std::map<std::string, double>& weights);
+// Whole numbers with the given sum, as near to weights as possible (largest remainder; ties by
+// key).
+std::map<std::string, std::int64_t> apportion(std::int64_t sum,
+                                              const std::map<std::string, double>& weights);
 
 struct QuotaInput {
-  std::int64_t rows = 0;                                // M
-  double alpha = 0;                                     // α_r
-  std::map<std::string, double> shares;                 // Pr(task), sums to 1
-  std::map<std::string, std::int64_t> easy_available;   // distinct rows of D \ D_S not used so far, by task
+  std::int64_t rows = 0;                 // M
+  double alpha = 0;                      // α_r
+  std::map<std::string, double> shares;  // Pr(task), sums to 1
+  std::map<std::string, std::int64_t>
+      easy_available;  // distinct rows of D \ D_S not used so far, by task
 };
 struct TaskQuota {
   std::int64_t easy = 0;
@@ -40,11 +43,12 @@ struct TaskQuota {
 };
 struct Quotas {
   std::map<std::string, TaskQuota> by_task;
-  std::int64_t easy_short = 0;         // rows that the easy stratum lacked: hard rows stand in for them
-  std::vector<std::string> relaxed;    // one sentence for every share that could not hold, with by how much
+  std::int64_t easy_short = 0;  // rows that the easy stratum lacked: hard rows stand in for them
+  std::vector<std::string>
+      relaxed;  // one sentence for every share that could not hold, with by how much
 };
-// Easy e_t with sum (1 - α) M and e_t <= min(M Pr(t), easy available of t), spread in proportion to Pr(t); hard: the rest
-// of M Pr(t). Both shares then hold.
+// Easy e_t with sum (1 - α) M and e_t <= min(M Pr(t), easy available of t), spread in proportion to
+// Pr(t); hard: the rest of M Pr(t). Both shares then hold.
 Quotas quotas(const QuotaInput& input);
 
 // A row that may enter a mixture.
@@ -54,15 +58,20 @@ struct Candidate {
   int uses = 0;  // in the rounds before
 };
 struct MixtureResult {
-  std::vector<MixtureRow> rows;                       // in training order (shuffled)
-  std::map<std::string, std::int64_t> repeated;       // rows used again, by task: the counted last resort
+  std::vector<MixtureRow> rows;  // in training order (shuffled)
+  std::map<std::string, std::int64_t>
+      repeated;  // rows used again, by task: the counted last resort
   std::vector<std::string> relaxed;
 };
-// Draws without replacement, rows not used so far first, in an order drawn from the stream; a task that lacks rows takes
-// from the other stratum, then repeats. `author` of the rows is left to the caller. Inputs in any order: sorted by id first.
-MixtureResult mix(const Quotas& quotas, std::vector<Candidate> hard, std::vector<Candidate> easy, RandomStream& stream);
+// Draws without replacement, rows not used so far first, in an order drawn from the stream; a task
+// that lacks rows takes from the other stratum, then repeats. `author` of the rows is left to the
+// caller. Inputs in any order: sorted by id first.
+MixtureResult mix(const Quotas& quotas, std::vector<Candidate> hard, std::vector<Candidate> easy,
+                  RandomStream& stream);
 
-// Rows by task that P_r still needs so that quotas can be met without repetition: hard quota minus unused hard rows.
-std::map<std::string, std::int64_t> needed(const Quotas& quotas, const std::vector<Candidate>& hard);
+// Rows by task that P_r still needs so that quotas can be met without repetition: hard quota minus
+// unused hard rows.
+std::map<std::string, std::int64_t> needed(const Quotas& quotas,
+                                           const std::vector<Candidate>& hard);
 
 }  // namespace tapir::curriculum
