@@ -1,0 +1,318 @@
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "gym/families/families.h"
+#include "gym/families/grammar_words.h"
+
+namespace tapir::gym {
+namespace {
+
+struct Setting {
+  std::size_t overrides;
+  std::size_t terms;
+};
+constexpr std::array<Setting, kLevelsBeyond> kSettings = {
+    {{1, 3}, {1, 4}, {2, 4}, {2, 5}, {3, 6}, {3, 8}, {3, 10}}};
+
+struct Rule {
+  int digit;
+  int value;  // what it acts as
+  auto operator<=>(const Rule&) const = default;
+};
+
+struct Problem {
+  std::vector<Rule> overrides;
+  std::vector<int> terms;
+};
+
+int value_of(const Problem& problem, int digit) {
+  for (const Rule& rule : problem.overrides) {
+    if (rule.digit == digit) return rule.value;
+  }
+  return digit;
+}
+
+std::vector<int> replaced_terms(const Problem& problem) {
+  std::vector<int> terms;
+  for (const int term : problem.terms) terms.push_back(value_of(problem, term));
+  return terms;
+}
+
+int last_digit_of_sum(const std::vector<int>& terms) {
+  int sum = 0;
+  for (const int term : terms) sum = (sum + term) % 10;
+  return sum;
+}
+
+// The default rule leads elsewhere; every overridden digit occurs; nothing is replaced twice.
+bool well_formed(const Problem& problem) {
+  for (std::size_t i = 0; i < problem.overrides.size(); ++i) {
+    const Rule& rule = problem.overrides[i];
+    if (value_of(problem, rule.value) != rule.value) return false;
+    if (rule.digit == rule.value) return false;
+    if (!std::count(problem.terms.begin(), problem.terms.end(), rule.digit)) return false;
+    for (std::size_t j = 0; j < i; ++j) {
+      if (problem.overrides[j].digit == rule.digit) return false;
+    }
+  }
+  return last_digit_of_sum(problem.terms) != last_digit_of_sum(replaced_terms(problem));
+}
+
+std::string sum_text(const std::vector<int>& terms) {
+  std::string text;
+  for (const int term : terms) text += (text.empty() ? "" : "+") + std::to_string(term);
+  return text;
+}
+
+struct Addition {
+  int left, right, sum;
+};
+
+std::vector<Addition> additions(const std::vector<int>& terms) {
+  std::vector<Addition> all;
+  int running = terms[0];
+  for (std::size_t i = 1; i < terms.size(); ++i) {
+    const int sum = (running + terms[i]) % 10;
+    all.push_back({running, terms[i], sum});
+    running = sum;
+  }
+  return all;
+}
+
+// What an answer says; a bare result has none of the rest.
+struct Answer {
+  std::vector<Rule> rules;
+  std::vector<int> line;  // the sum with the rule put in
+  std::vector<Addition> additions;
+  int result = 0;
+  bool bare() const { return rules.empty() && line.empty() && additions.empty(); }
+};
+
+std::string written(const Answer& answer) {
+  std::string text;
+  for (const Rule& rule : answer.rules) {
+    text += (text.empty() ? "" : ", ") + std::to_string(rule.digit) + " is " +
+            std::to_string(rule.value);
+  }
+  text += ": " + sum_text(answer.line) + ":";
+  for (const Addition& step : answer.additions) {
+    text += " " + sum_text({step.left, step.right}) + "=" + std::to_string(step.sum);
+  }
+  return text + " #" + std::to_string(answer.result);
+}
+
+bool read_rules(WordReader& reader, Answer& answer) {
+  do {
+    const auto digit = reader.take_digit();
+    if (!digit || !reader.take("is")) return false;
+    const auto value = reader.take_digit();
+    if (!value) return false;
+    answer.rules.push_back({*digit, *value});
+  } while (reader.take(","));
+  return reader.take(":");
+}
+
+bool read_line(WordReader& reader, std::vector<int>& line) {
+  do {
+    const auto digit = reader.take_digit();
+    if (!digit) return false;
+    line.push_back(*digit);
+  } while (reader.take("+"));
+  return true;
+}
+
+bool read_additions(WordReader& reader, Answer& answer) {
+  while (const auto left = reader.take_digit()) {
+    if (!reader.take("+")) return false;
+    const auto right = reader.take_digit();
+    if (!right || !reader.take("=")) return false;
+    const auto sum = reader.take_digit();
+    if (!sum) return false;
+    answer.additions.push_back({*left, *right, *sum});
+  }
+  return true;
+}
+
+std::optional<Answer> read_answer(std::string_view text) {
+  WordReader reader(text);
+  Answer answer;
+  if (!reader.next_is("#")) {
+    if (!read_rules(reader, answer) || !read_line(reader, answer.line)) return std::nullopt;
+    if (!reader.take(":") || !read_additions(reader, answer)) return std::nullopt;
+  }
+  if (!reader.take("#")) return std::nullopt;
+  const auto result = reader.take_digit();
+  if (!result || !reader.done()) return std::nullopt;
+  answer.result = *result;
+  return answer;
+}
+
+// Steps: each rule restated, the sum with the rule put in, each addition from the value the student
+// had before.
+double share_of_valid_steps(const Problem& problem, const Answer& answer) {
+  const std::vector<int> terms = replaced_terms(problem);
+  std::size_t valid = answer.line == terms ? 1 : 0;
+  for (std::size_t i = 0; i < std::min(answer.rules.size(), problem.overrides.size()); ++i) {
+    if (answer.rules[i] == problem.overrides[i]) ++valid;
+  }
+  int before = answer.line.empty() ? terms[0] : answer.line[0];
+  for (std::size_t i = 0; i < answer.additions.size(); ++i) {
+    const Addition& step = answer.additions[i];
+    const bool next_term = i + 1 < terms.size() && step.right == terms[i + 1];
+    if (next_term && step.left == before && step.sum == (before + step.right) % 10) ++valid;
+    before = step.sum;
+  }
+  const std::size_t all = 1 + std::max(answer.rules.size(), problem.overrides.size()) +
+                          std::max(answer.additions.size(), terms.size() - 1);
+  return static_cast<double>(valid) / static_cast<double>(all);
+}
+
+Answer teacher_answer(const Problem& problem) {
+  const std::vector<int> terms = replaced_terms(problem);
+  return {problem.overrides, terms, additions(terms), last_digit_of_sum(terms)};
+}
+
+class Counterfactual final : public TypedFamily<Problem> {
+ public:
+  std::string_view name() const override { return "counterfactual"; }
+  std::string_view task() const override { return "Counterfactual"; }
+  bool has_steps() const override { return true; }
+  std::vector<std::string> level_table() const override {
+    std::vector<std::string> rows;
+    for (const Setting& setting : kSettings) {
+      rows.push_back(std::to_string(setting.overrides) +
+                     (setting.overrides == 1 ? " override, " : " overrides, ") +
+                     std::to_string(setting.terms) + " terms");
+    }
+    return rows;
+  }
+
+ protected:
+  Problem draw(int level, RandomStream& stream) const override;
+  std::string render(const Problem& problem) const override;
+  std::optional<Problem> read(std::string_view prompt) const override;
+  int level_of(const Problem& problem) const override;
+  std::string canonical_of(const Problem& problem) const override;
+  std::string solve(const Problem& problem, Style style) const override;
+  Verdict grade(const Problem& problem, std::string_view response) const override;
+  std::vector<Variant> vary(const Problem& problem, RandomStream& stream) const override;
+};
+
+Problem Counterfactual::draw(int level, RandomStream& stream) const {
+  check(level >= 1 && level <= kLevelsBeyond, "a level of the gym is 1..7");
+  const Setting& setting = kSettings[static_cast<std::size_t>(level - 1)];
+  Problem problem;
+  do {
+    problem = {};
+    for (std::size_t i = 0; i < setting.terms; ++i) problem.terms.push_back(stream.between(0, 9));
+    for (std::size_t i = 0; i < setting.overrides; ++i) {
+      problem.overrides.push_back({stream.choose(problem.terms), stream.between(0, 9)});
+    }
+  } while (!well_formed(problem));
+  return problem;
+}
+
+std::string Counterfactual::render(const Problem& problem) const {
+  std::string text = "Suppose ";
+  for (std::size_t i = 0; i < problem.overrides.size(); ++i) {
+    const Rule& rule = problem.overrides[i];
+    text += (i == 0 ? "" : ", ") + std::to_string(rule.digit) + " is " + std::to_string(rule.value);
+  }
+  return text + ". Last digit of " + sum_text(problem.terms) + "?";
+}
+
+std::optional<Problem> Counterfactual::read(std::string_view prompt) const {
+  WordReader reader(prompt);
+  Problem problem;
+  if (!reader.take("Suppose")) return std::nullopt;
+  do {
+    const auto digit = reader.take_digit();
+    if (!digit || !reader.take("is")) return std::nullopt;
+    const auto value = reader.take_digit();
+    if (!value) return std::nullopt;
+    problem.overrides.push_back({*digit, *value});
+  } while (reader.take(","));
+  if (!reader.take({".", "Last", "digit", "of"})) return std::nullopt;
+  if (!read_line(reader, problem.terms)) return std::nullopt;
+  if (level_of(problem) == 0 || !well_formed(problem)) return std::nullopt;
+  if (trim(prompt) != render(problem)) return std::nullopt;
+  return problem;
+}
+
+// 0 where no level has these settings.
+int Counterfactual::level_of(const Problem& problem) const {
+  for (std::size_t i = 0; i < kSettings.size(); ++i) {
+    if (problem.overrides.size() == kSettings[i].overrides &&
+        problem.terms.size() == kSettings[i].terms) {
+      return static_cast<int>(i) + 1;
+    }
+  }
+  return 0;
+}
+
+// Neither the order of the overrides nor that of the terms changes what is asked.
+std::string Counterfactual::canonical_of(const Problem& problem) const {
+  Problem sorted = problem;
+  std::sort(sorted.overrides.begin(), sorted.overrides.end());
+  std::sort(sorted.terms.begin(), sorted.terms.end());
+  return render(sorted);
+}
+
+std::string Counterfactual::solve(const Problem& problem, Style style) const {
+  const Answer answer = teacher_answer(problem);
+  return style == Style::steps ? written(answer) : "#" + std::to_string(answer.result);
+}
+
+Verdict Counterfactual::grade(const Problem& problem, std::string_view response) const {
+  const auto answer = read_answer(response);
+  if (!answer) return unreadable("Not a line of steps that ends with \"#digit\".");
+  const int expected = last_digit_of_sum(replaced_terms(problem));
+  if (answer->result == last_digit_of_sum(problem.terms)) {
+    return {0, 0, 1, "This is the default rule's answer, not that of the rule supposed."};
+  }
+  Verdict verdict = all_right();
+  verdict.correct = answer->result == expected ? 1 : 0;
+  verdict.steps = answer->bare() ? verdict.correct : share_of_valid_steps(problem, *answer);
+  if (!verdict.right()) {
+    verdict.words = "The digit is " + std::to_string(expected) + ", not " +
+                    std::to_string(answer->result) + ".";
+  } else if (verdict.steps < 1) {
+    verdict.words = "The digit is right, but a step does not hold.";
+  }
+  return verdict;
+}
+
+std::vector<Variant> Counterfactual::vary(const Problem& problem, RandomStream& stream) const {
+  const Answer right = teacher_answer(problem);
+  Answer result = right;
+  result.result = (right.result + stream.between(1, 9)) % 10;
+  Answer sum = right;
+  Addition& step = sum.additions[stream.below(sum.additions.size())];
+  step.sum = (step.sum + stream.between(1, 9)) % 10;
+  Answer rule = right;
+  rule.rules[0].value = (rule.rules[0].value + stream.between(1, 9)) % 10;
+  Answer line = right;
+  line.line.back() = (line.line.back() + stream.between(1, 9)) % 10;
+  const std::string text = written(right);
+  return {
+      {"result_changed", 'C', written(result)},
+      {"bare_result_changed", 'C', "#" + std::to_string(result.result)},
+      {"default_rule", 'C', "#" + std::to_string(last_digit_of_sum(problem.terms))},
+      {"addition_changed", 'S', written(sum)},
+      {"rule_misquoted", 'S', written(rule)},
+      {"term_miscopied", 'S', written(line)},
+      {"no_result", 'F', text.substr(0, text.size() - 3)},
+      {"two_digits", 'F', "#1" + std::to_string(right.result)},
+      {"more_white_space", 0, replace_all(text, " ", "  ") + "\n"},
+  };
+}
+
+}  // namespace
+
+const Family& counterfactual_family() {
+  static const Counterfactual family;
+  return family;
+}
+
+}  // namespace tapir::gym
