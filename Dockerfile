@@ -7,7 +7,7 @@ COPY dev ./
 COPY scripts/setup.sh scripts/
 RUN ./dev setup
 COPY . .
-RUN ./dev build && cmake --install build --prefix /usr/local --strip
+RUN ./dev build && cmake --install build --prefix /usr/local
 
 FROM debian:12-slim
 RUN apt-get update -q \

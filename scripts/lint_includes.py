@@ -44,7 +44,7 @@ def arguments(text):
 
 
 def own(words):
-    return {re.sub(r"^tapir(::|_)", "", word) for word in words if re.match(r"tapir(::|_)", word)} - {"options"}
+    return {re.sub(r"^tapir(::|_)", "", word) for word in words if re.match(r"tapir(::|_)", word)} - {"options", "torch"}
 
 
 def read_links(cmake_file):
