@@ -1,6 +1,6 @@
-// The run store: one SQLite file (WAL, synchronous=FULL) with typed reads and writes. The schema is documented in
-// docs/run_store.md. Rows are written by one writer thread that groups them into commits (at the latest after 16 rows
-// or 5 ms); reads see what is committed.
+// The run store: one SQLite file (WAL, synchronous=FULL) with typed reads and writes. The schema is
+// documented in docs/run_store.md. Rows are written by one writer thread that groups them into
+// commits (at the latest after 16 rows or 5 ms); reads see what is committed.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,9 @@ struct StageRecord {
   std::string name;         // "s0", "difficulty", "tapir/round-2/train"
   std::string fingerprint;  // of the recipe keys it reads and of the stages before it
   bool finished = false;
-  Ledger ledger;        // as of its end
-  double seconds = 0;   // over all sittings
-  std::string info;     // JSON object of figures for the report; may be empty
+  Ledger ledger;       // as of its end
+  double seconds = 0;  // over all sittings
+  std::string info;    // JSON object of figures for the report; may be empty
 };
 
 // What an endpoint sent back for one request: raw, paid for.
@@ -35,9 +35,10 @@ struct ReplyRecord {
   std::string key;
   std::string row_id;
   std::string stage;
-  std::string role;   // "teacher", "judge"
+  std::string role;  // "teacher", "judge"
   std::string model;
-  std::string status;  // "ok", or a llm::Failure name ("rate_limited", ...), "unknown" (in flight at a kill)
+  std::string status;  // "ok", or a llm::Failure name ("rate_limited", ...), "unknown" (in flight
+                       // at a kill)
   std::string text;
   std::string error;
   FinishReason finish_reason = FinishReason::stop;
@@ -47,6 +48,8 @@ struct ReplyRecord {
   double usd = 0;
   double seconds = 0;
   int sends = 0;  // attempts that left this machine for this key, over all sittings
+  std::string
+      top_logprobs;  // JSON [[["token", logprob], ...] per position], when asked for; else empty
 };
 
 // Sums over replies, for accounts and the report.
@@ -61,7 +64,7 @@ struct UsageRow {
 struct ExamRow {
   std::string student;  // "s0", "tapir/round-2"
   std::string item_id;
-  std::string set;      // "uniform", "pool", "beyond", "held_out"
+  std::string set;  // "uniform", "pool", "beyond", "held_out"
   std::string family;
   int level = 0;
   std::string answer;
@@ -75,9 +78,9 @@ struct TeachRow {
   int round = 0;
   std::string instruction_id;  // of an accepted row
   std::string task;
-  std::string outcome;         // "kept", or the reason of rejection ("near_duplicate", "held_out", ...)
+  std::string outcome;  // "kept", or the reason of rejection ("near_duplicate", "held_out", ...)
   std::string parent_id;
-  std::string text;            // of a rejected row
+  std::string text;  // of a rejected row
 };
 
 struct TrainRecord {
@@ -88,14 +91,21 @@ struct TrainRecord {
   std::string digest;  // SHA-256 of model.safetensors (sharded: of all shards in order)
 };
 
+// create: opens, and makes the file when it is not there. read_write, read_only: the file must be
+// there.
 enum class OpenMode { create, read_write, read_only };
 
-// Thread-safe. Writes are queued (bounded) and made durable in order; flush() waits for all of them. A failure of the
-// writer (disk full) is kept and thrown as Error{data} by the next call. The file is usable afterwards.
+// Thread-safe. Writes are queued (bounded) and made durable in order; flush() waits for all of
+// them. Every read first waits for what was queued before it; reply() only where that very reply is
+// still queued. The end of the store makes durable what is queued. A failure of the writer (disk
+// full) is kept and thrown as Error{data} by every later call; the commit that failed is rolled
+// back, so the file is usable by the next one to open it. A row that two stages wrote is kept for
+// both; reads give the one written last.
 class RunStore {
  public:
-  // Error{data}: a newer schema, not a store, read-only folder. On a network file system WAL does not work: a rollback
-  // journal is used and journal_note() says so. The run folder's lock is RunLock's work, not the store's.
+  // Error{data}: a newer schema, not a store, read-only folder. On a network file system WAL does
+  // not work: a rollback journal is used and journal_note() says so. The run folder's lock is
+  // RunLock's work, not the store's.
   static std::unique_ptr<RunStore> open(const std::filesystem::path& file, OpenMode mode);
   virtual ~RunStore() = default;
   virtual std::string journal_note() const = 0;
@@ -105,30 +115,39 @@ class RunStore {
   virtual std::optional<std::string> meta(std::string_view key) const = 0;
 
   // ---- stages ----
-  // Begins or goes on; an unfinished stage of another fingerprint must be dropped first.
+  // Begins or goes on; a stage of another fingerprint must be dropped first (Error{bug}). A
+  // finished stage stays so.
   virtual void begin_stage(std::string_view name, std::string_view fingerprint) = 0;
-  // Error{bug} when the ledger does not balance.
-  virtual void finish_stage(std::string_view name, const Ledger& ledger, double seconds, std::string_view info) = 0;
+  // seconds: of this sitting, added to those before. Durable on return. Error{bug} when the ledger
+  // does not balance.
+  virtual void finish_stage(std::string_view name, const Ledger& ledger, double seconds,
+                            std::string_view info) = 0;
   virtual void add_stage_seconds(std::string_view name, double seconds) = 0;
-  // Removes the stage and every row it wrote. Replies stay: what was paid for is found again by its key.
+  // Removes the stage and every row it wrote. Replies stay: what was paid for is found again by its
+  // key.
   virtual void drop_stage(std::string_view name) = 0;
   virtual std::optional<StageRecord> stage(std::string_view name) const = 0;
   virtual std::vector<StageRecord> stages() const = 0;
 
   // ---- ledger: one outcome per row of a stage; a later one replaces an earlier one ----
-  virtual void put_outcome(std::string_view stage, std::string_view row_id, Outcome outcome, std::string_view reason) = 0;
+  virtual void put_outcome(std::string_view stage, std::string_view row_id, Outcome outcome,
+                           std::string_view reason) = 0;
   // Counts of put_outcome; `in` is left 0, the caller knows it.
   virtual Ledger count_outcomes(std::string_view stage) const = 0;
   virtual std::map<std::string, Outcome> outcomes(std::string_view stage) const = 0;
 
   // ---- rows; `stage` is who wrote them (drop_stage). Same primary key again: replaced ----
   virtual void put_instruction(std::string_view stage, const Instruction& instruction) = 0;
-  virtual void set_task(std::string_view stage, std::string_view instruction_id, std::string_view task,
-                        double confidence) = 0;  // kept beside the instruction: dropping the stage clears it
+  virtual void set_task(
+      std::string_view stage, std::string_view instruction_id, std::string_view task,
+      double confidence) = 0;  // kept beside the instruction: dropping the stage clears it
   virtual void put_response(std::string_view stage, const Response& response) = 0;
   virtual void put_judgment(std::string_view stage, const Judgment& judgment) = 0;
   virtual void put_fit(std::string_view stage, const Fit& fit) = 0;
+  // Rows with an instruction id are told apart by (arm, round, id, outcome) and keep their place
+  // when replaced; rows without one are all kept.
   virtual void put_teach_row(std::string_view stage, const TeachRow& row) = 0;
+  // Replaces the whole mixture of that arm and round.
   virtual void put_mixture(std::string_view stage, std::string_view arm, int round,
                            const std::vector<MixtureRow>& rows) = 0;
   virtual void put_exam_row(std::string_view stage, const ExamRow& row) = 0;
@@ -150,19 +169,27 @@ class RunStore {
   virtual std::vector<TrainRecord> trainings() const = 0;
 
   // ---- replies ----
+  // The same key again: usd, seconds, sends (and the tokens that usage() counts) add up; the rest
+  // is replaced, but an ok reply never by another status. Status "unknown" books a request before
+  // it leaves.
   virtual void put_reply(const ReplyRecord& reply) = 0;
-  // Before a request leaves: books it as "unknown" until put_reply says otherwise. done() runs on the writer thread once
-  // it is durable; it must not block.
+  // done() runs exactly once on the writer thread, once the reply is durable or the writer has
+  // failed (throw_if_failed() tells); it must not block and not read. Never blocks itself: the
+  // caller bounds what is in flight. When this throws, done() is not called.
   virtual void put_reply_then(const ReplyRecord& reply, std::function<void()> done) = 0;
   virtual std::optional<ReplyRecord> reply(std::string_view key) const = 0;
   virtual std::vector<UsageRow> usage() const = 0;
-  // Copies every ok reply of another run that is not here yet (--reuse). Returns how many.
+  // Copies every ok reply of another run that is not here yet (--reuse), as spent nothing. Returns
+  // how many.
   virtual std::int64_t copy_replies_from(const std::filesystem::path& other_store) = 0;
 
   virtual void flush() = 0;
+  // Throws the kept failure of the writer, if there is one; never waits.
+  virtual void throw_if_failed() const = 0;
 };
 
-// The lock of a run folder: one process at a time. Error{usage} names the holder (pid, host, since when).
+// The lock of a run folder: one process at a time. Error{usage} names the holder (pid, host, since
+// when).
 class RunLock {
  public:
   explicit RunLock(const std::filesystem::path& run_dir);
