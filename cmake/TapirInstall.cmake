@@ -10,7 +10,7 @@ if(TARGET tapir)
     # What lies in site-packages is ours to carry (libtorch_cpu, libc10, libgomp, libcudart, libcupti); the rest is Debian's.
     install(RUNTIME_DEPENDENCY_SET tapir_dependencies
             PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|stdc\\+\\+|gcc_s)\\.so"
-            POST_INCLUDE_REGEXES "/site-packages/" "/dist-packages/"
+            POST_INCLUDE_REGEXES "/site-packages/" "/dist-packages/" "/torch/lib/"
             POST_EXCLUDE_REGEXES ".*"
             LIBRARY DESTINATION ${TAPIR_LIBRARIES})
   endif()

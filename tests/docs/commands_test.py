@@ -20,7 +20,7 @@ from pathlib import Path
 RUN_MARK = "<!-- run -->"
 # Programs of the system that documents may show; they are not checked any further.
 SYSTEM = {"apt-get", "cat", "cd", "cp", "curl", "docker", "export", "git", "head", "jq", "ls", "mkdir", "ninja", "nvidia-smi",
-          "pip", "python3", "rm", "sudo", "tail", "taskset", "timeout", "xdg-open"}
+          "pip", "python", "python3", "rm", "sudo", "tail", "taskset", "timeout", "xdg-open"}
 OUR_TOOLS = {"cmake", "ctest"}
 LIMIT = 300  # seconds for one block that is run
 
@@ -98,6 +98,8 @@ class Checker:
         program = words[0]
         if program == "sudo":
             program, words = words[1], words[1:]
+        if program.startswith(".venv"):
+            program = Path(program).name
         if program in ("tapir", "build/tapir"):
             self.check_tapir(where, words)
         elif program == "./dev":
