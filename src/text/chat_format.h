@@ -1,7 +1,9 @@
 // How a conversation becomes tokens, and which of them are learnt. A table of formats as data.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,26 +18,34 @@ struct EncodedExample {
   std::vector<std::uint8_t> loss;  // 1: this token is predicted and learnt; same length as tokens
 };
 
-// Immutable; thread-safe. Control tokens are written by id only; what a message says can never become one.
+// Immutable; thread-safe. Control tokens are written by id only; what a message says can never
+// become one.
 class ChatFormat {
  public:
   virtual ~ChatFormat() = default;
   virtual std::string_view name() const = 0;
-  // The conversation up to where the assistant begins to answer.
+  // The conversation up to where the assistant begins to answer. encode_example() of the same
+  // conversation with an answer begins with exactly these tokens. Error{data}: no message, a role
+  // or an order that the format does not know, an answer at the end.
   virtual std::vector<TokenId> encode_prompt(const Messages& messages) const = 0;
   // Every segment; the end-of-turn token after a segment with loss is supervised too.
   virtual EncodedExample encode_example(const Example& example) const = 0;
   // Tokens that end the assistant's turn.
   virtual std::vector<TokenId> stop_tokens() const = 0;
+  // The answer itself, from decoded tokens of a turn: without the blanks that some formats put
+  // around it.
+  virtual std::string answer_text(std::string_view decoded) const = 0;
 };
 
-// format: a name of the table, or "auto": found from the folder's own chat_template. Error{data} lists the known ones.
+// format: a name of the table, or "auto": found from the folder's own chat_template. Error{data}
+// lists the known ones.
 std::shared_ptr<const ChatFormat> load_chat_format(const std::filesystem::path& folder,
                                                    std::shared_ptr<const Tokenizer> tokenizer,
                                                    std::string_view format = "auto");
 
 std::vector<std::string> chat_format_names();
-// The Jinja template that transformers needs to render the same, and the special tokens the format uses.
+// The Jinja template that transformers needs to render the same, and the special tokens the format
+// uses.
 std::string chat_template(std::string_view format);
 std::vector<std::string> chat_special_tokens(std::string_view format);
 

@@ -1,4 +1,5 @@
-// Tokenizers as Hugging Face folders describe them (tokenizer.json + tokenizer_config.json), with the same ids.
+// Tokenizers as Hugging Face folders describe them (tokenizer.json + tokenizer_config.json), with
+// the same ids.
 #pragma once
 
 #include <cstdint>
@@ -20,19 +21,24 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
   // Text from users and teachers: special tokens written out in the text stay ordinary text.
   virtual std::vector<TokenId> encode(std::string_view utf8) const = 0;
-  // As the `tokenizers` package does: added tokens in the text are recognised; the post-processor's tokens (begin of
-  // text) are added when add_special_tokens.
-  virtual std::vector<TokenId> encode_with_specials(std::string_view utf8, bool add_special_tokens) const = 0;
+  // As the `tokenizers` package does: added tokens in the text are recognised; the post-processor's
+  // tokens (begin of text) are added when add_special_tokens.
+  virtual std::vector<TokenId> encode_with_specials(std::string_view utf8,
+                                                    bool add_special_tokens) const = 0;
   // Invalid UTF-8 that byte tokens form is replaced by U+FFFD.
   virtual std::string decode(std::span<const TokenId> ids, bool skip_special_tokens) const = 0;
   virtual std::optional<TokenId> token_to_id(std::string_view token) const = 0;
-  virtual std::string id_to_token(TokenId id) const = 0;
-  virtual std::int64_t vocab_size() const = 0;  // added tokens included
+  virtual std::string id_to_token(
+      TokenId id) const = 0;                    // as written in tokenizer.json; empty: no such id
+  virtual std::int64_t vocab_size() const = 0;  // the highest id + 1, added tokens included
+  // A control token: encode() never gives it, decode() can leave it out.
+  virtual bool is_special(TokenId id) const = 0;
   virtual std::optional<TokenId> bos_token() const = 0;
   virtual std::optional<TokenId> eos_token() const = 0;
 };
 
-// Reads tokenizer.json and tokenizer_config.json. Error{data} names the file and any component that is not supported.
+// Reads tokenizer.json and tokenizer_config.json. Error{data} names the file and any component that
+// is not supported.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
 struct BpeTrainerOptions {
@@ -43,8 +49,8 @@ struct BpeTrainerOptions {
   std::string pattern = R"( ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]|\s)";
 };
 
-// Trains a byte-level BPE. Deterministic: ties go to the pair whose strings come first. Returns tokenizer.json's text,
-// loadable by load_tokenizer() and by the `tokenizers` package.
+// Trains a byte-level BPE. Deterministic: ties go to the pair whose strings come first. Returns
+// tokenizer.json's text, loadable by load_tokenizer() and by the `tokenizers` package.
 std::string train_bpe(std::span<const std::string> texts, const BpeTrainerOptions& options);
 
 }  // namespace tapir::text
