@@ -74,6 +74,8 @@ class WordReader {
     if (done() || words_[at_][0] < '0' || words_[at_][0] > '9') return std::nullopt;
     return words_[at_++][0] - '0';
   }
+  // The next word, whatever it is. REQUIRES: !done().
+  const std::string& take_any() { return words_[at_++]; }
   // The rest of the line.
   Words rest() const {
     return Words(words_.begin() + static_cast<std::ptrdiff_t>(at_), words_.end());
