@@ -9,8 +9,9 @@
 
 namespace tapir::llm {
 
-// Gives requests one by one; nothing when there are no more for now. After a reply was taken in by the sink the
-// source is asked again (so a sink can queue a second order or a repair). Called on the caller's thread only.
+// Gives requests one by one; nothing when there are no more for now. After a reply was taken in by
+// the sink the source is asked again (so a sink can queue a second order or a repair). Called on
+// the caller's thread only.
 class RequestSource {
  public:
   virtual ~RequestSource() = default;
@@ -29,9 +30,9 @@ struct AskOptions {
   std::size_t max_in_flight = 256;
 };
 
-// Returns when the source is dry and every reply was taken in. After stop nothing new is asked for; replies to what
-// was admitted are still taken in. Exceptions of source or sink stop the loop, wait for what is in flight, and
-// are rethrown. Thread: the caller's.
+// Returns when the source is dry and every reply was taken in. After stop nothing new is asked for;
+// replies to what was admitted are still taken in. Exceptions of source or sink stop the loop, wait
+// for what is in flight, and are rethrown. Thread: the caller's.
 void ask_all(ChatModel& model, RequestSource& source, ReplySink& sink, const AskOptions& options,
              std::stop_token stop);
 

@@ -1,5 +1,6 @@
-// The seam between the stages and whoever answers them: an HTTP endpoint, a local student, the gym's teacher and
-// judge, recorded answers. Header target llm_api; no implementation is needed to use it.
+// The seam between the stages and whoever answers them: an HTTP endpoint, a local student, the
+// gym's teacher and judge, recorded answers. Header target llm_api; no implementation is needed to
+// use it.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "records/message.h"
@@ -17,7 +19,8 @@ namespace tapir::llm {
 struct ModelIdentity {
   std::string kind;      // "openai", "gym", "student", "recorded"
   std::string model;     // name at the endpoint, "gym-teacher", ...
-  std::string settings;  // canonical text of what else changes replies (gym knobs, system fingerprint); may be empty
+  std::string settings;  // canonical text of what else changes replies (gym knobs, system
+                         // fingerprint); may be empty
 };
 
 // Names as in the OpenAI API. All of them change results and enter the key.
@@ -40,24 +43,26 @@ struct ChatRequest {
   Sampling sampling;
 };
 
-// Why there is no answer. Transient kinds are asked again by the next run, terminal ones by `tapir retry`.
+// Why there is no answer. Transient kinds are asked again by the next run, terminal ones by `tapir
+// retry`.
 enum class Failure {
   none,
   // transient
-  rate_limited,   // 429
-  server_error,   // 5xx
-  connection,     // refused, reset, cut in the middle
-  timeout,        // connect, first byte or total deadline
-  malformed,      // the transport's answer is not what the API promises (half JSON, HTML, no choices)
-  stopped,        // the run was interrupted before an answer came
+  rate_limited,  // 429
+  server_error,  // 5xx
+  connection,    // refused, reset, cut in the middle
+  timeout,       // connect, first byte or total deadline
+  malformed,  // the transport's answer is not what the API promises (half JSON, HTML, no choices)
+  stopped,    // the run was interrupted before an answer came
   // terminal
-  length,          // finish_reason length: cut at max_tokens
-  content_filter,  // finish_reason content_filter, or a refusal of the endpoint's policy
+  length,           // finish_reason length: cut at max_tokens
+  content_filter,   // finish_reason content_filter, or a refusal of the endpoint's policy
   invalid_request,  // 400, 404, 422: the same request will be refused again
   unauthorized,     // 401, 403
   budget,           // the cap would be passed: not sent
 };
-std::string_view to_string(Failure failure);
+std::string_view to_string(Failure failure);  // "none", "rate_limited", ...
+std::optional<Failure> parse_failure(std::string_view name);
 bool is_transient(Failure failure);
 
 struct Usage {
@@ -80,10 +85,11 @@ struct ChatReply {
   FinishReason finish_reason = FinishReason::stop;
   Usage usage;
   std::vector<std::vector<TokenLogprob>> top_logprobs;  // [position][rank], when asked for
-  double seconds = 0;       // of the attempt that ended it
-  double usd = 0;           // charged for all attempts of this call
-  int attempts_charged = 0;  // sends that the endpoint may have charged, retries included; 0 when from the cache
-  bool from_cache = false;   // a durable reply: nothing was sent
+  double seconds = 0;                                   // of the attempt that ended it
+  double usd = 0;                                       // charged for all attempts of this call
+  int attempts_charged =
+      0;  // sends that the endpoint may have charged, retries included; 0 when from the cache
+  bool from_cache = false;  // a durable reply: nothing was sent
   bool ok() const { return failure == Failure::none; }
 };
 
@@ -94,9 +100,10 @@ class ChatModel {
  public:
   virtual ~ChatModel() = default;
   virtual const ModelIdentity& identity() const = 0;
-  // Blocks while full (back-pressure) or until stop. done: exactly once, on any thread, never inside submit(), not
-  // blocking. After stop is requested, done still comes for every request (Failure::stopped when not admitted).
-  // The model outlives its requests: its destructor waits for them.
+  // Blocks while full (back-pressure) or until stop. done: exactly once, on any thread, never
+  // inside submit(), not blocking. After stop is requested, done still comes for every request
+  // (Failure::stopped when not admitted). The model outlives its requests: its destructor waits for
+  // them.
   virtual void submit(ChatRequest request, Completion done, std::stop_token stop) = 0;
 };
 
