@@ -1,0 +1,125 @@
+// Forward and backward pass of the decoder over packed sequences, on the CPU in fp32, by
+// hand-written gradients. One Decoder is one worker's buffers: use it from one thread at a time. No
+// torch here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "student/config.h"
+#include "student/kernels.h"
+#include "student/parameters.h"
+
+namespace tapir::student {
+
+// Sequences one after the other, without padding. Each attends to itself only and counts its
+// positions from 0.
+struct PackedBatch {
+  std::vector<std::int32_t> tokens;     // [tokens]
+  std::vector<std::int32_t> positions;  // [tokens]
+  std::vector<std::int64_t> starts;     // first token of each sequence, then the number of tokens
+  std::vector<std::int64_t> rows;  // tokens after which a supervised token comes, rising: [targets]
+  std::vector<std::int32_t> targets;  // that token: [targets]
+
+  std::int64_t size() const { return static_cast<std::int64_t>(tokens.size()); }
+  std::int64_t target_count() const { return static_cast<std::int64_t>(targets.size()); }
+};
+
+// Appends a sequence. loss has one entry per token: 1 where the token is to be predicted (never the
+// first).
+void append_sequence(PackedBatch& batch, std::span<const std::int32_t> tokens,
+                     std::span<const std::uint8_t> loss);
+
+// Memory that is not initialised and starts on a cache line.
+class FloatBuffer {
+ public:
+  // At least `size` floats; what was inside is lost when it has to grow.
+  float* reserve(std::int64_t size);
+  float* data() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(float* data) const;
+  };
+  std::unique_ptr<float[], Free> data_;
+  std::int64_t capacity_ = 0;
+};
+
+class Decoder {
+ public:
+  explicit Decoder(const ModelConfig& config, const Kernels& kernels = student::kernels());
+
+  // Log-probability of every target, in order: logprobs [targets].
+  void logprobs(const float* parameters, const PackedBatch& batch, float* logprobs);
+
+  // Adds to `gradients` (laid out like the parameters) the gradient of scale * sum(-logprobs), and
+  // returns that sum without the scale.
+  double add_gradients(const float* parameters, const PackedBatch& batch, float scale,
+                       float* gradients);
+
+  // logits [tokens, vocab] after every token.
+  void logits(const float* parameters, const PackedBatch& batch, float* logits);
+
+ private:
+  // What the backward pass needs of a layer.
+  struct LayerState {
+    FloatBuffer input;               // [tokens, hidden]
+    FloatBuffer input_inverse_rms;   // [tokens]
+    FloatBuffer attention_input;     // [tokens, hidden]
+    FloatBuffer qkv;                 // [tokens, (heads + 2 kv heads) * head_dim], rotated
+    FloatBuffer attention;           // [tokens, heads * head_dim]
+    FloatBuffer log_sum_exp;         // [tokens, heads]
+    FloatBuffer middle;              // [tokens, hidden]
+    FloatBuffer middle_inverse_rms;  // [tokens]
+    FloatBuffer mlp_input;           // [tokens, hidden]
+    FloatBuffer gate_up;             // [tokens, 2 * intermediate]
+    FloatBuffer activated;           // [tokens, intermediate]
+  };
+
+  void prepare(const PackedBatch& batch, bool keep_layers);
+  void forward(const float* parameters, const PackedBatch& batch, bool keep_layers);
+  void forward_attention(const float* parameters, const LayerOffsets& at, const PackedBatch& batch,
+                         LayerState& s);
+  void forward_mlp(const float* parameters, const LayerOffsets& at, long tokens, LayerState& s,
+                   float* out);
+  void backward_mlp(const float* parameters, const LayerOffsets& at, long tokens, LayerState& s,
+                    float* gradients);
+  void backward_attention(const float* parameters, const LayerOffsets& at, const PackedBatch& batch,
+                          LayerState& s, float* gradients);
+  void gather_targets(const float* parameters, const PackedBatch& batch);
+  double head(const float* parameters, const PackedBatch& batch, float scale, float* gradients);
+  void scatter_targets(const float* parameters, const PackedBatch& batch, float* gradients);
+  void rotate(float* qkv, const PackedBatch& batch, bool backward);
+  Attention attention_of(const LayerState& s, const PackedBatch& batch, std::size_t sequence);
+  LayerState& state(std::size_t layer, bool keep_layers) {
+    return layers_[keep_layers ? layer : layer % 2];
+  }
+
+  const ModelConfig config_;
+  const ParameterLayout layout_;
+  const Kernels& kernels_;
+  const long hidden_, inner_, query_, qkv_;
+
+  std::vector<LayerState> layers_;
+  FloatBuffer last_;              // [tokens, hidden]: output of the last layer
+  FloatBuffer head_input_;        // [targets, hidden]: rows of last_ before a target
+  FloatBuffer head_inverse_rms_;  // [targets]
+  FloatBuffer head_normed_;       // [targets, hidden]
+  FloatBuffer dhead_normed_;      // [targets, hidden]
+  FloatBuffer dhead_input_;       // [targets, hidden]
+  FloatBuffer logits_;            // [chunk of targets, vocab]
+  FloatBuffer logprobs_;          // [targets]
+  FloatBuffer dx_;                // [tokens, hidden]: gradient of the residual stream
+  FloatBuffer dnormed_;           // [tokens, hidden]
+  FloatBuffer dactivated_;        // [tokens, intermediate]
+  FloatBuffer dgate_up_;          // [tokens, 2 * intermediate]
+  FloatBuffer dattention_;        // [tokens, heads * head_dim]
+  FloatBuffer dqkv_;              // as qkv
+  FloatBuffer scratch_;           // attention_scratch()
+  std::vector<float> cosines_;    // [positions, head_dim / 2]
+  std::vector<float> sines_;
+};
+
+}  // namespace tapir::student

@@ -1,0 +1,61 @@
+// The weights of a student as one array of floats: which parameter lies where, and what Hugging
+// Face calls it. The order is embed_tokens, layers, norm, lm_head, without gaps; q, k and v of a
+// layer lie side by side, so do gate and up, so that each group is one matrix. No torch here.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "student/config.h"
+#include "student/safetensors.h"
+
+namespace tapir::student {
+
+struct Parameter {
+  std::string name;                 // as in model.safetensors
+  std::vector<std::int64_t> shape;  // [out, in] of a matrix, [width] of a norm
+  std::int64_t offset = 0;          // of the first element
+  std::int64_t size = 0;            // elements
+  bool is_norm() const { return shape.size() == 1; }
+};
+
+// Offsets of one layer's groups.
+struct LayerOffsets {
+  std::int64_t input_layernorm = 0;           // [hidden]
+  std::int64_t qkv_proj = 0;                  // [(heads + 2 kv heads) * head_dim, hidden]
+  std::int64_t o_proj = 0;                    // [hidden, heads * head_dim]
+  std::int64_t post_attention_layernorm = 0;  // [hidden]
+  std::int64_t gate_up_proj = 0;              // [2 * intermediate, hidden]
+  std::int64_t down_proj = 0;                 // [hidden, intermediate]
+};
+
+struct ParameterLayout {
+  std::vector<Parameter> parameters;  // in the order of the array
+  std::vector<LayerOffsets> layers;
+  std::int64_t embed_tokens = 0;  // [vocab, hidden]
+  std::int64_t norm = 0;          // [hidden]
+  std::int64_t lm_head = 0;       // [vocab, hidden]; embed_tokens when tied
+  std::int64_t size = 0;          // elements in all
+};
+
+ParameterLayout make_layout(const ModelConfig& config);
+
+// Reads model.safetensors of a folder into `out` (layout.size floats). Error{data} lists the names
+// that are missing, unknown, or of a shape that contradicts config.json. A tied student's redundant
+// lm_head.weight is let pass.
+void read_parameters(const ParameterLayout& layout, const ModelConfig& config,
+                     const std::filesystem::path& folder, float* out);
+
+// Writes model.safetensors (F32).
+void write_parameters(const ParameterLayout& layout, const float* values,
+                      const std::filesystem::path& folder);
+
+// The layout's parameters as tensors under "<prefix><name>", for files that hold more than the
+// weights.
+std::vector<NamedTensor> named_tensors(const ParameterLayout& layout, const float* values,
+                                       std::string_view prefix);
+
+}  // namespace tapir::student
