@@ -1,5 +1,6 @@
-// A family of the gym: small language tasks of one kind with an exact teacher and an exact judge. Adding one is one
-// file under families/ and a row in families.cpp. Families are stateless and thread-safe.
+// A family of the gym: small language tasks of one kind with an exact teacher and an exact judge.
+// Adding one is one file under families/ and a row in families.cpp. Families are stateless and
+// thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -26,17 +27,19 @@ enum class Style {
 // Components in [0, 1]. score() is 1-10.
 struct Verdict {
   double correct = 0;  // C: 1 if correct, else 0.2 x partial credit
-  double steps = 0;    // S: share of steps valid given the student's own previous value; no steps: equal to C
-  double format = 0;   // F: 1 if parsable
-  std::string words;   // one sentence: what is wrong, or that nothing is
+  double steps =
+      0;  // S: share of steps valid given the student's own previous value; no steps: equal to C
+  double format = 0;  // F: 1 if parsable
+  std::string words;  // one sentence: what is wrong, or that nothing is
   bool right() const { return correct >= 1; }
   double score() const { return 1 + 9 * (0.6 * correct + 0.3 * steps + 0.1 * format); }
 };
 
 // A damaged or rewritten answer, for the property tests of the judge.
 struct Variant {
-  std::string name;   // "last_digit_changed"
-  char breaks = 0;    // the component that must fall: 'C', 'S' or 'F'; 0: an equivalent rewrite that keeps 10
+  std::string name;  // "last_digit_changed"
+  char breaks =
+      0;  // the component that must fall: 'C', 'S' or 'F'; 0: an equivalent rewrite that keeps 10
   std::string text;
 };
 
@@ -47,12 +50,14 @@ class Family {
   virtual std::string_view task() const = 0;  // of the gym's taxonomy: "Math"
   // Its settings for levels 1..7, for docs/gym_families.md: one short text per level.
   virtual std::vector<std::string> level_table() const = 0;
-  // True where `steps` differs from `answer`: these families have worked examples in the base's corpus.
+  // True where `steps` differs from `answer`: these families have worked examples in the base's
+  // corpus.
   virtual bool has_steps() const = 0;
 
   // A prompt of that level (1..7), drawn from the stream.
   virtual std::string make(int level, RandomStream& stream) const = 0;
-  // Total: nothing for any text that is not a prompt of this family. No two families accept the same text.
+  // Total: nothing for any text that is not a prompt of this family. No two families accept the
+  // same text.
   virtual bool accepts(std::string_view prompt) const = 0;
   // The functions below REQUIRE accepts(prompt).
   virtual int level(std::string_view prompt) const = 0;
@@ -63,8 +68,8 @@ class Family {
   virtual Verdict judge(std::string_view prompt, std::string_view response) const = 0;
   // One knob up, never beyond level 5 (at level 5: a sibling).
   virtual std::string evolve(std::string_view prompt, RandomStream& stream) const = 0;
-  // Damaged and equivalent answers for the tests; at least one that breaks C, one that breaks F, and where has_steps()
-  // one that breaks S alone.
+  // Damaged and equivalent answers for the tests; at least one that breaks C, one that breaks F,
+  // and where has_steps() one that breaks S alone.
   virtual std::vector<Variant> variants(std::string_view prompt, RandomStream& stream) const = 0;
 };
 
@@ -72,13 +77,17 @@ class Family {
 template <typename Problem>
 class TypedFamily : public Family {
  public:
-  std::string make(int level, RandomStream& stream) const final { return render(draw(level, stream)); }
+  std::string make(int level, RandomStream& stream) const final {
+    return render(draw(level, stream));
+  }
   bool accepts(std::string_view prompt) const final { return read(prompt).has_value(); }
   int level(std::string_view prompt) const final { return level_of(*read(prompt)); }
   std::string canonical(std::string_view prompt) const final {
     return std::string(name()) + "|" + canonical_of(*read(prompt));
   }
-  std::string teacher(std::string_view prompt, Style style) const final { return solve(*read(prompt), style); }
+  std::string teacher(std::string_view prompt, Style style) const final {
+    return solve(*read(prompt), style);
+  }
   Verdict judge(std::string_view prompt, std::string_view response) const final {
     return grade(*read(prompt), response);
   }
@@ -107,5 +116,7 @@ const std::vector<const Family*>& families();
 const Family* find_family(std::string_view name);
 // The family whose prompt this is; nullptr when none accepts it.
 const Family* recognise(std::string_view prompt);
+// The verdict of the family whose prompt this is; nothing when none accepts it.
+std::optional<Verdict> judge_text(std::string_view prompt, std::string_view response);
 
 }  // namespace tapir::gym

@@ -1,5 +1,5 @@
-// The gym's teacher and judge as ChatModels: they get the same rendered prompts as an LLM would and read only the
-// payload fences. In process they answer on a small pool of threads.
+// The gym's teacher and judge as ChatModels: they get the same rendered prompts as an LLM would and
+// read only the payload fences. In process they answer on a small pool of threads.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,16 @@ struct TeacherOptions {
   std::uint64_t seed = 0;
 };
 struct JudgeOptions {
-  double noise = 0;          // standard deviation added to each score before rounding
-  double position_bias = 0;  // added to the answer that is shown first
-  double length_bias = 0;    // added per 100 characters
+  double noise = 0;           // standard deviation added to each score before rounding
+  double position_bias = 0;   // added to the answer that is shown first
+  double length_bias = 0;     // added per 100 characters
   double malformed_rate = 0;  // share of replies in an unreadable form
   std::uint64_t seed = 0;
 };
 
-// Answers expand, refine, answer and classify prompts; text that is no prompt of ours gets a plain answer when the last
-// user message is an item of the gym, else a typed failure (Failure::invalid_request).
+// Answers expand, refine, answer and classify prompts; text that is no prompt of ours gets a plain
+// answer when the last user message is an item of the gym, else a typed failure
+// (Failure::invalid_request).
 std::unique_ptr<llm::ChatModel> make_teacher(const TeacherOptions& options);
 // Answers judge_pair prompts: an explanation, then the labelled scores (whole numbers).
 std::unique_ptr<llm::ChatModel> make_judge(const JudgeOptions& options);

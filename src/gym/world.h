@@ -1,4 +1,5 @@
-// The gym's data: the split, the pool D, the exam, the base's corpus. Everything is a pure function of its options.
+// The gym's data: the split, the pool D, the exam, the base's corpus. Everything is a pure function
+// of its options.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,9 @@ namespace tapir::gym {
 enum class Part { train, dev, test };
 Part part_of(const Family& family, std::string_view prompt);
 std::string_view to_string(Part part);
+// May base, D and expansions hold this prompt? The train part, and kb's one-hop facts, whose part
+// counts for exams only.
+bool may_teach(const Family& family, std::string_view prompt);
 
 struct Item {
   std::string id;  // "<family>-<level>-<hash>"
@@ -23,14 +27,16 @@ struct Item {
   std::string prompt;
 };
 
-// A pure function of the arguments; drawn until it falls in the part. small families: see kb's one-hop facts.
+// A pure function of the arguments; drawn until it falls in the part. small families: see kb's
+// one-hop facts.
 Item make_item(const Family& family, int level, Part part, std::uint64_t seed, std::uint64_t index);
 
 struct PoolOptions {
   int rows = 12000;
   std::uint64_t seed = 1;
 };
-// D: long-tailed over families (24 % down to 0.5 %) and levels (45/28/15/8/4 %), distinct canonical prompts, train part.
+// D: long-tailed over families (24 % down to 0.5 %) and levels (45/28/15/8/4 %), distinct canonical
+// prompts, train part.
 std::vector<Item> pool(const PoolOptions& options);
 
 enum class Distribution { uniform, pool, beyond };  // beyond: levels 6 and 7
@@ -50,7 +56,8 @@ struct CorpusRow {
 };
 struct CorpusOptions {
   int rows = 200000;
-  double worked_share = 0.15;  // items of the step families with "w " before the prompt, all levels evenly, explicit steps
+  double worked_share = 0.15;  // items of the step families with "w " before the prompt, all levels
+                               // evenly, explicit steps
   std::uint64_t seed = 1;
 };
 std::vector<CorpusRow> base_corpus(const CorpusOptions& options);
