@@ -55,6 +55,11 @@ std::vector<Write> WriteQueue::take_batch(std::unique_lock<std::mutex>& lock) {
   work_.wait_for(lock, options_.patience,
                  [&] { return closing_ || flushing_ > 0 || queue_.size() >= options_.enough; });
   std::vector<Write> batch;
+  move_queued(batch);
+  return batch;
+}
+
+void WriteQueue::move_queued(std::vector<Write>& batch) {
   while (!queue_.empty() && batch.size() < options_.most) {
     const bool alone = queue_.front().alone;
     if (alone && !batch.empty()) break;
@@ -62,21 +67,20 @@ std::vector<Write> WriteQueue::take_batch(std::unique_lock<std::mutex>& lock) {
     queue_.pop_front();
     if (alone) break;
   }
-  return batch;
+  room_.notify_all();
 }
 
 void WriteQueue::loop() {
   for (;;) {
     std::unique_lock lock(mutex_);
-    const std::vector<Write> batch = take_batch(lock);
+    std::vector<Write> batch = take_batch(lock);
     if (batch.empty() && closing_) return;
-    room_.notify_all();
     lock.unlock();
-    finish_batch(batch);
+    finish_batch(std::move(batch));
   }
 }
 
-void WriteQueue::finish_batch(const std::vector<Write>& batch) {
+void WriteQueue::finish_batch(std::vector<Write> batch) {
   std::exception_ptr failure = commit(batch);
   std::deque<Write> dropped;
   {
@@ -99,14 +103,18 @@ void WriteQueue::finish_batch(const std::vector<Write>& batch) {
   if (!failure_) failure_ = failure;
 }
 
-std::exception_ptr WriteQueue::commit(const std::vector<Write>& batch) noexcept {
+std::exception_ptr WriteQueue::commit(std::vector<Write>& batch) noexcept {
   try {
     if (batch.front().alone) {
       batch.front().work(*connection_);
       return nullptr;
     }
     Transaction transaction(*connection_);
-    for (const Write& write : batch) write.work(*connection_);
+    for (std::size_t next = 0; next < batch.size();) {
+      for (; next < batch.size(); ++next) batch[next].work(*connection_);
+      const std::lock_guard lock(mutex_);
+      move_queued(batch);
+    }
     transaction.commit();
     return nullptr;
   } catch (...) {

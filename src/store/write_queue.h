@@ -53,9 +53,11 @@ class WriteQueue {
  private:
   void loop();
   std::vector<Write> take_batch(std::unique_lock<std::mutex>& lock);
-  std::exception_ptr commit(const std::vector<Write>& batch) noexcept;
+  void move_queued(std::vector<Write>& batch);  // under the lock
+  // Writes that arrive while the batch is being written join it.
+  std::exception_ptr commit(std::vector<Write>& batch) noexcept;
   std::exception_ptr run_done(const std::vector<Write>& batch) noexcept;
-  void finish_batch(const std::vector<Write>& batch);
+  void finish_batch(std::vector<Write> batch);
 
   const WriteQueueOptions options_;
   std::unique_ptr<Connection> connection_;
