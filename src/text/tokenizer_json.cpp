@@ -21,6 +21,14 @@ constexpr TokenId kLargestId = 1 << 24;  // a bound on what a broken file can ma
               "NFC, post_processor ByteLevel or TemplateProcessing, decoder ByteLevel");
 }
 
+// The value of key, without a copy: vocabularies are big.
+const Json& member(const Json& object, const char* key, const std::string& where) {
+  if (!object.is_object() || !object.contains(key)) {
+    throw Error(ErrorKind::data, where + ": key \"" + key + "\" is missing");
+  }
+  return object[key];
+}
+
 // A component's value, null when it is missing.
 Json component(const Json& object, const char* key) { return object.value(key, Json()); }
 
@@ -30,7 +38,7 @@ bool read_normalizer(const Json& description, const std::string& where) {
   if (type == "NFC") return true;
   if (type != "Sequence") unsupported(where, "\"" + type + "\"");
   bool nfc = false;
-  for (const Json& part : json_get<Json>(description, "normalizers", where)) {
+  for (const Json& part : member(description, "normalizers", where)) {
     nfc = read_normalizer(part, where) || nfc;
   }
   return nfc;
@@ -41,23 +49,22 @@ void check_decoder(const Json& description, const std::string& where) {
       description.is_null() ? "null" : json_get<std::string>(description, "type", where);
   if (type == "ByteLevel") return;
   if (type != "Sequence") unsupported(where, "\"" + type + "\"");
-  for (const Json& part : json_get<Json>(description, "decoders", where))
-    check_decoder(part, where);
+  for (const Json& part : member(description, "decoders", where)) check_decoder(part, where);
 }
 
 // One sequence's template: the ids before and after "A".
 void read_template(const Json& description, const std::string& where, TokenizerParts& parts) {
-  const auto specials = json_get<Json>(description, "special_tokens", where);
+  const Json& specials = member(description, "special_tokens", where);
   std::vector<TokenId>* side = &parts.prefix;
-  for (const Json& piece : json_get<Json>(description, "single", where)) {
+  for (const Json& piece : member(description, "single", where)) {
     if (piece.contains("Sequence")) {
       side = &parts.suffix;
       continue;
     }
-    const auto special = json_get<Json>(piece, "SpecialToken", where);
+    const Json& special = member(piece, "SpecialToken", where);
     const auto name = json_get<std::string>(special, "id", where);
     const auto ids =
-        json_get<std::vector<TokenId>>(json_get<Json>(specials, name, where), "ids", where);
+        json_get<std::vector<TokenId>>(member(specials, name.c_str(), where), "ids", where);
     side->insert(side->end(), ids.begin(), ids.end());
   }
 }
@@ -68,7 +75,7 @@ void read_post_processor(const Json& description, const std::string& where, Toke
   if (type == "ByteLevel") return;  // moves offsets only
   if (type == "TemplateProcessing") return read_template(description, where, parts);
   if (type != "Sequence") unsupported(where, "\"" + type + "\"");
-  for (const Json& part : json_get<Json>(description, "processors", where)) {
+  for (const Json& part : member(description, "processors", where)) {
     read_post_processor(part, where, parts);
   }
 }
@@ -131,7 +138,7 @@ void place_token(TokenId id, const std::string& token, const std::string& where,
 BpeDescription read_model(const Json& model, const std::string& where, TokenizerParts& parts) {
   check_model_options(model, where);
   BpeDescription bpe;
-  const auto vocabulary = json_get<Json>(model, "vocab", where);
+  const Json& vocabulary = member(model, "vocab", where);
   for (const auto& [token, id] : vocabulary.items()) {
     if (!id.is_number_integer()) {
       throw Error(ErrorKind::data, where + ": the id of \"" + token + "\" is not an integer");
@@ -139,7 +146,7 @@ BpeDescription read_model(const Json& model, const std::string& where, Tokenizer
     place_token(id.get<TokenId>(), token, where, parts);
     if (auto bytes = from_byte_level(token)) bpe.vocabulary.emplace(std::move(*bytes), id);
   }
-  for (const Json& merge : json_get<Json>(model, "merges", where)) {
+  for (const Json& merge : member(model, "merges", where)) {
     bpe.merges.push_back(read_merge(merge, where));
   }
   bpe.ignore_merges = json_get_or<bool>(model, "ignore_merges", false, where);
@@ -228,8 +235,7 @@ void read_components(const Json& tokenizer, const Json& config, const std::strin
   if (pre_tokenizer.is_null()) unsupported(where, "a tokenizer without pre_tokenizer");
   parts.pre_tokenizer = std::make_unique<PreTokenizer>(pre_tokenizer, where + ": pre_tokenizer");
   check_decoder(component(tokenizer, "decoder"), where + ": decoder");
-  BpeDescription bpe =
-      read_model(json_get<Json>(tokenizer, "model", where), where + ": model", parts);
+  BpeDescription bpe = read_model(member(tokenizer, "model", where), where + ": model", parts);
   const auto added = read_added_tokens(tokenizer, config, where + ": added_tokens");
   add_tokens(added, where + ": added_tokens", parts);
   for (const auto& [id, token] : added) {

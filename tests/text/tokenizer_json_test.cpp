@@ -1,0 +1,138 @@
+// What is not supported or broken in tokenizer.json is refused, with file and component named.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "text_testing.h"
+
+namespace tapir::text {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+Json valid() {
+  return parse_json(read_file(goldens() / "gpt2_pattern" / "tokenizer.json"), "golden");
+}
+
+std::string refusal(const std::string& tokenizer, const std::string& config = "{}") {
+  try {
+    load_from(tokenizer, config);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::data) << e.what();
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+std::string refusal_with(const std::string& pointer, const Json& value) {
+  Json tokenizer = valid();
+  tokenizer[Json::json_pointer(pointer)] = value;
+  return refusal(tokenizer.dump());
+}
+
+TEST(TokenizerJson, NamesTheComponentThatIsNotSupported) {
+  EXPECT_THAT(refusal_with("/model/type", "Unigram"),
+              AllOf(HasSubstr("tokenizer.json: model"), HasSubstr("Unigram")));
+  EXPECT_THAT(refusal_with("/model/byte_fallback", true), HasSubstr("byte_fallback"));
+  EXPECT_THAT(refusal_with("/model/dropout", 0.1), HasSubstr("dropout"));
+  EXPECT_THAT(refusal_with("/model/end_of_word_suffix", "</w>"), HasSubstr("end_of_word_suffix"));
+  EXPECT_THAT(refusal_with("/normalizer", {{"type", "Lowercase"}}),
+              AllOf(HasSubstr("normalizer"), HasSubstr("Lowercase")));
+  EXPECT_THAT(refusal_with("/decoder", {{"type", "WordPiece"}}),
+              AllOf(HasSubstr("decoder"), HasSubstr("WordPiece")));
+  EXPECT_THAT(refusal_with("/decoder", nullptr), HasSubstr("decoder"));
+  EXPECT_THAT(refusal_with("/pre_tokenizer", {{"type", "Metaspace"}}), HasSubstr("Metaspace"));
+  EXPECT_THAT(refusal_with("/pre_tokenizer", nullptr), HasSubstr("pre_tokenizer"));
+  EXPECT_THAT(refusal_with("/post_processor", {{"type", "BertProcessing"}}),
+              HasSubstr("BertProcessing"));
+}
+
+TEST(TokenizerJson, NamesWhatIsBroken) {
+  EXPECT_THAT(refusal("{"), HasSubstr("tokenizer.json"));
+  EXPECT_THAT(refusal("[]"), HasSubstr("expected a JSON object"));
+  EXPECT_THAT(refusal_with("/model/merges", {"a"}), HasSubstr("a merge is two strings"));
+  EXPECT_THAT(refusal_with("/model/merges", {"zq qqqz"}), HasSubstr("not in the vocabulary"));
+  EXPECT_THAT(refusal_with("/model/vocab/!", 1000000000), HasSubstr("has the id 1000000000"));
+  EXPECT_THAT(refusal_with("/model/vocab/!", -1), HasSubstr("has the id -1"));
+  EXPECT_THAT(refusal_with("/model/vocab/!", "x"), HasSubstr("not an integer"));
+  EXPECT_THAT(refusal_with("/model/vocab/!", 0), HasSubstr("id 0 is given to both"));
+  EXPECT_THAT(
+      refusal_with("/pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", Json::array()}}),
+      HasSubstr("no ByteLevel"));
+  const Json bad_pattern = {
+      {"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}};
+  EXPECT_THAT(refusal_with("/pre_tokenizer", bad_pattern), HasSubstr("does not compile"));
+  EXPECT_THAT(refusal(valid().dump(), R"({"eos_token": "<none>"})"), HasSubstr("<none>"));
+  EXPECT_THAT(refusal(valid().dump(), R"({"added_tokens_decoder": {"x": {"content": "y"}}})"),
+              HasSubstr("not an id"));
+}
+
+TEST(TokenizerJson, FolderWithoutTokenizerIsNamed) {
+  const testing::TemporaryFolder folder;
+  try {
+    load_tokenizer(folder.path());
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr(folder.path().string()));
+  }
+}
+
+// Seeded damage of a good file: loaded or refused as data, nothing else.
+TEST(TokenizerJson, DamagedFilesAreRefusedAsData) {
+  const std::string good = read_file(goldens() / "gpt2_pattern" / "tokenizer.json");
+  RandomStream random(1, "test", "damage");
+  for (int i = 0; i < 60; ++i) {
+    std::string damaged = good;
+    for (int n = random.between(1, 4); n > 0; --n) {
+      damaged[random.below(damaged.size())] = static_cast<char>(random.between(32, 126));
+    }
+    if (random.chance(0.3)) damaged.resize(random.below(damaged.size()));
+    try {
+      const auto tokenizer = load_from(damaged);
+      tokenizer->encode("river stone 12 <s>");
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::data) << e.what();
+    }
+  }
+}
+
+struct SplitCase {
+  const char* behavior;
+  bool invert;
+  std::vector<std::string> words;
+};
+
+// Every byte is a token of its own here but for the words: the ids show where the text was cut.
+TEST(TokenizerJson, SplitBehaviors) {
+  const std::vector<SplitCase> cases = {{"Isolated", false, {"a", "-", "-", "b", "-"}},
+                                        {"Removed", false, {"a", "b"}},
+                                        {"MergedWithPrevious", false, {"a-", "-", "b-"}},
+                                        {"MergedWithNext", false, {"a", "-", "-b", "-"}},
+                                        {"Contiguous", false, {"a", "--", "b", "-"}},
+                                        {"Removed", true, {"-", "-", "-"}}};
+  Json tokenizer = valid();
+  tokenizer["added_tokens"] = Json::array();
+  tokenizer["post_processor"] = nullptr;
+  tokenizer["model"]["vocab"] = Json::object();
+  tokenizer["model"]["merges"] = Json::array();
+  tokenizer["model"]["ignore_merges"] = true;
+  int id = 0;
+  for (const char* token : {"a", "b", "-", "a-", "-b", "b-", "--", "a--b-"})
+    tokenizer["model"]["vocab"][token] = id++;
+  for (const SplitCase& c : cases) {
+    const Json split = {{"type", "Split"},
+                        {"pattern", {{"String", "-"}}},
+                        {"behavior", c.behavior},
+                        {"invert", c.invert}};
+    const Json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
+    tokenizer["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {split, bytes}}};
+    const auto loaded = load_from(tokenizer.dump());
+    std::vector<std::string> words;
+    for (const TokenId token : loaded->encode("a--b-")) words.push_back(loaded->id_to_token(token));
+    EXPECT_EQ(words, c.words) << c.behavior << (c.invert ? " inverted" : "");
+  }
+}
+
+}  // namespace
+}  // namespace tapir::text
