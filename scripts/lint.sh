@@ -35,10 +35,10 @@ check_format() {
 
 tidy_files() {
   if [[ $mode == all ]]; then
-    git ls-files 'src/*.cpp' 'apps/*.cpp' 'tests/*.cpp'
+    git ls-files 'src/*.cpp' 'apps/*.cpp'
   else
     local from=${base:-$(git merge-base HEAD origin/main 2>/dev/null || echo HEAD)}
-    git diff --name-only --diff-filter=d "$from" -- 'src/*.cpp' 'apps/*.cpp' 'tests/*.cpp'
+    git diff --name-only --diff-filter=d "$from" -- 'src/*.cpp' 'apps/*.cpp'
   fi
 }
 
