@@ -1,4 +1,5 @@
-// Model Fitting Difficulty (paper, section 3.2): how the student's answer compares with the teacher's.
+// Model Fitting Difficulty (paper, section 3.2): how the student's answer compares with the
+// teacher's.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +24,11 @@ Orders parse_orders(std::string_view name, std::string_view where);
 
 struct JudgeOptions {
   Orders orders = Orders::adaptive;
-  double threshold = 2.0;      // δ: where a second order can change a decision
-  int pilot_rows = 1000;       // adaptive: judged in both orders first, to set the band
+  double threshold = 2.0;       // δ: where a second order can change a decision
+  int pilot_rows = 1000;        // adaptive: judged in both orders first, to set the band
   double max_flip_rate = 0.01;  // adaptive: share of decisions that may flip
-  int max_attempts = 3;        // per order: an unreadable reply is asked again with the complaint
-  llm::Sampling sampling;      // of the judge
+  int max_attempts = 3;         // per order: an unreadable reply is asked again with the complaint
+  llm::Sampling sampling;       // of the judge
   std::uint64_t seed = 42;
   // Speed only.
   std::size_t max_in_flight = 256;
@@ -43,19 +44,21 @@ struct Pair {
 };
 
 struct JudgeSummary {
-  Ledger ledger;            // over pairs; failed reasons: "unreadable", "out_of_range", a llm::Failure name
-  double band = 0;          // half-width around δ in which the second order is asked for
+  Ledger ledger;    // over pairs; failed reasons: "unreadable", "out_of_range", a llm::Failure name
+  double band = 0;  // half-width around δ in which the second order is asked for
   std::int64_t one_order = 0, two_orders = 0;  // pairs
-  std::int64_t flips = 0;   // pairs judged in both orders whose decision differs between the orders
+  std::int64_t flips = 0;  // pairs judged in both orders whose decision differs between the orders
   std::int64_t unread_replies = 0;
-  bool complete = true;     // false: stopped, or transient failures left
+  bool complete = true;  // false: stopped, or transient failures left
 };
 
-// Judges the pairs in the orders asked for. `already` holds judgments of earlier sittings and is built on. Each new
-// judgment (failed ones too) goes to `keep` on the caller's thread before it counts. What is judged in which order is a
-// function of pairs, options and judgments, not of the order of arrival.
-JudgeSummary judge_pairs(llm::ChatModel& judge, const prompting::PromptSet& prompts, std::span<const Pair> pairs,
-                         const std::vector<Judgment>& already, const JudgeOptions& options,
+// Judges the pairs in the orders asked for. `already` holds judgments of earlier sittings and is
+// built on. Each new judgment (failed ones too) goes to `keep` on the caller's thread before it
+// counts. What is judged in which order is a function of pairs, options and judgments, not of the
+// order of arrival.
+JudgeSummary judge_pairs(llm::ChatModel& judge, const prompting::PromptSet& prompts,
+                         std::span<const Pair> pairs, const std::vector<Judgment>& already,
+                         const JudgeOptions& options,
                          const std::function<void(const Judgment&)>& keep, ProgressSink& progress,
                          std::stop_token stop);
 
@@ -64,9 +67,9 @@ std::optional<Fit> fit_of(const std::vector<Judgment>& judgments_of_pair, bool t
 
 // ---- selection: pure ----
 struct SelectOptions {
-  double threshold = 2.0;             // δ
-  bool strict = true;                 // gap > δ; false: >=
-  std::optional<double> max_gap;      // ceiling: rows no student can reach
+  double threshold = 2.0;         // δ
+  bool strict = true;             // gap > δ; false: >=
+  std::optional<double> max_gap;  // ceiling: rows no student can reach
 };
 bool is_hard(const Fit& fit, const SelectOptions& options);
 

@@ -45,17 +45,19 @@ struct LightOptions {
   double l2 = 1e-6;
   std::uint64_t seed = 42;
 };
-std::unique_ptr<TaskClassifier> train_light(std::span<const LabelledText> rows, const LightOptions& options);
+std::unique_ptr<TaskClassifier> train_light(std::span<const LabelledText> rows,
+                                            const LightOptions& options);
 
 struct Agreement {
   std::int64_t rows = 0;
   double accuracy = 0;
-  double expected_calibration_error = 0;  // ten bins
+  double expected_calibration_error = 0;                                 // ten bins
   std::map<std::string, std::map<std::string, std::int64_t>> confusion;  // [truth][predicted]
 };
 Agreement agreement(const TaskClassifier& classifier, std::span<const LabelledText> held_out);
 
-// Asks an LLM. An unreadable or unknown label is asked again, then counted and given to the taxonomy's fallback.
+// Asks an LLM. An unreadable or unknown label is asked again, then counted and given to the
+// taxonomy's fallback.
 struct LlmOptions {
   int max_attempts = 3;
   llm::Sampling sampling;
@@ -67,8 +69,8 @@ struct LlmLabels {
   std::int64_t fell_back = 0;
   bool complete = true;  // false: stopped, or transient failures left
 };
-LlmLabels label_by_llm(llm::ChatModel& model, const prompting::PromptSet& prompts, const Taxonomy& taxonomy,
-                       std::span<const Instruction> rows, const LlmOptions& options, ProgressSink& progress,
-                       std::stop_token stop);
+LlmLabels label_by_llm(llm::ChatModel& model, const prompting::PromptSet& prompts,
+                       const Taxonomy& taxonomy, std::span<const Instruction> rows,
+                       const LlmOptions& options, ProgressSink& progress, std::stop_token stop);
 
 }  // namespace tapir::tasks

@@ -14,8 +14,8 @@ namespace tapir::tasks {
 struct Task {
   std::string name;
   std::string description;
-  double share = 0;         // of the final training set
-  std::string style;        // name in Taxonomy::styles
+  double share = 0;   // of the final training set
+  std::string style;  // name in Taxonomy::styles
   std::vector<std::string> examples;
 };
 
@@ -29,13 +29,14 @@ struct Taxonomy {
   const Task* find(std::string_view task) const;  // exact name; nullptr when unknown
   std::map<std::string, double> shares() const;
   std::vector<std::string> names() const;
-  std::vector<std::pair<std::string, std::string>> labelled() const;  // name and description, for the classify prompt
+  std::vector<std::pair<std::string, std::string>> labelled()
+      const;  // name and description, for the classify prompt
   // The style of a task, and its guidance.
   std::pair<std::string, std::string> style_of(std::string_view task) const;
 };
 
-// A built-in name ("tapir33", "gym") or a YAML file. Error{usage} with file:line: shares that do not sum to 1 (1e-6; the
-// sum is said), two tasks of one name, a style that is not defined.
+// A built-in name ("tapir33", "gym") or a YAML file. Error{usage} with file:line: shares that do
+// not sum to 1 (1e-6; the sum is said), two tasks of one name, a style that is not defined.
 Taxonomy load_taxonomy(const std::string& name_or_path);
 
 }  // namespace tapir::tasks

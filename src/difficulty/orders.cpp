@@ -1,0 +1,74 @@
+#include "difficulty/orders.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/random.h"
+
+namespace tapir::difficulty {
+
+namespace {
+constexpr double kLargestGap = 9;  // scores are 1-10
+}
+
+Orders parse_orders(std::string_view name, std::string_view where) {
+  if (name == "adaptive") return Orders::adaptive;
+  if (name == "both") return Orders::both;
+  if (name == "single") return Orders::single;
+  throw Error(ErrorKind::usage,
+              std::string(where) + ": unknown orders \"" + std::string(name) + "\"",
+              "known: adaptive, both, single");
+}
+
+Order drawn_order(const std::string& instruction_id, std::uint64_t seed) {
+  return RandomStream(seed, "order", instruction_id).below(2) == 0 ? Order::teacher_first
+                                                                   : Order::student_first;
+}
+
+std::vector<std::size_t> pilot_of(std::span<const Pair> pairs, const JudgeOptions& options) {
+  const auto size =
+      std::min(pairs.size(), static_cast<std::size_t>(std::max(0, options.pilot_rows)));
+  struct Draw {
+    std::uint64_t value = 0;
+    std::size_t pair = 0;
+  };
+  std::vector<Draw> draws;
+  draws.reserve(pairs.size());
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    draws.push_back({RandomStream(options.seed, "pilot", pairs[i].instruction.id).next(), i});
+  }
+  // Equal draws go by id, never by place: the pilot does not depend on the order of the rows.
+  std::sort(draws.begin(), draws.end(), [&](const Draw& a, const Draw& b) {
+    if (a.value != b.value) return a.value < b.value;
+    return pairs[a.pair].instruction.id < pairs[b.pair].instruction.id;
+  });
+  std::vector<std::size_t> pilot;
+  for (std::size_t i = 0; i < size; ++i) pilot.push_back(draws[i].pair);
+  std::sort(pilot.begin(), pilot.end());
+  return pilot;
+}
+
+double band_of(std::span<const TwoGaps> pilot, double threshold, double max_flip_rate) {
+  if (pilot.empty()) return kLargestGap + std::abs(threshold);
+  std::vector<double>
+      flips;  // distance from the threshold of single readings that decide otherwise than both
+  for (const TwoGaps& gaps : pilot) {
+    const bool hard = (gaps.teacher_first + gaps.student_first) / 2 > threshold;
+    for (const double single : {gaps.teacher_first, gaps.student_first}) {
+      if ((single > threshold) != hard) flips.push_back(std::abs(single - threshold));
+    }
+  }
+  std::sort(flips.begin(), flips.end());
+  const double allowed = max_flip_rate * 2 * static_cast<double>(pilot.size());
+  // With the band at flips[i - 1], the flips behind it remain.
+  double band = 0;
+  for (std::size_t i = 0;; ++i) {
+    if (i > 0) band = flips[i - 1];
+    const auto outside =
+        static_cast<double>(flips.end() - std::upper_bound(flips.begin(), flips.end(), band));
+    if (outside == 0 || outside < allowed) return band;
+  }
+}
+
+}  // namespace tapir::difficulty
