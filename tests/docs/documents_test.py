@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Checks the commands that README.md and docs/*.md show in ```sh blocks.
+"""Checks what the documents say: the commands that they show in ```sh blocks, and their links.
 
-  commands_test.py parse --root R [--tapir PROGRAM]   every command is known: verbs and flags of tapir and ./dev stand in
+  documents_test.py parse --root R [--tapir PROGRAM]   every command is known: verbs and flags of tapir and ./dev stand in
                                                       their own help, recipes and documents it names exist
-  commands_test.py run --root R --tapir PROGRAM       blocks that follow a line `<!-- run -->` are executed, each file's
+  documents_test.py links --root R                     every link to a file of the repository leads somewhere
+  documents_test.py run --root R --tapir PROGRAM       blocks that follow a line `<!-- run -->` are executed, each file's
                                                       blocks in order in one scratch folder
 """
 
@@ -107,7 +108,7 @@ class Checker:
         elif program in OUR_TOOLS:
             self.check_presets(where, words)
         elif program not in SYSTEM:
-            self.complain(where, words, f"'{program}' is no program the documents may show (tests/docs/commands_test.py)")
+            self.complain(where, words, f"'{program}' is no program the documents may show (tests/docs/documents_test.py)")
         self.check_paths(where, words)
 
     def check_tapir(self, where, words):
@@ -155,6 +156,20 @@ def parse(root, tapir):
     return 1 if checker.findings or checker.checked == 0 else 0
 
 
+def links(root):
+    count, broken = 0, []
+    for path in [*root.glob("*.md"), root / "src" / "README.md", *sorted((root / "docs").glob("*.md"))]:
+        text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+            if not target.startswith(("http://", "https://", "mailto:")):
+                count += 1
+                if not (path.parent / target).exists():
+                    broken.append(f"{path.relative_to(root)}: there is no {target}")
+    print("\n".join(broken))
+    print(f"{count} links, {len(broken)} broken")
+    return 1 if broken or count == 0 else 0
+
+
 def make_scratch(root, folder, tapir):
     """A folder that looks like the repository's root after ./dev build, in which runs may write."""
     for name in ("recipes", "assets", "docs", "prompts"):
@@ -190,11 +205,13 @@ def run(root, tapir):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("mode", choices=["parse", "run"])
+    parser.add_argument("mode", choices=["parse", "links", "run"])
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--tapir", type=Path)
     options = parser.parse_args()
     tapir = options.tapir.resolve() if options.tapir else None
+    if options.mode == "links":
+        return links(options.root.resolve())
     return (parse if options.mode == "parse" else run)(options.root.resolve(), tapir)
 
 
