@@ -38,12 +38,6 @@ double win(const store::ExamRow& a, const store::ExamRow& b) {
   return a.score > b.score ? 1 : 0;
 }
 
-double macro_mean(const std::vector<std::vector<double>>& cells) {
-  double sum = 0;
-  for (const auto& cell : cells) sum += stats::mean(cell);
-  return cells.empty() ? 0 : sum / static_cast<double>(cells.size());
-}
-
 }  // namespace
 
 ExamSummary summarise(std::span<const store::ExamRow> rows, std::string_view set) {
@@ -82,23 +76,14 @@ Comparison compare(std::span<const store::ExamRow> a, std::span<const store::Exa
     wins.push_back(win(*row, *other->second));
   }
   std::vector<std::vector<double>> strata;
-  // Each difference with the weight it has in the macro mean, so that the test is about the number
-  // that is shown.
-  std::vector<double> weighted;
-  for (const auto& [key, differences] : cells) {
-    strata.push_back(differences);
-    for (const double d : differences)
-      weighted.push_back(d / static_cast<double>(differences.size()));
-  }
-  RandomStream bootstrap(seed, "compare/bootstrap", set);
-  RandomStream flips(seed, "compare/sign_flip", set);
+  for (auto& [key, differences] : cells) strata.push_back(std::move(differences));
+  const stats::MacroComparison macro = stats::compare_macro(strata, seed, set);
   RandomStream win_bootstrap(seed, "compare/wins", set);
-  const stats::Interval interval = stats::bootstrap_macro_mean(strata, bootstrap);
   const stats::Interval win_interval = stats::bootstrap_mean(wins, win_bootstrap);
-  result.difference = macro_mean(strata);
-  result.low = interval.low;
-  result.high = interval.high;
-  result.p = stats::sign_flip_p(weighted, flips);
+  result.difference = macro.difference;
+  result.low = macro.interval.low;
+  result.high = macro.interval.high;
+  result.p = macro.p;
   result.win_rate = stats::mean(wins);
   result.win_low = win_interval.low;
   result.win_high = win_interval.high;

@@ -14,8 +14,10 @@ bool run_exam(const student::Student& student, const std::string& name,
   std::vector<student::GenerateRequest> requests;
   std::unordered_map<std::string, const ExamItem*> item_of;
   for (const ExamItem& item : items) {
-    check(item_of.emplace(item.id, &item).second, "run_exam: two items of one id: " + item.id);
-    requests.push_back({item.id, item.messages, {}});
+    // An item may stand in two sets: it is then answered in both.
+    const std::string id = item.set + "|" + item.id;
+    check(item_of.emplace(id, &item).second, "run_exam: an item twice: " + id);
+    requests.push_back({id, item.messages, {}});
   }
   ProgressUpdate update{.stage = "exam " + name, .total = items.size()};
   std::uint64_t correct = 0;

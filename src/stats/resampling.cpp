@@ -113,4 +113,25 @@ double sign_flip_p(std::span<const double> differences, RandomStream& stream,
   return monte_carlo_p(values, observed - slack, options.flips, stream);
 }
 
+MacroComparison compare_macro(const std::vector<std::vector<double>>& differences_by_stratum,
+                              std::uint64_t seed, std::string_view name) {
+  MacroComparison result;
+  std::vector<double> weighted;
+  std::size_t strata = 0;
+  for (const auto& differences : differences_by_stratum) {
+    if (differences.empty()) continue;
+    ++strata;
+    result.difference += mean(differences);
+    for (const double d : differences)
+      weighted.push_back(d / static_cast<double>(differences.size()));
+  }
+  if (strata == 0) return result;
+  result.difference /= static_cast<double>(strata);
+  RandomStream bootstrap(seed, "compare/bootstrap", name);
+  RandomStream flips(seed, "compare/sign_flip", name);
+  result.interval = bootstrap_macro_mean(differences_by_stratum, bootstrap);
+  result.p = sign_flip_p(weighted, flips);
+  return result;
+}
+
 }  // namespace tapir::stats

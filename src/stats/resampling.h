@@ -1,7 +1,9 @@
 // Bootstrap and sign-flip test on paired differences. All draws come from the caller's stream.
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -34,5 +36,18 @@ struct SignFlipOptions {
 // Zeros change nothing. Monte Carlo: (hits + 1) / (flips + 1). 1 when every difference is zero.
 double sign_flip_p(std::span<const double> differences, RandomStream& stream,
                    const SignFlipOptions& options = {});
+
+// Two systems on the same items, differences by stratum (cell): mean over strata of the strata's
+// mean differences, its bootstrap interval, and the sign-flip p of the differences at the weight
+// they have in that mean.
+struct MacroComparison {
+  double difference = 0;
+  Interval interval;
+  double p = 1;
+};
+// Draws from the streams (seed, "compare/bootstrap" and "compare/sign_flip", name). Empty strata do
+// not count; nothing at all: difference 0, p 1.
+MacroComparison compare_macro(const std::vector<std::vector<double>>& differences_by_stratum,
+                              std::uint64_t seed, std::string_view name);
 
 }  // namespace tapir::stats

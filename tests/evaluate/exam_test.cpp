@@ -71,6 +71,23 @@ TEST(RunExam, GradesEveryItem) {
   EXPECT_EQ(rows["3"].score, 1);
 }
 
+TEST(RunExam, AnItemOfTwoSetsIsAnsweredInBoth) {
+  const std::vector<ExamItem> items = {{"1", "uniform", "f", 1, {{Role::user, "abc"}}},
+                                       {"1", "pool", "f", 1, {{Role::user, "abc"}}}};
+  std::vector<std::string> sets;
+  run_exam(Shouter(), "s0", items, VowelGrader(), {},
+           [&](const store::ExamRow& row) {
+             EXPECT_EQ(row.item_id, "1");
+             sets.push_back(row.set);
+           },
+           silent_progress(), {});
+  EXPECT_THAT(sets, ::testing::UnorderedElementsAre("uniform", "pool"));
+  const std::vector<ExamItem> twice = {items[0], items[0]};
+  EXPECT_THROW(run_exam(Shouter(), "s0", twice, VowelGrader(), {}, [](const store::ExamRow&) {},
+                        silent_progress(), {}),
+               Error);
+}
+
 TEST(RunExam, SaysWhenItWasStopped) {
   int rows = 0;
   EXPECT_FALSE(run_exam(Shouter(2), "s0", kItems, VowelGrader(), {},

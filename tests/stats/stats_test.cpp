@@ -156,6 +156,26 @@ TEST(Bootstrap, CoversTheTruthAboutAsOftenAsItSays) {
   EXPECT_LT(covered, 299);
 }
 
+TEST(CompareMacro, IsTheMeanOfTheStrataWithItsInterval) {
+  const std::vector<std::vector<double>> strata = {
+      {1, 0, 1, 0}, {}, {-1, 0}, {1, 1, 1, 1, 1, 1, 1, 0}};
+  const MacroComparison result = compare_macro(strata, 3, "x");
+  EXPECT_DOUBLE_EQ(result.difference, (0.5 - 0.5 + 0.875) / 3);
+  EXPECT_LT(result.interval.low, result.difference);
+  EXPECT_GT(result.interval.high, result.difference);
+  // The same by counting all sign patterns of the weighted differences.
+  const std::vector<double> weighted = {.25, .25, -.5, .125, .125, .125, .125, .125, .125, .125};
+  int hits = 0;
+  for (int pattern = 0; pattern < 1024; ++pattern) {
+    double sum = 0;
+    for (std::size_t i = 0; i < weighted.size(); ++i)
+      sum += (pattern >> i & 1) != 0 ? weighted[i] : -weighted[i];
+    hits += std::fabs(sum) >= 0.875 - 1e-12 ? 1 : 0;
+  }
+  EXPECT_DOUBLE_EQ(result.p, hits / 1024.0);
+  EXPECT_EQ(compare_macro({{}, {}}, 3, "x").p, 1);
+}
+
 TEST(RougeL, AsRougeScore) {
   for (const Json& row : goldens()["rouge_l"]) {
     const auto a = row[0].get<std::string>();
