@@ -33,12 +33,12 @@ bool belongs_to(const std::string& misspelt, const std::string& keyword) {
   });
 }
 
-// Neighbours exchanged, a letter doubled, a letter dropped, by position; the first ones that
-// belong.
+// Neighbours exchanged, a letter doubled, a letter dropped, from the third letter on; the first
+// ones that belong.
 std::vector<std::string> make_misspellings(const std::string& keyword) {
   std::vector<std::string> found;
   for (std::size_t round = 0; round < 3 * keyword.size() && found.size() < kMisspellings; ++round) {
-    const std::size_t at = 1 + (round / 3) % (keyword.size() - 1);
+    const std::size_t at = 2 + (round / 3) % (keyword.size() - 2);
     std::string word = keyword;
     if (round % 3 == 0) std::swap(word[at], word[at - 1]);
     if (round % 3 == 1) word.insert(at, 1, keyword[at]);
