@@ -14,7 +14,7 @@ namespace tapir::store {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int kCheckpointPages = 16384;  // of 4 kB: the WAL is folded into the file every 64 MB
+constexpr int kCheckpointPages = 8192;  // of 4 kB: the WAL is folded into the file every 32 MB
 
 std::string ledger_to_json(const Ledger& ledger) {
   return Json{{"in", ledger.in},

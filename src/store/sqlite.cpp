@@ -34,9 +34,11 @@ std::string hint_of(int code, int system_error) {
   }
 }
 
-[[noreturn]] void fail(sqlite3* db, std::string_view doing) {
+// last_errno: SQLite keeps none of what happens inside COMMIT.
+[[noreturn]] void fail(sqlite3* db, std::string_view doing, int last_errno = 0) {
   const int code = db != nullptr ? sqlite3_errcode(db) : SQLITE_NOMEM;
-  const int system_error = db != nullptr ? sqlite3_system_errno(db) : 0;
+  const int kept = db != nullptr ? sqlite3_system_errno(db) : 0;
+  const int system_error = kept != 0 ? kept : last_errno;
   const char* file = db != nullptr ? sqlite3_db_filename(db, "main") : nullptr;
   std::string message = "run store " + std::string(file != nullptr && *file != 0 ? file : "") +
                         ": " + std::string(doing) + ": " +
@@ -89,11 +91,16 @@ void Statement::bind(int index, const std::optional<double>& value) {
 }
 
 bool Statement::step() {
+  errno = 0;
   const int code = sqlite3_step(statement_.get());
+  const int last_errno = errno;
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  const bool reads = sqlite3_stmt_readonly(statement_.get()) != 0;
-  fail(sqlite3_db_handle(statement_.get()), reads ? "cannot read" : "cannot write");
+  // BEGIN and COMMIT count as read-only, but what fails in them is writing.
+  const std::string_view sql = sqlite3_sql(statement_.get());
+  const bool reads = sqlite3_stmt_readonly(statement_.get()) != 0 && sql != "COMMIT" &&
+                     sql.substr(0, 5) != "BEGIN";
+  fail(sqlite3_db_handle(statement_.get()), reads ? "cannot read" : "cannot write", last_errno);
 }
 
 void Statement::reset() noexcept {
