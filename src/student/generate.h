@@ -1,6 +1,7 @@
-// Batched decoding with a key-value cache. Internal to student/ (ATen).
+// Batched decoding with a key-value cache, by workers side by side. Internal to student/ (ATen).
 #pragma once
 
+#include <memory>
 #include <span>
 #include <stop_token>
 
@@ -11,14 +12,23 @@
 
 namespace tapir::student {
 
+class DecodeWeights;
+// The model's weights in the form that decoding works on (a second copy). The model must outlive
+// them.
+std::shared_ptr<const DecodeWeights> make_decode_weights(const Model& model);
+
 // What turns a request into tokens and tokens into text. References outlive the call.
 struct GenerationContext {
   const Model& model;
   const text::Tokenizer& tokenizer;
   const text::ChatFormat& format;
+  std::shared_ptr<const DecodeWeights> weights = nullptr;  // none: made anew for the call
 };
 
-// As Student::generate(). Ends a row at the format's stop tokens and at config.eos_token_ids.
+// As Student::generate(); a row's bits do not even depend on `slots`, since every row is computed
+// by itself. A failure is "too_long", or "empty" for a prompt of no token at all. After stop, rows
+// in work are left out. Exceptions of workers and of the sink reach the caller, when all workers
+// have ended. Ends a row at the format's stop tokens and at config.eos_token_ids.
 void generate(const GenerationContext& context, std::span<const GenerateRequest> requests,
               const GenerateOptions& options, const GenerationSink& sink, std::stop_token stop);
 
