@@ -1,0 +1,73 @@
+// Which rows an optimizer step learns from, and which lane takes which. Pure: no clock, no threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "student/decoder.h"
+#include "student/student.h"
+
+namespace tapir::student {
+
+// An example as tokens, cut at the longest length allowed.
+struct EncodedRow {
+  std::string id;
+  std::vector<std::int32_t> tokens;
+  std::vector<std::uint8_t> loss;  // 1: learnt; never the first token
+  std::int64_t supervised = 0;     // tokens with loss
+  bool truncated = false;
+};
+
+// How far a training has come in its data. Row orders are drawn from streams named by the epoch, so
+// this is all of the random state.
+struct DataCursor {
+  std::int64_t epoch = 0;
+  std::int64_t position = 0;  // rows of this epoch already taken
+  std::int64_t rows = 0;      // rows taken in all
+  std::int64_t tokens = 0;    // tokens of those rows
+  bool operator==(const DataCursor&) const = default;
+};
+
+// Deals out the rows step by step. A step takes total_batch_size rows; or, with batch_tokens, rows
+// in order until the training has seen step * batch_tokens tokens, at least one: so steps hold
+// batch_tokens on average, and trainings of equal steps have seen equal tokens up to one row.
+// Without max_steps the last step takes what is left.
+class BatchPlan {
+ public:
+  // lengths: tokens of every row; not empty.
+  BatchPlan(std::vector<std::int64_t> lengths, const TrainOptions& options);
+
+  bool done() const;
+  // Indices of the next step's rows, in order. REQUIRES: !done().
+  std::vector<std::size_t> next();
+
+  std::int64_t step() const { return step_; }  // steps dealt out
+  const DataCursor& cursor() const { return cursor_; }
+  void restore(std::int64_t step, const DataCursor& cursor);
+
+ private:
+  bool step_is_full(std::size_t rows) const;
+  void begin_epoch();
+
+  std::vector<std::int64_t> lengths_;
+  TrainOptions options_;
+  std::int64_t total_rows_;  // without max_steps
+  std::int64_t step_ = 0;
+  DataCursor cursor_;
+  std::vector<std::size_t> order_;  // of the cursor's epoch
+};
+
+// Steps of a whole training.
+std::int64_t count_steps(const std::vector<std::int64_t>& lengths, const TrainOptions& options);
+
+// Deals a step's rows to lanes, longest first, each to the lane with the fewest tokens so far;
+// within a lane in the order given. lengths: of the step's rows. The answer holds positions within
+// the step.
+std::vector<std::vector<std::size_t>> deal_to_lanes(const std::vector<std::int64_t>& lengths,
+                                                    int lanes);
+
+// Packs rows, in order, into batches of at most `limit` tokens (a longer row alone in its own).
+std::vector<PackedBatch> pack(const std::vector<const EncodedRow*>& rows, std::int64_t limit);
+
+}  // namespace tapir::student

@@ -1,0 +1,61 @@
+// What a training leaves on the disk: checkpoints to go on from, and the finished folder. Both are
+// Hugging Face folders (transformers loads them) with two files more: optimizer.safetensors (the
+// moments) and trainer_state.json.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "student/batching.h"
+#include "student/optimizer.h"
+
+namespace tapir::student {
+
+// The part of a training's state that is not arrays.
+struct TrainerState {
+  std::string job;      // digest of the job
+  std::string version;  // StudentEngine::version() of the machine
+  std::int64_t global_step = 0;
+  std::int64_t optimizer_steps = 0;
+  DataCursor cursor;
+  TrainResult result;  // up to this step
+};
+
+// Error{data} naming the file. Nothing when the folder holds none.
+std::optional<TrainerState> read_trainer_state(const std::filesystem::path& folder);
+
+// Files of a student folder other than weights and training state, copied unedited.
+void copy_student_files(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Weights, moments and state into `folder`, beside the files of `model_dir`; everything flushed to
+// disk.
+void write_training_folder(const std::filesystem::path& folder,
+                           const std::filesystem::path& model_dir, const ParameterLayout& layout,
+                           const TrainingState& arrays, const TrainerState& state);
+
+// Moments of a finished training or a checkpoint. Error{data} when they are missing or do not fit.
+void read_moments(const std::filesystem::path& folder, const ParameterLayout& layout,
+                  TrainingState& arrays);
+
+// The checkpoints in <output_dir>.work.
+class CheckpointFolder {
+ public:
+  explicit CheckpointFolder(const std::filesystem::path& output_dir);
+
+  const std::filesystem::path& work() const { return work_; }
+  std::filesystem::path place(std::int64_t step) const;
+  // Steps of the whole checkpoints, rising. What a kill left half-written is removed.
+  std::vector<std::int64_t> sweep() const;
+  // Written aside, then renamed into place; then only the newest `limit` are kept (0: all).
+  void save(const std::filesystem::path& model_dir, const ParameterLayout& layout,
+            const TrainingState& arrays, const TrainerState& state, int limit) const;
+  // Everything in work(), and work() itself.
+  void remove() const;
+
+ private:
+  std::filesystem::path work_;
+};
+
+}  // namespace tapir::student

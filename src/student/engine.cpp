@@ -1,0 +1,127 @@
+// The student on libtorch, behind the torch-free header.
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+
+#include <ATen/Parallel.h>
+#include <torch/headeronly/version.h>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "student/decoder.h"
+#include "student/generate.h"
+#include "student/job.h"
+#include "student/lanes.h"
+#include "student/model.h"
+#include "student/student.h"
+#include "student/trainer.h"
+
+namespace tapir::student {
+namespace {
+
+// One line of /proc/cpuinfo's first processor, or empty.
+std::string cpu_type() {
+  std::ifstream in("/proc/cpuinfo");
+  std::map<std::string, std::string> fields;
+  for (std::string line; std::getline(in, line) && !line.empty();) {
+    const std::vector<std::string> parts = split(line, ':');
+    if (parts.size() == 2) fields[std::string(trim(parts[0]))] = std::string(trim(parts[1]));
+  }
+  if (fields["model name"].empty()) return "unknown CPU";
+  return fields["model name"] + " (family " + fields["cpu family"] + ", model " + fields["model"] +
+         ")";
+}
+
+class LoadedStudent final : public Student {
+ public:
+  explicit LoadedStudent(const std::filesystem::path& folder)
+      : model_(load_model(folder)), words_(load_words(folder, model_->config)) {}
+
+  std::int64_t parameter_count() const override { return model_->layout.size; }
+  int context_length() const override { return model_->config.max_position_embeddings; }
+
+  void generate(std::span<const GenerateRequest> requests, const GenerateOptions& options,
+                const GenerationSink& sink, std::stop_token stop) const override {
+    student::generate({*model_, *words_.tokenizer, *words_.format}, requests, options, sink,
+                      std::move(stop));
+  }
+
+  std::vector<TokenLosses> token_losses(std::span<const Example> examples) const override;
+
+  std::vector<std::int32_t> tokenize(const std::string& text,
+                                     bool add_special_tokens) const override {
+    return add_special_tokens ? words_.tokenizer->encode_with_specials(text, true)
+                              : words_.tokenizer->encode(text);
+  }
+  std::vector<std::int32_t> tokenize_chat(const Messages& messages) const override {
+    return words_.format->encode_prompt(messages);
+  }
+
+ private:
+  std::shared_ptr<const Model> model_;
+  Words words_;
+};
+
+TokenLosses losses_of(const EncodedRow& row, const float* parameters, Decoder& decoder) {
+  TokenLosses losses;
+  losses.id = row.id;
+  losses.loss = std::numeric_limits<double>::quiet_NaN();
+  if (row.supervised == 0) return losses;
+  PackedBatch batch;
+  append_sequence(batch, row.tokens, row.loss);
+  losses.tokens = batch.targets;
+  losses.logprobs.resize(batch.targets.size());
+  decoder.logprobs(parameters, batch, losses.logprobs.data());
+  double sum = 0;
+  for (const float logprob : losses.logprobs) sum -= static_cast<double>(logprob);
+  losses.loss = sum / static_cast<double>(losses.logprobs.size());
+  return losses;
+}
+
+// Each row alone in its pass, so that its bits do not depend on the others.
+std::vector<TokenLosses> LoadedStudent::token_losses(std::span<const Example> examples) const {
+  const std::vector<EncodedRow> rows = encode_rows(examples, *words_.format, context_length());
+  std::vector<TokenLosses> losses(rows.size());
+  const auto* parameters = model_->parameters.const_data_ptr<float>();
+  const auto cores = static_cast<std::size_t>(std::max(1U, std::thread::hardware_concurrency()));
+  const std::size_t workers = std::clamp<std::size_t>(rows.size(), 1, cores);
+  LanePool pool(static_cast<int>(workers));
+  pool.run([&](int worker) {
+    Decoder decoder(model_->config);
+    for (auto i = static_cast<std::size_t>(worker); i < rows.size(); i += workers) {
+      losses[i] = losses_of(rows[i], parameters, decoder);
+    }
+  });
+  return losses;
+}
+
+class TorchEngine final : public StudentEngine {
+ public:
+  TorchEngine() {
+    // Workers and lanes are our threads; within one, torch computes alone (the reference path).
+    at::set_num_threads(1);
+  }
+  std::shared_ptr<const Student> load(const std::filesystem::path& folder) const override {
+    return std::make_shared<LoadedStudent>(folder);
+  }
+  Preflight preflight(const TrainJob& job) const override { return student::preflight(job); }
+  TrainResult train(const TrainJob& job, ProgressSink& progress,
+                    std::stop_token stop) const override {
+    return student::train(job, version(), progress, std::move(stop));
+  }
+  std::string version() const override {
+    return std::string("torch ") + TORCH_VERSION + ", " + cpu_type() + ", " + kernels().name +
+           " kernels";
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const StudentEngine> make_student_engine() {
+  return std::make_shared<TorchEngine>();
+}
+
+}  // namespace tapir::student

@@ -1,0 +1,43 @@
+// A training job with everything read and encoded, before the first step.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "student/batching.h"
+#include "student/config.h"
+#include "student/student.h"
+#include "text/chat_format.h"
+#include "text/tokenizer.h"
+
+namespace tapir::student {
+
+// The words of a student: tokenizer and chat format of a folder.
+struct Words {
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+  std::shared_ptr<const text::ChatFormat> format;
+};
+
+// Error{data} when the folder has no tokenizer, or one with more tokens than the model has
+// embeddings.
+Words load_words(const std::filesystem::path& folder, const ModelConfig& config);
+
+// Tokens of an example, cut at `limit`. The order of the answer is that of `examples`; encoding
+// uses all cores.
+std::vector<EncodedRow> encode_rows(std::span<const Example> examples,
+                                    const text::ChatFormat& format, std::int64_t limit);
+
+// Error{usage} naming the first option that is impossible.
+void check_options(const TrainJob& job);
+
+std::vector<std::int64_t> lengths_of(const std::vector<EncodedRow>& rows);
+
+Preflight summarise(const std::vector<EncodedRow>& rows, const TrainOptions& options);
+
+// Digest of all that decides the trained weights: options, rows, the starting folder's files, the
+// optimizer state.
+std::string job_digest(const TrainJob& job);
+
+}  // namespace tapir::student
