@@ -1,0 +1,76 @@
+#include "llm/limits.h"
+
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "llm_test_tools.h"
+
+namespace tapir::llm {
+namespace {
+
+TEST(Limits, NeverMoreThanAllowedAtATime) {
+  FakeChatModel inner(FakeChatModel::echo, {.slow = 0.3, .slow_by = std::chrono::milliseconds(1)},
+                      /*threads=*/8);
+  LimitedModel model(inner, {.max_concurrent_requests = 3});
+  Replies replies;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([&, caller] {
+      for (const ChatRequest& one : requests(50, std::to_string(caller) + "-"))
+        replies.submit(model, one);
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  for (const ChatReply& reply : replies.wait(200)) EXPECT_TRUE(reply.ok());
+  EXPECT_LE(inner.most_unanswered(), 3U);
+}
+
+TEST(Limits, AStopFreesWhoWaitsForRoom) {
+  FakeChatModel inner;
+  inner.hold();
+  LimitedModel model(inner, {.max_concurrent_requests = 1});
+  Replies replies;
+  replies.submit(model, request("first"));
+  std::stop_source stop;
+  std::thread blocked([&] { replies.submit(model, request("second"), stop.get_token()); });
+  stop.request_stop();
+  blocked.join();
+  const ChatReply stopped = replies.wait(1).at(0);
+  EXPECT_EQ(stopped.row_id, "row second");
+  EXPECT_EQ(stopped.failure, Failure::stopped);
+  EXPECT_EQ(stopped.attempts_charged, 0);
+  inner.release();
+  EXPECT_TRUE(replies.wait(1).at(0).ok());
+}
+
+TEST(Limits, SendsAreSpaced) {
+  FakeChatModel inner;
+  LimitedModel model(inner, {.max_concurrent_requests = 100, .requests_per_minute = 6000});
+  const auto start = std::chrono::steady_clock::now();
+  Replies replies;
+  for (const ChatRequest& one : requests(11)) replies.submit(model, one);
+  replies.wait(11);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(99));
+}
+
+TEST(Limits, AStopFreesWhoWaitsForItsTurn) {
+  FakeChatModel inner;
+  LimitedModel model(inner, {.max_concurrent_requests = 100, .requests_per_minute = 0.1});
+  Replies replies;
+  std::stop_source stop;
+  replies.submit(model, request("first"), stop.get_token());
+  std::thread blocked([&] { replies.submit(model, request("second"), stop.get_token()); });
+  while (inner.sends() < 1) std::this_thread::yield();
+  stop.request_stop();
+  blocked.join();
+  replies.wait(2);
+  EXPECT_EQ(inner.sends(), 1);
+}
+
+TEST(Limits, RoomForNobodyIsABug) {
+  FakeChatModel inner;
+  EXPECT_THROW(LimitedModel(inner, {.max_concurrent_requests = 0}), Error);
+}
+
+}  // namespace
+}  // namespace tapir::llm
