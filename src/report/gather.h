@@ -1,0 +1,56 @@
+// The parts of gather(). Inside this folder only.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "report/report.h"
+
+namespace tapir::report {
+
+inline constexpr std::string_view kMainArm = "tapir";
+inline constexpr std::string_view kBaselineArm = "plain";
+inline constexpr std::string_view kS0 = "s0";
+
+// "tapir/round-2" -> {"tapir", 2}; "s0" -> {"", 0}; anything else: arm "" and round -1.
+struct StudentName {
+  std::string arm;
+  int round = -1;
+};
+StudentName parse_student(std::string_view name);
+
+// The arms in the order they are shown: the others first, the main arm last.
+struct Arms {
+  std::vector<std::string> names;
+  std::string main;           // "tapir", or the last arm; empty when there is none
+  int rounds = 0;             // planned; 0: unknown
+  std::string final_student;  // of the main arm when a gate stopped it early; else empty
+};
+Arms find_arms(const store::RunStore& store);
+
+Outcome gather_outcome(const store::RunStore& store, const Arms& arms,
+                       const ReportOptions& options);
+std::vector<ArmForgetting> gather_forgetting(const store::RunStore& store, const Arms& arms,
+                                             const ReportOptions& options);
+Difficulty gather_difficulty(const store::RunStore& store);
+std::vector<ArmTeaching> gather_teaching(const store::RunStore& store, const Arms& arms,
+                                         const Difficulty& difficulty);
+std::vector<Curve> gather_curves(const store::RunStore& store, const Arms& arms,
+                                 const std::filesystem::path& run_dir);
+std::vector<ArmTokens> gather_tokens(const store::RunStore& store, const Arms& arms);
+Examples gather_examples(const store::RunStore& store, const Outcome& outcome,
+                         const ReportOptions& options);
+std::vector<StageRow> gather_stages(const store::RunStore& store);
+std::vector<store::UsageRow> gather_usage(const store::RunStore& store);
+RunFacts gather_run(const store::RunStore& store, const std::vector<StageRow>& stages);
+
+// gap > threshold, or >= where the run is not strict.
+bool is_hard(const Difficulty& difficulty, double gap);
+
+// JSON that the pipeline wrote for the report (meta values, stages' info); what is missing or
+// unreadable is null.
+Json read_info(const std::string& text);
+
+}  // namespace tapir::report

@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <cmath>
+
+#include "base/random.h"
+#include "report/gather.h"
+#include "stats/resampling.h"
+
+namespace tapir::report {
+namespace {
+
+// Answers of one student to one exam set, by item.
+using Answers = std::map<std::string, const store::ExamRow*>;
+
+Answers answers_to(const std::vector<store::ExamRow>& rows, std::string_view set) {
+  Answers answers;
+  for (const store::ExamRow& row : rows) {
+    if (row.set == set) answers[row.item_id] = &row;
+  }
+  return answers;
+}
+
+double right(const store::ExamRow& row) { return row.correct ? 1.0 : 0.0; }
+
+SetResult set_result(const Answers& answers, std::uint64_t seed, const std::string& name) {
+  std::map<CellKey, std::vector<double>> cells;
+  SetResult result;
+  for (const auto& [id, row] : answers) {
+    cells[{row->family, row->level}].push_back(right(*row));
+    result.score += row->score;
+    ++result.items;
+  }
+  if (result.items == 0) return result;
+  result.score /= static_cast<double>(result.items);
+  std::vector<std::vector<double>> strata;
+  for (const auto& [key, values] : cells) {
+    result.accuracy += stats::mean(values) / static_cast<double>(cells.size());
+    strata.push_back(values);
+  }
+  RandomStream stream(seed, "report/accuracy", name);
+  result.interval = stats::bootstrap_macro_mean(strata, stream, {.resamples = 1000});
+  return result;
+}
+
+// Over the items that both answered (a student half way through the exam has fewer).
+std::optional<Difference> difference(const Answers& a, const Answers& b, std::uint64_t seed,
+                                     const std::string& set) {
+  std::map<CellKey, std::vector<double>> cells;
+  Difference result;
+  double wins = 0;
+  for (const auto& [id, row] : a) {
+    const auto other = b.find(id);
+    if (other == b.end()) continue;
+    cells[{row->family, row->level}].push_back(right(*row) - right(*other->second));
+    const double ahead = row->score - other->second->score;
+    wins += std::fabs(ahead) < 1e-9 ? 0.5 : (ahead > 0 ? 1.0 : 0.0);
+    ++result.items;
+  }
+  if (result.items == 0) return std::nullopt;
+  std::vector<std::vector<double>> strata;
+  for (auto& [key, values] : cells) strata.push_back(std::move(values));
+  const stats::MacroComparison macro = stats::compare_macro(strata, seed, set);
+  result.value = macro.difference;
+  result.interval = macro.interval;
+  result.p = macro.p;
+  result.win_rate = wins / static_cast<double>(result.items);
+  return result;
+}
+
+std::map<CellKey, ExamCell> cells_of(const std::vector<store::ExamRow>& rows,
+                                     const std::string& headline) {
+  std::map<CellKey, ExamCell> cells;
+  std::map<CellKey, ExamCell> beyond;
+  for (const store::ExamRow& row : rows) {
+    if (row.set != headline && row.set != "beyond") continue;
+    ExamCell& cell = (row.set == headline ? cells : beyond)[{row.family, row.level}];
+    ++cell.items;
+    cell.accuracy += right(row);
+    cell.score += row.score;
+  }
+  cells.insert(beyond.begin(), beyond.end());
+  for (auto& [key, cell] : cells) {
+    cell.accuracy /= static_cast<double>(cell.items);
+    cell.score /= static_cast<double>(cell.items);
+  }
+  return cells;
+}
+
+// The last student of an arm that sat the exam, or the one that the gate settled on.
+std::string final_student(const store::RunStore& store, const Arms& arms, const std::string& arm) {
+  std::string best;
+  int last = 0;
+  for (const std::string& student : store.exam_students()) {
+    const StudentName name = parse_student(student);
+    if (name.arm != arm || name.round < 1) continue;
+    if (student == arms.final_student) return student;
+    if (name.round > last) {
+      last = name.round;
+      best = student;
+    }
+  }
+  return best;
+}
+
+std::string label_of(const std::string& student, const Arms& arms) {
+  const StudentName name = parse_student(student);
+  if (name.arm.empty()) return "S_0";
+  if (arms.rounds == 0 || name.round == arms.rounds) return name.arm;
+  return name.arm + " (round " + std::to_string(name.round) + ")";
+}
+
+struct Sitting {
+  std::vector<store::ExamRow> rows;
+  Answers headline;
+};
+
+}  // namespace
+
+Outcome gather_outcome(const store::RunStore& store, const Arms& arms,
+                       const ReportOptions& options) {
+  Outcome outcome;
+  outcome.headline_set = options.headline_set;
+  std::vector<std::string> students = {std::string(kS0)};
+  for (const std::string& arm : arms.names) students.push_back(final_student(store, arms, arm));
+  std::vector<Sitting> sittings;
+  for (const std::string& student : students) {
+    Sitting sitting;
+    if (!student.empty()) sitting.rows = store.exam_rows(student);
+    if (sitting.rows.empty()) continue;
+    sittings.push_back(std::move(sitting));
+    sittings.back().headline = answers_to(sittings.back().rows, options.headline_set);
+    StudentResult result;
+    result.student = student;
+    result.arm = parse_student(student).arm;
+    result.label = label_of(student, arms);
+    result.main = !result.arm.empty() && result.arm == arms.main;
+    for (const store::ExamRow& row : sittings.back().rows)
+      result.sets.emplace(row.set, SetResult{});
+    for (auto& [set, figures] : result.sets) {
+      figures =
+          set_result(answers_to(sittings.back().rows, set), options.seed, student + "|" + set);
+    }
+    result.cells = cells_of(sittings.back().rows, options.headline_set);
+    outcome.students.push_back(std::move(result));
+  }
+  const auto place_of = [&](std::string_view arm) {
+    const StudentResult* found = outcome.find(arm);
+    return found == nullptr ? outcome.students.size()
+                            : static_cast<std::size_t>(found - outcome.students.data());
+  };
+  const std::size_t s0 = place_of("");
+  const std::size_t plain = place_of(kBaselineArm);
+  const auto against = [&](std::size_t a, std::size_t b) -> std::optional<Difference> {
+    if (b >= sittings.size() || a == b) return std::nullopt;
+    return difference(sittings[a].headline, sittings[b].headline, options.seed,
+                      options.headline_set);
+  };
+  for (std::size_t i = 0; i < outcome.students.size(); ++i) {
+    if (outcome.students[i].arm.empty()) continue;
+    outcome.students[i].to_s0 = against(i, s0);
+    outcome.students[i].to_plain = against(i, plain);
+    if (i > 0) outcome.students[i].to_previous = against(i, i - 1);
+  }
+  return outcome;
+}
+
+std::vector<ArmForgetting> gather_forgetting(const store::RunStore& store, const Arms& arms,
+                                             const ReportOptions& options) {
+  std::vector<ArmForgetting> result;
+  for (const std::string& arm : arms.names) {
+    std::map<int, std::string> by_round;
+    for (const std::string& student : store.exam_students()) {
+      const StudentName name = parse_student(student);
+      if (name.round == 0 || (name.arm == arm && name.round > 0)) by_round[name.round] = student;
+    }
+    if (by_round.size() < 2 || by_round.begin()->first != 0) continue;
+    ArmForgetting forgetting{.arm = arm, .main = arm == arms.main};
+    std::map<std::string, std::vector<double>> accuracy;
+    for (const auto& [round, student] : by_round) {
+      std::map<std::string, std::pair<double, double>> sums;  // right, items
+      for (const store::ExamRow& row : store.exam_rows(student)) {
+        if (row.set != options.headline_set) continue;
+        sums[row.family].first += right(row);
+        sums[row.family].second += 1;
+      }
+      forgetting.students.push_back(student);
+      for (const auto& [family, sum] : sums) accuracy[family].push_back(sum.first / sum.second);
+    }
+    for (auto& [family, values] : accuracy) {
+      if (values.size() != forgetting.students.size()) continue;  // an exam half way
+      ForgettingRow row{.family = family, .accuracy = values};
+      row.best = *std::max_element(values.begin(), values.end());
+      row.last_minus_best = values.back() - row.best;
+      row.last_minus_first = values.back() - values.front();
+      forgetting.backward_transfer += row.last_minus_first;
+      forgetting.mean_drop += row.last_minus_best;
+      forgetting.rows.push_back(std::move(row));
+    }
+    if (forgetting.rows.empty()) continue;
+    forgetting.backward_transfer /= static_cast<double>(forgetting.rows.size());
+    forgetting.mean_drop /= static_cast<double>(forgetting.rows.size());
+    result.push_back(std::move(forgetting));
+  }
+  return result;
+}
+
+}  // namespace tapir::report

@@ -1,0 +1,223 @@
+// What the report shows, as plain data: gathered from the store, tested without HTML.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "stats/intervals.h"
+#include "store/run_store.h"
+
+namespace tapir::report {
+
+// ---- the outcome ----
+struct ExamCell {
+  std::int64_t items = 0;
+  double accuracy = 0;  // [0, 1]
+  double score = 0;     // mean judge score, 1-10
+};
+
+struct SetResult {
+  std::int64_t items = 0;
+  double accuracy = 0;       // macro: mean over family x level cells
+  stats::Interval interval;  // 95 %, bootstrap within cells
+  double score = 0;          // mean judge score
+};
+
+// Paired by item; positive: the student is better than the other.
+struct Difference {
+  double value = 0;  // of macro accuracy
+  stats::Interval interval;
+  double p = 1;
+  double win_rate = 0.5;  // by judge score, ties half
+  std::int64_t items = 0;
+};
+
+using CellKey = std::pair<std::string, int>;  // family, level
+
+struct StudentResult {
+  std::string student;  // "s0", "tapir/round-3"
+  std::string arm;      // "" for S_0
+  std::string label;    // "S_0", "plain", "tapir"; "tapir (round 2)" while rounds are missing
+  bool main = false;
+  std::map<std::string, SetResult> sets;  // by exam set
+  std::map<CellKey, ExamCell> cells;  // headline set, and "beyond" for the levels that only it has
+  std::optional<Difference> to_s0;
+  std::optional<Difference> to_plain;
+  std::optional<Difference> to_previous;  // the step of the ladder: to the arm shown before
+};
+
+struct Outcome {
+  std::string headline_set;
+  std::vector<StudentResult>
+      students;  // S_0, the other arms, the main arm; those that sat the exam
+  const StudentResult* find(std::string_view arm) const;  // "" is S_0; nullptr when not there
+  const StudentResult* main() const;
+};
+
+// ---- difficulty ----
+struct OrderPoint {
+  double teacher_first = 0;  // gap when the teacher's answer was shown first
+  double student_first = 0;
+  std::int64_t count = 0;
+};
+
+struct TaskGaps {
+  std::string task;
+  std::int64_t rows = 0, hard = 0;
+  double mean = 0;
+  std::map<double, std::int64_t> histogram;
+};
+
+struct GapSummary {
+  std::int64_t rows = 0, hard = 0;
+  double mean = 0;
+};
+
+struct Difficulty {
+  double threshold = 2;
+  bool strict = true;  // hard: gap > threshold; false: >=
+  std::int64_t rows = 0, hard = 0, truncated = 0;
+  double mean = 0;
+  std::map<double, std::int64_t> histogram;  // low edge of a bin of kBin -> rows
+  std::vector<TaskGaps> by_task;
+  struct Kept {
+    double threshold = 0;
+    std::int64_t above = 0, at_least = 0;
+  };
+  std::vector<Kept> thresholds;    // what others would keep
+  std::vector<OrderPoint> orders;  // pairs judged in both orders, by rounded gaps
+  std::int64_t both_orders = 0, flips = 0;
+  std::int64_t unread = 0;  // judgments without scores
+  std::optional<double> band;
+  std::optional<GapSummary> held_out;  // rows that S_0 was not trained on
+  std::int64_t never_reached = 0;      // rows hard in every judging, where rounds were judged again
+  int judgings = 1;
+  static constexpr double kBin = 0.5;
+};
+
+// ---- tasks, expansion, mixture ----
+struct TaskRow {
+  std::string task;
+  std::int64_t in_data = 0, hard = 0;
+  std::int64_t attempts = 0, kept = 0;
+  std::map<std::string, std::int64_t> rejected;  // by reason
+  std::int64_t rows = 0, repeated = 0;           // of the mixtures
+  std::optional<double> target, reached;         // shares of the mixtures
+};
+
+struct RoundRow {
+  int round = 0;
+  std::optional<double> alpha;
+  std::int64_t rows = 0, hard = 0, easy = 0, repeated = 0, distinct = 0;
+  std::vector<std::string> relaxed;
+};
+
+struct ArmTeaching {
+  std::string arm;
+  bool main = false;
+  std::vector<TaskRow> tasks;
+  std::vector<RoundRow> rounds;
+};
+
+// ---- training ----
+struct CurvePoint {
+  std::int64_t step = 0;
+  std::int64_t tokens = 0;  // through the optimizer, from the start of this student's training
+  double loss = 0;
+  double learning_rate = 0;
+};
+
+struct Curve {
+  std::string arm;  // "" for S_0
+  std::string label;
+  bool main = false;
+  std::vector<CurvePoint> points;          // of all rounds, tokens and steps going on
+  std::vector<std::int64_t> round_starts;  // tokens at which round 2, 3, ... begin
+};
+
+struct ArmTokens {
+  std::string arm;  // "" for S_0
+  std::int64_t steps = 0, tokens = 0, supervised_tokens = 0, rows = 0, distinct_rows = 0;
+  std::int64_t teacher_tokens = 0, judge_tokens = 0;  // of the arm's own stages
+  double seconds = 0;
+};
+
+// ---- forgetting ----
+struct ForgettingRow {
+  std::string family;
+  std::vector<double> accuracy;  // S_0, round 1, ...
+  double best = 0, last_minus_best = 0, last_minus_first = 0;
+};
+
+struct ArmForgetting {
+  std::string arm;
+  bool main = false;
+  std::vector<std::string> students;
+  std::vector<ForgettingRow> rows;
+  double backward_transfer = 0, mean_drop = 0;
+};
+
+// ---- examples ----
+struct JudgeWords {
+  std::string about;  // "S_0, teacher's answer shown first"
+  std::optional<double> teacher_score, student_score;
+  std::string text;  // the judge's words, or why they could not be read
+};
+
+struct Example {
+  std::string id, family, task;
+  int level = 0;
+  std::string instruction;  // empty: the run does not hold its text
+  std::string teacher, teacher_author;
+  std::string s0, final_answer;
+  std::optional<bool> s0_correct, final_correct;
+  std::optional<double> teacher_score, s0_score, final_score;
+  std::vector<JudgeWords> judge;
+};
+
+struct Examples {
+  std::string final_label;
+  std::vector<Example> random, gains, losses;  // of the exam: S_0 against the main arm's student
+  std::vector<Example> judged_random,
+      judged_hard;  // of D: teacher against S_0, with the judge's words
+};
+
+// ---- the run itself ----
+struct StageRow {
+  std::string name;
+  bool begun = false, finished = false;
+  Ledger ledger;
+  double seconds = 0;
+  std::int64_t calls = 0, tokens = 0;
+  double usd = 0;
+  std::optional<double> estimated_seconds, estimated_calls, estimated_tokens;
+};
+
+struct RunFacts {
+  std::string name, version, command, machine, seed, fingerprint, recipe;
+  std::string classifier;  // how tasks were found, and how well; empty when not known
+  std::int64_t planned = 0, finished = 0;
+  double seconds = 0, usd = 0;
+  bool complete() const { return planned > 0 && finished >= planned; }
+};
+
+struct ReportData {
+  RunFacts run;
+  Outcome outcome;
+  Difficulty difficulty;
+  std::vector<ArmTeaching> teaching;
+  std::vector<Curve> curves;
+  std::vector<store::TrainRecord> trainings;
+  std::vector<ArmTokens> tokens;
+  std::vector<ArmForgetting> forgetting;
+  Examples examples;
+  std::vector<StageRow> stages;
+  std::vector<store::UsageRow> usage;  // summed over stages
+};
+
+}  // namespace tapir::report

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "report/html.h"
+#include "report/sections.h"
+
+namespace tapir::report {
+namespace {
+
+constexpr double kLightTextFrom = 0.58;  // share of the colour from which letters are light
+
+// A share in [0, 1] as a coloured cell.
+std::string heat(double share, std::string_view hint) {
+  return fmt::format(
+      "<i class=\"{}\" style=\"background:rgb(var(--heat)/{:.2f})\" title=\"{}\">{:.0f}</i>",
+      share >= kLightTextFrom ? "on" : "", 0.06 + 0.94 * share, hint, 100 * share);
+}
+
+// A change in [-1, 1].
+std::string change_cell(double change, std::string_view hint) {
+  const double strength = std::min(1.0, std::fabs(change) * 1.6);
+  const bool shown_zero = std::fabs(change) < 0.005;
+  return fmt::format(
+      "<i class=\"{}\" style=\"background:rgb(var(--{})/{:.2f})\" title=\"{}\">{}{}</i>",
+      strength >= kLightTextFrom ? "on" : "", change < 0 ? "minus" : "heat", 0.06 + 0.94 * strength,
+      hint, change > 0 && !shown_zero ? "+" : "", shown_zero ? "0" : decimal(100 * change, 0));
+}
+
+struct Shape {
+  std::set<std::string> families;
+  std::set<int> levels;
+};
+
+Shape shape_of(const Outcome& outcome) {
+  Shape shape;
+  for (const StudentResult& student : outcome.students) {
+    for (const auto& [key, cell] : student.cells) {
+      shape.families.insert(key.first);
+      shape.levels.insert(key.second);
+    }
+  }
+  return shape;
+}
+
+std::string heat_head(const Shape& shape) {
+  std::string head = "<th scope=\"col\"><span hidden>family</span></th>";
+  for (const int level : shape.levels) head += fmt::format("<th scope=\"col\">L{}</th>", level);
+  return "<thead><tr>" + head + "</tr></thead>";
+}
+
+template <typename CellHtml>
+std::string heat_table(const Shape& shape, CellHtml&& cell_html) {
+  std::string body;
+  for (const std::string& family : shape.families) {
+    body += fmt::format("<tr><th scope=\"row\">{}</th>", escape(family));
+    for (const int level : shape.levels)
+      body += "<td>" + cell_html(CellKey{family, level}) + "</td>";
+    body += "</tr>\n";
+  }
+  return "<div class=\"scroll\" tabindex=\"0\"><table class=\"heat\">" + heat_head(shape) +
+         "<tbody>" + body + "</tbody></table></div>\n";
+}
+
+std::string hint_of(const CellKey& key, const std::string& words) {
+  return escape(fmt::format("{}, level {}: {}", key.first, key.second, words));
+}
+
+std::string student_map(const StudentResult& student, const Shape& shape) {
+  return heat_table(shape, [&](const CellKey& key) -> std::string {
+    const auto found = student.cells.find(key);
+    if (found == student.cells.end()) return "<i></i>";
+    const ExamCell& cell = found->second;
+    return heat(cell.accuracy,
+                hint_of(key, fmt::format("{:.0f} % of {} right, score {:.1f}", 100 * cell.accuracy,
+                                         cell.items, cell.score)));
+  });
+}
+
+std::string change_map(const StudentResult& before, const StudentResult& after,
+                       const Shape& shape) {
+  return heat_table(shape, [&](const CellKey& key) -> std::string {
+    const auto a = before.cells.find(key);
+    const auto b = after.cells.find(key);
+    if (a == before.cells.end() || b == after.cells.end()) return "<i></i>";
+    const double change = b->second.accuracy - a->second.accuracy;
+    return change_cell(change,
+                       hint_of(key, fmt::format("{:.0f} % to {:.0f} %", 100 * a->second.accuracy,
+                                                100 * b->second.accuracy)));
+  });
+}
+
+std::string maps(const Outcome& outcome) {
+  const Shape shape = shape_of(outcome);
+  const StudentResult* s0 = outcome.find("");
+  const StudentResult* main = outcome.main();
+  std::vector<std::string> cards;
+  if (s0 != nullptr) cards.push_back(card("Before: S_0", student_map(*s0, shape)));
+  if (main != nullptr) cards.push_back(card("After: " + main->label, student_map(*main, shape)));
+  std::string html = grid(cards);
+  std::string others;
+  if (s0 != nullptr && main != nullptr) {
+    others +=
+        card("Change, " + main->label + " \xE2\x88\x92 S_0, points", change_map(*s0, *main, shape));
+  }
+  std::string folds;
+  for (const StudentResult& student : outcome.students) {
+    if (student.arm.empty() || student.main) continue;
+    std::vector<std::string> pair = {card("After: " + student.label, student_map(student, shape))};
+    if (s0 != nullptr)
+      pair.push_back(
+          card("Change, " + student.label + " \xE2\x88\x92 S_0", change_map(*s0, student, shape)));
+    folds += fold("The same for " + escape(student.label), grid(pair));
+  }
+  return html + "<div style=\"height:14px\"></div>" + others + folds;
+}
+
+std::string round_label(const std::string& student) {
+  const std::size_t slash = student.rfind("/round-");
+  return slash == std::string::npos
+             ? "S_0"
+             : "r" + student.substr(slash + std::string_view("/round-").size());
+}
+
+std::string forgetting_table(const ArmForgetting& arm) {
+  std::string head = "<th scope=\"col\"><span hidden>family</span></th>";
+  for (const std::string& student : arm.students)
+    head += "<th scope=\"col\">" + escape(round_label(student)) + "</th>";
+  head +=
+      "<th scope=\"col\" class=\"gap\">best</th><th scope=\"col\">last \xE2\x88\x92 best</th><th "
+      "scope=\"col\">last \xE2\x88\x92 first</th>";
+  std::string body;
+  for (const ForgettingRow& row : arm.rows) {
+    body += "<tr><th scope=\"row\">" + escape(row.family) + "</th>";
+    for (const double accuracy : row.accuracy)
+      body += "<td>" + heat(accuracy, escape(row.family)) + "</td>";
+    body += "<td class=\"gap\">" + heat(row.best, "best so far") + "</td><td>" +
+            change_cell(row.last_minus_best, "last round minus best so far") + "</td><td>" +
+            change_cell(row.last_minus_first, "last round minus S_0") + "</td></tr>\n";
+  }
+  return "<div class=\"scroll\" tabindex=\"0\"><table class=\"heat\"><thead><tr>" + head +
+         "</tr></thead><tbody>" + body + "</tbody></table></div>\n";
+}
+
+std::string forgetting_html(const ReportData& data) {
+  if (data.forgetting.empty())
+    return not_yet("The forgetting matrix comes with the exam after the first round.");
+  std::string html;
+  for (const ArmForgetting& arm : data.forgetting) {
+    const std::string note = fmt::format(
+        "Backward transfer (mean of last \xE2\x88\x92 first) {} points; mean fall below the best "
+        "so far {} points.",
+        points(arm.backward_transfer), points(arm.mean_drop));
+    const std::string table = forgetting_table(arm) + "<p class=\"note\">" + note + "</p>";
+    if (arm.main || data.forgetting.size() == 1) {
+      html =
+          card("Forgetting, arm " + arm.arm + ": accuracy by family after every round, %", table) +
+          html;
+    } else {
+      html += fold("Forgetting, arm " + escape(arm.arm), table);
+    }
+  }
+  return html;
+}
+
+}  // namespace
+
+std::string exam_section(const ReportData& data) {
+  const std::string lead =
+      "Exact answers in per cent, by family and level, on prompts that nobody trained on. Levels "
+      "that the "
+      "data never had show how far a skill reaches.";
+  if (data.outcome.students.empty()) {
+    return section("exam", "Exam by family and level", lead,
+                   not_yet("No student has sat the exam yet."));
+  }
+  return section("exam", "Exam by family and level", lead,
+                 maps(data.outcome) + forgetting_html(data));
+}
+
+}  // namespace tapir::report

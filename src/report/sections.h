@@ -1,0 +1,21 @@
+// The sections of the page, each a pure function of the data. Inside this folder only.
+#pragma once
+
+#include <string>
+
+#include "report/report_data.h"
+
+namespace tapir::report {
+
+std::string headline_section(const ReportData& data);
+std::string difficulty_section(const ReportData& data);
+std::string tasks_section(const ReportData& data);
+std::string training_section(const ReportData& data);
+std::string exam_section(const ReportData& data);  // heat maps and forgetting
+std::string examples_section(const ReportData& data);
+std::string run_section(const ReportData& data);  // ledger, time, usage, how to repeat
+
+// The colour of an arm (or of S_0: "") everywhere on the page.
+std::string arm_class(const ReportData& data, std::string_view arm);
+
+}  // namespace tapir::report
