@@ -119,9 +119,8 @@ std::string maps(const Outcome& outcome) {
 
 std::string round_label(const std::string& student) {
   const std::size_t slash = student.rfind("/round-");
-  return slash == std::string::npos
-             ? "S_0"
-             : "r" + student.substr(slash + std::string_view("/round-").size());
+  if (slash == std::string::npos) return "S_0";
+  return fmt::format("r{}", student.substr(slash + std::string_view("/round-").size()));
 }
 
 std::string forgetting_table(const ArmForgetting& arm) {
