@@ -1,6 +1,6 @@
 #include "prompting/prompts.h"
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <initializer_list>
 
@@ -199,13 +199,28 @@ std::string_view tail(std::string_view text, std::size_t bytes) {
   return text.substr(start);
 }
 
-}  // namespace
-
-PromptSet PromptSet::load(const std::filesystem::path& folder) {
-  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+// A template under a name that nobody asks for would be passed over in silence.
+void check_names(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder)) {
     throw Error(ErrorKind::usage, "prompts folder " + folder.string() + ": not a folder",
                 "name a folder with templates such as judge_pair.md, or leave it out");
   }
+  std::vector<std::string> known;
+  for (const Contract& contract : contracts()) known.emplace_back(contract.name);
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    const std::string name = file.path().stem().string();
+    if (file.path().extension() != ".md" || lower_ascii(name) == "readme") continue;
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const auto near = nearest(name, known);
+    fail(file.path().string(), 1, "there is no prompt of this name",
+         near ? "did you mean " + *near + ".md?" : "known: " + join(known, ", "));
+  }
+}
+
+}  // namespace
+
+PromptSet PromptSet::load(const std::filesystem::path& folder) {
+  if (!folder.empty()) check_names(folder);
   PromptSet set;
   for (const Contract& contract : contracts()) {
     const std::string name(contract.name);

@@ -6,8 +6,8 @@ namespace {
 
 class Labelling : public llm::RowQuestions {
  public:
-  Labelling(const prompting::PromptSet& prompts, const Taxonomy& taxonomy, std::span<const Instruction> rows,
-            const LlmOptions& options)
+  Labelling(const prompting::PromptSet& prompts, const Taxonomy& taxonomy,
+            std::span<const Instruction> rows, const LlmOptions& options)
       : prompts_(prompts),
         rows_(rows),
         options_(options),
@@ -69,9 +69,9 @@ class Labelling : public llm::RowQuestions {
 
 }  // namespace
 
-LlmLabels label_by_llm(llm::ChatModel& model, const prompting::PromptSet& prompts, const Taxonomy& taxonomy,
-                       std::span<const Instruction> rows, const LlmOptions& options, ProgressSink& progress,
-                       std::stop_token stop) {
+LlmLabels label_by_llm(llm::ChatModel& model, const prompting::PromptSet& prompts,
+                       const Taxonomy& taxonomy, std::span<const Instruction> rows,
+                       const LlmOptions& options, ProgressSink& progress, std::stop_token stop) {
   Labelling labelling(prompts, taxonomy, rows, options);
   llm::ask_rows(model, labelling, {options.max_attempts, "tasks", options.max_in_flight}, progress,
                 std::move(stop));

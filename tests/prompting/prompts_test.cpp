@@ -131,6 +131,20 @@ INSTANTIATE_TEST_SUITE_P(
                     ":4:", "by hand"}),
     [](const auto& bad) { return std::string(bad.param.name); });
 
+TEST(Prompts, AMisspeltFileNameIsAnError) {
+  testing::TemporaryFolder folder;
+  write_file(folder.path() / "README.md", "my prompts");
+  EXPECT_NO_THROW(PromptSet::load(folder.path()));
+  write_file(folder.path() / "judge_pairs.md", "# system\n# user\n");
+  try {
+    PromptSet::load(folder.path());
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("judge_pairs.md"));
+    EXPECT_THAT(error.hint(), HasSubstr("judge_pair.md"));
+  }
+}
+
 TEST(Prompts, AFolderThatIsNotThereIsAnError) {
   EXPECT_THROW(PromptSet::load("/nonexistent/prompts"), Error);
 }
