@@ -7,21 +7,20 @@ namespace tapir::gym {
 namespace {
 
 const Family& family = counterfactual_family();
-constexpr std::string_view kPrompt = "Suppose 0 is 9. Last digit of 0+8+2?";
-constexpr std::string_view kTwoRules = "Suppose 9 is 1, 3 is 4. Last digit of 3+9+9+9?";
+constexpr std::string_view kPrompt = "Suppose 0 is 9, sum mod ten:0 b8 c2";
+constexpr std::string_view kTwoRules = "Suppose 9 is 1, 3 is 4, sum mod ten:3 b9 c9 d9";
 
 TEST(Counterfactual, RestatesTheRuleThenAdds) {
   EXPECT_EQ(family.teacher(kPrompt, Style::answer), "#9");
   EXPECT_EQ(family.teacher(kPrompt, Style::terse), "#9");
-  EXPECT_EQ(family.teacher(kPrompt, Style::steps), "0 is 9: 9+8+2: 9+8=7 7+2=9 #9");
-  EXPECT_EQ(family.teacher(kTwoRules, Style::steps),
-            "9 is 1, 3 is 4: 4+1+1+1: 4+1=5 5+1=6 6+1=7 #7");
+  EXPECT_EQ(family.teacher(kPrompt, Style::steps), "0 is 9: 9 b8+9=7 c2+7=9 #9");
+  EXPECT_EQ(family.teacher(kTwoRules, Style::steps), "9 is 1, 3 is 4: 4 b1+4=5 c1+5=6 d1+6=7 #7");
   EXPECT_EQ(family.level(kPrompt), 1);
   EXPECT_EQ(family.level(kTwoRules), 3);
 }
 
 TEST(Counterfactual, TheDefaultRulesAnswerEarnsNothing) {
-  for (const std::string_view answer : {"#0", "0 is 9: 9+8+2: 9+8=7 7+2=9 #0"}) {
+  for (const std::string_view answer : {"#0", "0 is 9: 9 b8+9=7 c2+7=9 #0"}) {
     const Verdict verdict = family.judge(kPrompt, answer);
     EXPECT_EQ(verdict.correct, 0);
     EXPECT_EQ(verdict.steps, 0);
@@ -33,37 +32,39 @@ TEST(Counterfactual, TheDefaultRulesAnswerEarnsNothing) {
 
 TEST(Counterfactual, StepsCountFromTheStudentsOwnValue) {
   const auto steps = [](std::string_view answer) { return family.judge(kPrompt, answer).steps; };
-  EXPECT_DOUBLE_EQ(steps("0 is 9: 9+8+2: 9+8=7 7+2=9 #9"), 1);
-  EXPECT_DOUBLE_EQ(steps("0 is 9: 9+8+2: 9+8=6 6+2=8 #8"), 3.0 / 4);  // one slip, then consistent
-  EXPECT_DOUBLE_EQ(steps("0 is 9: 9+8+2: 9+8=6 7+2=9 #9"), 2.0 / 4);
-  EXPECT_DOUBLE_EQ(steps("0 is 8: 9+8+2: 9+8=7 7+2=9 #9"), 3.0 / 4);
-  EXPECT_DOUBLE_EQ(steps("0 is 9: 9+8+2: 9+8=7 #9"), 3.0 / 4);
+  EXPECT_DOUBLE_EQ(steps("0 is 9: 9 b8+9=7 c2+7=9 #9"), 1);
+  EXPECT_DOUBLE_EQ(steps("0 is 9: 9 b8+9=6 c2+6=8 #8"), 3.0 / 4);  // one slip, then consistent
+  EXPECT_DOUBLE_EQ(steps("0 is 9: 9 b8+9=6 c2+7=9 #9"), 2.0 / 4);
+  EXPECT_DOUBLE_EQ(steps("0 is 8: 9 b8+9=7 c2+7=9 #9"), 3.0 / 4);
+  EXPECT_DOUBLE_EQ(steps("0 is 9: 9 b8+9=7 #9"), 3.0 / 4);
+  EXPECT_DOUBLE_EQ(steps("0 is 9: 9 c2+9=1 b8+1=9 #9"), 2.0 / 4);  // terms in another order
   EXPECT_DOUBLE_EQ(steps("#9"), 1);
 }
 
 TEST(Counterfactual, OrderOfRulesAndTermsDoesNotMatter) {
   EXPECT_EQ(family.canonical(kTwoRules),
-            family.canonical("Suppose 3 is 4, 9 is 1. Last digit of 9+3+9+9?"));
+            family.canonical("Suppose 3 is 4, 9 is 1, sum mod ten:9 b3 c9 d9"));
   EXPECT_NE(family.canonical(kTwoRules),
-            family.canonical("Suppose 3 is 5, 9 is 2. Last digit of 9+3+9+9?"));
+            family.canonical("Suppose 3 is 5, 9 is 2, sum mod ten:9 b3 c9 d9"));
 }
 
 TEST(Counterfactual, AcceptsOnlyWhatChangesTheAnswer) {
   for (const std::string_view prompt :
-       {"Suppose 4 is 4. Last digit of 4+8+2?",            // no change
-        "Suppose 5 is 9. Last digit of 0+8+2?",            // does not occur
-        "Suppose 0 is 5, 1 is 6. Last digit of 0+1+8+2?",  // the same last digit
-        "Suppose 0 is 9, 9 is 1. Last digit of 0+9+8+2?",  // replaced twice
-        "Suppose 0 is 9, 0 is 1. Last digit of 0+9+8+2?",  // two rules for one digit
-        "Suppose 0 is 9. Last digit of 0+8?",              // no such level
-        "Suppose 0 is 9. Last digit of 0+8+2", "Suppose 0 is 9. Last digit of 0+8+22?", ""}) {
+       {"Suppose 4 is 4, sum mod ten:4 b8 c2",             // no change
+        "Suppose 5 is 9, sum mod ten:0 b8 c2",             // does not occur
+        "Suppose 0 is 5, 1 is 6, sum mod ten:0 b1 c8 d2",  // the same last digit
+        "Suppose 0 is 9, 9 is 1, sum mod ten:0 b9 c8 d2",  // replaced twice
+        "Suppose 0 is 9, 0 is 1, sum mod ten:0 b9 c8 d2",  // two rules for one digit
+        "Suppose 0 is 9, sum mod ten:0 b8",                // no such level
+        "Suppose sum mod ten:0 b8 c2", "Suppose 0 is 9, sum mod ten:0 c8 b2",
+        "Suppose 0 is 9, sum mod ten:0 b8 c22", "sum mod ten:0 b8 c2", ""}) {
     EXPECT_FALSE(family.accepts(prompt)) << prompt;
   }
 }
 
 TEST(Counterfactual, UnreadableAnswers) {
-  for (const std::string_view answer :
-       {"", "9", "#", "#19", "# nine", "9+8=7 #9", "0 is 9: 9+8+2 #9", "0 is 9: 9+8+2: 9+8= #9"}) {
+  for (const std::string_view answer : {"", "9", "#", "#19", "# nine", "b8+9=7 #9", "0 is 9: #9",
+                                        "0 is 9: 9 b8 #9", "0 is 9: 9 b8+9= #9"}) {
     EXPECT_EQ(family.judge(kPrompt, answer).format, 0) << answer;
   }
 }

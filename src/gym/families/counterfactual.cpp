@@ -22,12 +22,12 @@ struct Rule {
 };
 
 struct Problem {
-  std::vector<Rule> overrides;
+  std::vector<Rule> rules;
   std::vector<int> terms;
 };
 
 int value_of(const Problem& problem, int digit) {
-  for (const Rule& rule : problem.overrides) {
+  for (const Rule& rule : problem.rules) {
     if (rule.digit == digit) return rule.value;
   }
   return digit;
@@ -47,89 +47,84 @@ int last_digit_of_sum(const std::vector<int>& terms) {
 
 // The default rule leads elsewhere; every overridden digit occurs; nothing is replaced twice.
 bool well_formed(const Problem& problem) {
-  for (std::size_t i = 0; i < problem.overrides.size(); ++i) {
-    const Rule& rule = problem.overrides[i];
+  for (std::size_t i = 0; i < problem.rules.size(); ++i) {
+    const Rule& rule = problem.rules[i];
     if (value_of(problem, rule.value) != rule.value) return false;
     if (rule.digit == rule.value) return false;
     if (!std::count(problem.terms.begin(), problem.terms.end(), rule.digit)) return false;
     for (std::size_t j = 0; j < i; ++j) {
-      if (problem.overrides[j].digit == rule.digit) return false;
+      if (problem.rules[j].digit == rule.digit) return false;
     }
   }
   return last_digit_of_sum(problem.terms) != last_digit_of_sum(replaced_terms(problem));
 }
 
-std::string sum_text(const std::vector<int>& terms) {
-  std::string text;
-  for (const int term : terms) text += (text.empty() ? "" : "+") + std::to_string(term);
+// The terms after the first carry labels, as in the family modsum: a small student finds the next
+// term by what it is called, not by counting.
+const Words kLabels = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+
+std::string terms_text(const std::vector<int>& terms) {
+  std::string text = std::to_string(terms[0]);
+  for (std::size_t i = 1; i < terms.size(); ++i) {
+    text += " " + kLabels[i] + std::to_string(terms[i]);
+  }
   return text;
 }
 
-struct Addition {
-  int left, right, sum;
-};
-
-std::vector<Addition> additions(const std::vector<int>& terms) {
-  std::vector<Addition> all;
-  int running = terms[0];
-  for (std::size_t i = 1; i < terms.size(); ++i) {
-    const int sum = (running + terms[i]) % 10;
-    all.push_back({running, terms[i], sum});
-    running = sum;
+std::string rules_text(const std::vector<Rule>& rules) {
+  Words parts;
+  for (const Rule& rule : rules) {
+    parts.push_back(std::to_string(rule.digit) + " is " + std::to_string(rule.value));
   }
-  return all;
+  return join(parts, ", ");
 }
+
+struct Addition {
+  std::size_t label;
+  int term, before, sum;
+};
 
 // What an answer says; a bare result has none of the rest.
 struct Answer {
+  bool bare = true;
   std::vector<Rule> rules;
-  std::vector<int> line;  // the sum with the rule put in
+  int first = 0;  // the first term, with the rules put in
   std::vector<Addition> additions;
   int result = 0;
-  bool bare() const { return rules.empty() && line.empty() && additions.empty(); }
 };
 
 std::string written(const Answer& answer) {
-  std::string text;
-  for (const Rule& rule : answer.rules) {
-    text += (text.empty() ? "" : ", ") + std::to_string(rule.digit) + " is " +
-            std::to_string(rule.value);
-  }
-  text += ": " + sum_text(answer.line) + ":";
+  std::string text = rules_text(answer.rules) + ": " + std::to_string(answer.first);
   for (const Addition& step : answer.additions) {
-    text += " " + sum_text({step.left, step.right}) + "=" + std::to_string(step.sum);
+    text += " " + kLabels[step.label] + std::to_string(step.term) + "+" +
+            std::to_string(step.before) + "=" + std::to_string(step.sum);
   }
   return text + " #" + std::to_string(answer.result);
 }
 
-bool read_rules(WordReader& reader, Answer& answer) {
+bool read_rules(WordReader& reader, std::vector<Rule>& rules) {
   do {
     const auto digit = reader.take_digit();
     if (!digit || !reader.take("is")) return false;
     const auto value = reader.take_digit();
     if (!value) return false;
-    answer.rules.push_back({*digit, *value});
+    rules.push_back({*digit, *value});
   } while (reader.take(","));
-  return reader.take(":");
-}
-
-bool read_line(WordReader& reader, std::vector<int>& line) {
-  do {
-    const auto digit = reader.take_digit();
-    if (!digit) return false;
-    line.push_back(*digit);
-  } while (reader.take("+"));
   return true;
 }
 
-bool read_additions(WordReader& reader, Answer& answer) {
-  while (const auto left = reader.take_digit()) {
-    if (!reader.take("+")) return false;
-    const auto right = reader.take_digit();
-    if (!right || !reader.take("=")) return false;
+bool read_steps(WordReader& reader, Answer& answer) {
+  const auto first = reader.take_digit();
+  if (!first) return false;
+  answer.first = *first;
+  while (const auto label = reader.take_from(kLabels)) {
+    const auto term = reader.take_digit();
+    if (!term || !reader.take("+")) return false;
+    const auto before = reader.take_digit();
+    if (!before || !reader.take("=")) return false;
     const auto sum = reader.take_digit();
     if (!sum) return false;
-    answer.additions.push_back({*left, *right, *sum});
+    answer.additions.push_back({*label, *term, *before, *sum});
   }
   return true;
 }
@@ -137,9 +132,10 @@ bool read_additions(WordReader& reader, Answer& answer) {
 std::optional<Answer> read_answer(std::string_view text) {
   WordReader reader(text);
   Answer answer;
-  if (!reader.next_is("#")) {
-    if (!read_rules(reader, answer) || !read_line(reader, answer.line)) return std::nullopt;
-    if (!reader.take(":") || !read_additions(reader, answer)) return std::nullopt;
+  answer.bare = reader.next_is("#");
+  if (!answer.bare) {
+    if (!read_rules(reader, answer.rules) || !reader.take(":")) return std::nullopt;
+    if (!read_steps(reader, answer)) return std::nullopt;
   }
   if (!reader.take("#")) return std::nullopt;
   const auto result = reader.take_digit();
@@ -148,29 +144,35 @@ std::optional<Answer> read_answer(std::string_view text) {
   return answer;
 }
 
-// Steps: each rule restated, the sum with the rule put in, each addition from the value the student
-// had before.
+// Steps: each rule restated, the first term, each addition from the value that the student had
+// before.
 double share_of_valid_steps(const Problem& problem, const Answer& answer) {
   const std::vector<int> terms = replaced_terms(problem);
-  std::size_t valid = answer.line == terms ? 1 : 0;
-  for (std::size_t i = 0; i < std::min(answer.rules.size(), problem.overrides.size()); ++i) {
-    if (answer.rules[i] == problem.overrides[i]) ++valid;
+  std::size_t valid = answer.first == terms[0] ? 1 : 0;
+  for (std::size_t i = 0; i < std::min(answer.rules.size(), problem.rules.size()); ++i) {
+    if (answer.rules[i] == problem.rules[i]) ++valid;
   }
-  int before = answer.line.empty() ? terms[0] : answer.line[0];
+  int before = answer.first;
   for (std::size_t i = 0; i < answer.additions.size(); ++i) {
     const Addition& step = answer.additions[i];
-    const bool next_term = i + 1 < terms.size() && step.right == terms[i + 1];
-    if (next_term && step.left == before && step.sum == (before + step.right) % 10) ++valid;
+    const bool next = i + 1 < terms.size() && step.label == i + 1 && step.term == terms[i + 1];
+    if (next && step.before == before && step.sum == (before + step.term) % 10) ++valid;
     before = step.sum;
   }
-  const std::size_t all = 1 + std::max(answer.rules.size(), problem.overrides.size()) +
+  const std::size_t all = 1 + std::max(answer.rules.size(), problem.rules.size()) +
                           std::max(answer.additions.size(), terms.size() - 1);
   return static_cast<double>(valid) / static_cast<double>(all);
 }
 
 Answer teacher_answer(const Problem& problem) {
   const std::vector<int> terms = replaced_terms(problem);
-  return {problem.overrides, terms, additions(terms), last_digit_of_sum(terms)};
+  Answer answer{false, problem.rules, terms[0], {}, terms[0]};
+  for (std::size_t i = 1; i < terms.size(); ++i) {
+    const int sum = (answer.result + terms[i]) % 10;
+    answer.additions.push_back({i, terms[i], answer.result, sum});
+    answer.result = sum;
+  }
+  return answer;
 }
 
 class Counterfactual final : public TypedFamily<Problem> {
@@ -207,34 +209,32 @@ Problem Counterfactual::draw(int level, RandomStream& stream) const {
     problem = {};
     for (std::size_t i = 0; i < setting.terms; ++i) problem.terms.push_back(stream.between(0, 9));
     for (std::size_t i = 0; i < setting.overrides; ++i) {
-      problem.overrides.push_back({stream.choose(problem.terms), stream.between(0, 9)});
+      problem.rules.push_back({stream.choose(problem.terms), stream.between(0, 9)});
     }
   } while (!well_formed(problem));
   return problem;
 }
 
 std::string Counterfactual::render(const Problem& problem) const {
-  std::string text = "Suppose ";
-  for (std::size_t i = 0; i < problem.overrides.size(); ++i) {
-    const Rule& rule = problem.overrides[i];
-    text += (i == 0 ? "" : ", ") + std::to_string(rule.digit) + " is " + std::to_string(rule.value);
-  }
-  return text + ". Last digit of " + sum_text(problem.terms) + "?";
+  return "Suppose " + rules_text(problem.rules) + ", sum mod ten:" + terms_text(problem.terms);
 }
 
 std::optional<Problem> Counterfactual::read(std::string_view prompt) const {
   WordReader reader(prompt);
   Problem problem;
   if (!reader.take("Suppose")) return std::nullopt;
-  do {
+  while (!reader.take({"sum", "mod", "ten", ":"})) {
     const auto digit = reader.take_digit();
     if (!digit || !reader.take("is")) return std::nullopt;
     const auto value = reader.take_digit();
-    if (!value) return std::nullopt;
-    problem.overrides.push_back({*digit, *value});
-  } while (reader.take(","));
-  if (!reader.take({".", "Last", "digit", "of"})) return std::nullopt;
-  if (!read_line(reader, problem.terms)) return std::nullopt;
+    if (!value || !reader.take(",")) return std::nullopt;
+    problem.rules.push_back({*digit, *value});
+  }
+  do {
+    const auto term = reader.take_digit();
+    if (!term) return std::nullopt;
+    problem.terms.push_back(*term);
+  } while (problem.terms.size() < kLabels.size() && reader.take(kLabels[problem.terms.size()]));
   if (level_of(problem) == 0 || !well_formed(problem)) return std::nullopt;
   if (trim(prompt) != render(problem)) return std::nullopt;
   return problem;
@@ -243,7 +243,7 @@ std::optional<Problem> Counterfactual::read(std::string_view prompt) const {
 // 0 where no level has these settings.
 int Counterfactual::level_of(const Problem& problem) const {
   for (std::size_t i = 0; i < kSettings.size(); ++i) {
-    if (problem.overrides.size() == kSettings[i].overrides &&
+    if (problem.rules.size() == kSettings[i].overrides &&
         problem.terms.size() == kSettings[i].terms) {
       return static_cast<int>(i) + 1;
     }
@@ -254,7 +254,7 @@ int Counterfactual::level_of(const Problem& problem) const {
 // Neither the order of the overrides nor that of the terms changes what is asked.
 std::string Counterfactual::canonical_of(const Problem& problem) const {
   Problem sorted = problem;
-  std::sort(sorted.overrides.begin(), sorted.overrides.end());
+  std::sort(sorted.rules.begin(), sorted.rules.end());
   std::sort(sorted.terms.begin(), sorted.terms.end());
   return render(sorted);
 }
@@ -273,7 +273,7 @@ Verdict Counterfactual::grade(const Problem& problem, std::string_view response)
   }
   Verdict verdict = all_right();
   verdict.correct = answer->result == expected ? 1 : 0;
-  verdict.steps = answer->bare() ? verdict.correct : share_of_valid_steps(problem, *answer);
+  verdict.steps = answer->bare ? verdict.correct : share_of_valid_steps(problem, *answer);
   if (!verdict.right()) {
     verdict.words = "The digit is " + std::to_string(expected) + ", not " +
                     std::to_string(answer->result) + ".";
@@ -292,8 +292,11 @@ std::vector<Variant> Counterfactual::vary(const Problem& problem, RandomStream& 
   step.sum = (step.sum + stream.between(1, 9)) % 10;
   Answer rule = right;
   rule.rules[0].value = (rule.rules[0].value + stream.between(1, 9)) % 10;
-  Answer line = right;
-  line.line.back() = (line.line.back() + stream.between(1, 9)) % 10;
+  Answer term = right;
+  Addition& miscopied = term.additions.back();
+  miscopied.term = (miscopied.term + stream.between(1, 9)) % 10;
+  Answer shorter = right;
+  shorter.additions.pop_back();
   const std::string text = written(right);
   return {
       {"result_changed", 'C', written(result)},
@@ -301,7 +304,8 @@ std::vector<Variant> Counterfactual::vary(const Problem& problem, RandomStream& 
       {"default_rule", 'C', "#" + std::to_string(last_digit_of_sum(problem.terms))},
       {"addition_changed", 'S', written(sum)},
       {"rule_misquoted", 'S', written(rule)},
-      {"term_miscopied", 'S', written(line)},
+      {"term_miscopied", 'S', written(term)},
+      {"addition_left_out", 'S', written(shorter)},
       {"no_result", 'F', text.substr(0, text.size() - 3)},
       {"two_digits", 'F', "#1" + std::to_string(right.result)},
       {"more_white_space", 0, replace_all(text, " ", "  ") + "\n"},
