@@ -224,7 +224,7 @@ TEST(Families, AreFoundByNameAndByPrompt) {
   EXPECT_EQ(recognise("What is the capital of France?"), nullptr);
   EXPECT_EQ(recognise(""), nullptr);
   EXPECT_FALSE(judge_text("Hello", "#8").has_value());
-  const auto verdict = judge_text("add:3+5", "#8");
+  const auto verdict = judge_text("add:a3+A5", "#8");
   ASSERT_TRUE(verdict.has_value());
   EXPECT_TRUE(verdict->right());
 }

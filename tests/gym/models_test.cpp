@@ -60,9 +60,9 @@ TEST_F(Models, TeacherAnswersInTheStyleAskedFor) {
 }
 
 TEST_F(Models, TeacherRefinesAWrongAnswer) {
-  const auto reply =
-      ask(*teacher, prompts.refine(user("add:47+25"), "#62", "Math", "steps", "Show each step."));
-  EXPECT_EQ(reply.text, "7+5+0=12 4+2+1=07 #72");
+  const auto reply = ask(
+      *teacher, prompts.refine(user("add:b4a7+B2A5"), "#62", "Math", "steps", "Show each step."));
+  EXPECT_EQ(reply.text, "a7+A5+0=12;b4+B2+1=07;#72");
 }
 
 TEST_F(Models, TeacherExpandsWithinTheTaskAndTheTrainPart) {
@@ -85,7 +85,7 @@ TEST_F(Models, TeacherExpandsWithinTheTaskAndTheTrainPart) {
 
 TEST_F(Models, MutationTakesAnotherFamilyOfTheTask) {
   const auto mutating = make_teacher({.evolve_share = 0, .mutate_share = 1});
-  const auto reply = ask(*mutating, prompts.expand("Math", "sums", "add:47+25"));
+  const auto reply = ask(*mutating, prompts.expand("Math", "sums", "add:b4a7+B2A5"));
   EXPECT_EQ(recognise(reply.text), find_family("modsum"));
   // No other family poses code to repair: a sibling instead.
   const auto alone = ask(*mutating, prompts.expand("Code Debug", "repair", "fix: whlie x print y"));
@@ -103,13 +103,13 @@ TEST_F(Models, TeacherExpandsFromADescriptionAlone) {
 TEST_F(Models, TeacherClassifies) {
   const std::vector<std::pair<std::string, std::string>> tasks = {{"Math", "sums"},
                                                                   {"Reasoning", "logic"}};
-  const auto reply = ask(*teacher, prompts.classify(user("add:47+25"), tasks));
+  const auto reply = ask(*teacher, prompts.classify(user("add:b4a7+B2A5"), tasks));
   EXPECT_EQ(prompting::read_label(reply.text, {"Math", "Reasoning"}).text, "Math");
 }
 
 TEST_F(Models, TeacherAnswersABarePromptAndRefusesUnknownText) {
-  EXPECT_EQ(ask(*teacher, user("add:47+25")).text, "#72");
-  for (const std::string text : {"Hello there", "", "<instruction>\nadd:4+\n</instruction>"}) {
+  EXPECT_EQ(ask(*teacher, user("add:b4a7+B2A5")).text, "#72");
+  for (const std::string text : {"Hello there", "", "<instruction>\nadd:a4+\n</instruction>"}) {
     const auto reply = ask(*teacher, user(text));
     EXPECT_EQ(reply.failure, llm::Failure::invalid_request) << text;
     EXPECT_FALSE(reply.error.empty());
@@ -133,7 +133,7 @@ TEST_F(Models, TeacherErrsAsOftenAsAsked) {
 
 TEST_F(Models, JudgeScoresBothAnswers) {
   const auto scores = [&](llm::ChatModel& model, std::string_view a, std::string_view b) {
-    const auto reply = ask(model, prompts.judge_pair(user("add:47+25"), a, b));
+    const auto reply = ask(model, prompts.judge_pair(user("add:b4a7+B2A5"), a, b));
     EXPECT_TRUE(reply.ok()) << reply.error;
     return prompting::read_pair_scores(reply.text);
   };
@@ -141,19 +141,19 @@ TEST_F(Models, JudgeScoresBothAnswers) {
   ASSERT_TRUE(plain.ok());
   EXPECT_EQ(plain.a, 10);
   EXPECT_EQ(plain.b, 1);
-  EXPECT_EQ(scores(*judge, "#71", "7+5+0=12 4+2+1=07 #72").b, 10);
+  EXPECT_EQ(scores(*judge, "#71", "a7+A5+0=12;b4+B2+1=07;#72").b, 10);
   EXPECT_LT(*scores(*judge, "#71", "#72").a, 6);
   const auto biased = make_judge({.position_bias = 3});
   EXPECT_EQ(scores(*biased, "no", "no").a, 4);
   EXPECT_EQ(scores(*biased, "no", "no").b, 1);
   const auto fond_of_length = make_judge({.length_bias = 5});
   EXPECT_EQ(scores(*fond_of_length, std::string(100, 'x'), "no").a, 6);
-  EXPECT_EQ(ask(*judge, user("add:47+25")).failure, llm::Failure::invalid_request);
+  EXPECT_EQ(ask(*judge, user("add:b4a7+B2A5")).failure, llm::Failure::invalid_request);
 }
 
 TEST_F(Models, JudgeReadsTheRepairPromptToo) {
   const auto reply =
-      ask(*judge, prompts.judge_pair_again(user("add:47+25"), "#72", "#1", "...", "no scores"));
+      ask(*judge, prompts.judge_pair_again(user("add:b4a7+B2A5"), "#72", "#1", "...", "no scores"));
   EXPECT_EQ(prompting::read_pair_scores(reply.text).a, 10);
 }
 
@@ -161,7 +161,8 @@ TEST_F(Models, MalformedRepliesCannotBeReadAndDifferByAttempt) {
   const auto sloppy = make_judge({.malformed_rate = 0.5});
   int unread = 0;
   for (int attempt = 0; attempt < 100; ++attempt) {
-    const auto reply = ask(*sloppy, prompts.judge_pair(user("add:47+25"), "#72", "#1"), 0, attempt);
+    const auto reply =
+        ask(*sloppy, prompts.judge_pair(user("add:b4a7+B2A5"), "#72", "#1"), 0, attempt);
     unread += prompting::read_pair_scores(reply.text).ok() ? 0 : 1;
   }
   EXPECT_NEAR(unread, 50, 20);
@@ -170,7 +171,7 @@ TEST_F(Models, MalformedRepliesCannotBeReadAndDifferByAttempt) {
 TEST_F(Models, SameRequestSameReply) {
   const auto noisy = make_judge({.noise = 2});
   const auto other = make_judge({.noise = 2});
-  const Messages messages = prompts.judge_pair(user("add:47+25"), "#71", "#1");
+  const Messages messages = prompts.judge_pair(user("add:b4a7+B2A5"), "#71", "#1");
   std::set<std::string> texts;
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(ask(*noisy, messages, i).text, ask(*other, messages, i).text);
@@ -192,7 +193,7 @@ TEST_F(Models, EveryRequestIsDoneOnceEvenWhenStopped) {
       if (i == kRequests / 2) stop.request_stop();
       const auto caller = std::this_thread::get_id();
       model->submit(
-          {.messages = user("add:47+25")},
+          {.messages = user("add:b4a7+B2A5")},
           [&, caller](llm::ChatReply reply) {
             EXPECT_NE(std::this_thread::get_id(), caller);
             ++done;

@@ -1,4 +1,4 @@
-// Math: the sum of two n-digit numbers. "add:347+258".
+// Math: the sum of two n-digit numbers. "add:c3b4a7+C2B5A8" is 347 + 258.
 #include "gym/families/columns.h"
 #include "gym/families/families.h"
 
@@ -25,7 +25,7 @@ class AddFamily final : public TypedFamily<Columns> {
     return draw_columns(/*base=*/10, level, stream);
   }
   std::string render(const Columns& problem) const override {
-    return std::string(kPrefix) + problem.x + "+" + problem.y;
+    return std::string(kPrefix) + render_columns(problem);
   }
   std::optional<Columns> read(std::string_view prompt) const override {
     if (!prompt.starts_with(kPrefix)) return std::nullopt;

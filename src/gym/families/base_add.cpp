@@ -1,4 +1,4 @@
-// Computer Science: the sum of two n-digit numbers in base 5 to 8. "base6:34+25".
+// Computer Science: the sum of two n-digit numbers in base 5 to 8. "base6:b3a4+B2A5" is 34 + 25.
 #include "gym/families/columns.h"
 #include "gym/families/families.h"
 #include "gym/families/scan.h"
@@ -25,7 +25,7 @@ class BaseAddFamily final : public TypedFamily<Columns> {
     return draw_columns(base, level, stream);
   }
   std::string render(const Columns& problem) const override {
-    return "base" + std::to_string(problem.base) + ":" + problem.x + "+" + problem.y;
+    return "base" + std::to_string(problem.base) + ":" + render_columns(problem);
   }
   std::optional<Columns> read(std::string_view prompt) const override {
     Scan scan(prompt);

@@ -15,6 +15,19 @@ bool well_formed(int base, std::string_view digits) {
   return std::all_of(digits.begin(), digits.end(), [&](char c) { return c - '0' < base; });
 }
 
+// a, b, c, ... from the last digit; capitals in the second number.
+char column_name(char first, std::size_t digits, std::size_t place) {
+  return static_cast<char>(first + (digits - 1 - place));
+}
+
+std::string named_digits(char first, std::string_view digits) {
+  std::string out;
+  for (std::size_t place = 0; place < digits.size(); ++place) {
+    out += {column_name(first, digits.size(), place), digits[place]};
+  }
+  return out;
+}
+
 std::string two_digits(int value, int base) {
   return {digit_char(value / base), digit_char(value % base)};
 }
@@ -23,7 +36,15 @@ std::string two_digits(int value, int base) {
 std::string column_step(const Columns& columns, std::size_t i, const std::string& value) {
   const std::size_t place = columns.x.size() - 1 - i;
   const int sum = columns.x[place] - '0' + columns.y[place] - '0' + value[0] - '0';
-  std::string text{columns.x[place], '+', columns.y[place], '+', value[0], '='};
+  const std::size_t digits = columns.x.size();
+  std::string text{column_name('a', digits, place),
+                   columns.x[place],
+                   '+',
+                   column_name('A', digits, place),
+                   columns.y[place],
+                   '+',
+                   value[0],
+                   '='};
   text += two_digits(sum, 10);
   if (columns.base != 10) text += ":" + two_digits(sum, columns.base);
   return text;
@@ -49,13 +70,20 @@ Columns draw_columns(int base, int digits, RandomStream& stream) {
   return columns;
 }
 
+std::string render_columns(const Columns& columns) {
+  return named_digits('a', columns.x) + "+" + named_digits('A', columns.y);
+}
+
 std::optional<Columns> read_columns(int base, std::string_view text) {
-  Scan scan(text);
-  Columns columns{base, std::string(scan.digits()), ""};
-  if (!scan.literal("+")) return std::nullopt;
-  columns.y = scan.digits();
-  if (!scan.done() || columns.x.size() != columns.y.size()) return std::nullopt;
+  Columns columns{base, "", ""};
+  std::string* number = &columns.x;
+  for (const char c : text) {
+    if (is_digit(c)) *number += c;
+    if (c == '+') number = &columns.y;
+  }
+  if (columns.x.size() != columns.y.size()) return std::nullopt;
   if (!well_formed(base, columns.x) || !well_formed(base, columns.y)) return std::nullopt;
+  if (render_columns(columns) != text) return std::nullopt;
   return columns;
 }
 
@@ -67,6 +95,7 @@ Chain chain_of(const Columns& columns) {
   Chain chain;
   chain.count = columns.x.size();
   chain.start = "0";
+  chain.separator = ';';
   chain.step = [columns](std::size_t i, const std::string& value) {
     return column_step(columns, i, value);
   };

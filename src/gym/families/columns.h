@@ -19,12 +19,16 @@ struct Columns {
 
 // n digits each; the first is not 0 unless n is 1.
 Columns draw_columns(int base, int digits, RandomStream& stream);
-// "347+258" and nothing after it; nothing when the numbers are not well-formed in that base.
+// "c3b4a7+C2B5A8" for 347+258: every digit after the name of its column, a the last one, small
+// letters in the first number. With the names a small student finds a digit by what it is called,
+// not by counting.
+std::string render_columns(const Columns& columns);
+// Reads that, and nothing after it; nothing when the numbers are not well-formed in that base.
 std::optional<Columns> read_columns(int base, std::string_view text);
-// Smaller number first.
+// "347+258", the smaller number first.
 std::string canonical_columns(const Columns& columns);
-// Least digit first, a step a column: "7+8+0=15" (x, y, carry, the column's sum); in other bases
-// the sum's two digits in that base follow: "4+5+0=09:13". The carry is the first of the two last
+// Least digit first, a step a column: "a7+A8+0=15" (x, y, carry, the column's sum); in other bases
+// the sum's two digits in that base follow: "a4+A5+0=09:13". The carry is the first of the two last
 // digits.
 Chain chain_of(const Columns& columns);
 

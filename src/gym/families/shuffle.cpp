@@ -1,4 +1,4 @@
-// Reasoning: four cups with a letter each, swaps, one cup asked for. "cups:1k2m3p4r swap a13 b24
+// Reasoning: three cups with a letter each, swaps, one cup asked for. "cups:1k2m3p4r swap a13 b24
 // ask:2".
 #include <algorithm>
 
@@ -9,7 +9,7 @@
 namespace tapir::gym {
 namespace {
 
-constexpr std::size_t kCups = 4;
+constexpr std::size_t kCups = 3;
 constexpr std::string_view kLetters = "dghkmprtvz";
 
 struct Swap {
@@ -35,7 +35,7 @@ std::string state_text(std::string_view letters) {
   return out;
 }
 
-// The letters of "1k2m3p4r"; nothing when the cups are not in order.
+// The letters of "1k2m3p"; nothing when the cups are not in order.
 std::optional<std::string> read_state(std::string_view text) {
   if (text.size() != 2 * kCups) return std::nullopt;
   std::string letters;
@@ -76,7 +76,7 @@ class ShuffleFamily final : public TypedFamily<Cups> {
   std::vector<std::string> level_table() const override {
     std::vector<std::string> rows;
     for (int level = 1; level <= kLevelsBeyond; ++level) {
-      rows.push_back("4 cups, " + std::to_string(level) + (level == 1 ? " swap" : " swaps"));
+      rows.push_back("3 cups, " + std::to_string(level) + (level == 1 ? " swap" : " swaps"));
     }
     return rows;
   }
@@ -115,13 +115,13 @@ class ShuffleFamily final : public TypedFamily<Cups> {
     while (!scan.literal(" ask:")) {
       const char name = static_cast<char>('a' + problem.swaps.size());
       if (!scan.literal(std::string{' ', name})) return std::nullopt;
-      const auto x = scan.one_of("1234");
-      const auto y = scan.one_of("1234");
+      const auto x = scan.one_of("123");
+      const auto y = scan.one_of("123");
       if (!x || !y || *x >= *y) return std::nullopt;
       problem.swaps.push_back(
           {static_cast<std::size_t>(*x - '1'), static_cast<std::size_t>(*y - '1')});
     }
-    const auto asked = scan.one_of("1234");
+    const auto asked = scan.one_of("123");
     if (!asked || !scan.done() || problem.swaps.empty()) return std::nullopt;
     if (problem.swaps.size() > static_cast<std::size_t>(kLevelsBeyond)) return std::nullopt;
     problem.asked = static_cast<std::size_t>(*asked - '1');
