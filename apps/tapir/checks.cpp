@@ -1,0 +1,58 @@
+// tapir estimate, validate, doctor
+#include "base/error.h"
+#include "command.h"
+#include "pipeline/doctor.h"
+#include "pipeline/estimate.h"
+
+namespace tapir::cli {
+namespace {
+
+struct Arguments {
+  std::string recipe;
+  std::vector<std::string> settings;
+  std::string model;
+  bool json = false;
+};
+
+void show(const std::vector<pipeline::Check>& checks, bool json, ErrorKind kind, Context& context) {
+  json ? print(pipeline::checks_json(checks)) : print(pipeline::checks_text(checks));
+  for (const pipeline::Check& check : checks) {
+    if (!check.ok) context.exit_code = exit_code(kind);
+  }
+}
+
+void add_recipe_options(CLI::App* verb, const std::shared_ptr<Arguments>& a) {
+  verb->add_option("recipe", a->recipe, "recipe file (YAML)")->required();
+  verb->add_option("settings", a->settings, "key=value, over the recipe's own");
+  verb->add_flag("--json", a->json, "as JSON");
+}
+
+}  // namespace
+
+void add_checks(CLI::App& app, Context& context) {
+  const auto e = std::make_shared<Arguments>();
+  CLI::App* estimate = app.add_subcommand("estimate", "calls, tokens, money, time, memory and disk of a recipe; asks nobody");
+  add_recipe_options(estimate, e);
+  estimate->callback([e] {
+    const auto result = pipeline::estimate(pipeline::load_recipe(e->recipe, e->settings), *student::make_student_engine());
+    e->json ? print(pipeline::estimate_json(result)) : print(pipeline::estimate_text(result) + pipeline::assumptions_text());
+  });
+
+  const auto v = std::make_shared<Arguments>();
+  CLI::App* validate = app.add_subcommand("validate", "is a recipe fit to run: keys, files, student, taxonomy, prompts");
+  add_recipe_options(validate, v);
+  validate->callback([v, &context] {
+    show(pipeline::validate(pipeline::load_recipe(v->recipe, v->settings), *student::make_student_engine()), v->json,
+         ErrorKind::usage, context);
+  });
+
+  const auto d = std::make_shared<Arguments>();
+  CLI::App* doctor = app.add_subcommand("doctor", "is this machine, and a student folder, fit to work with");
+  doctor->add_option("--model", d->model, "student folder to look at");
+  doctor->add_flag("--json", d->json, "as JSON");
+  doctor->callback([d, &context] {
+    show(pipeline::doctor(*student::make_student_engine(), d->model), d->json, ErrorKind::data, context);
+  });
+}
+
+}  // namespace tapir::cli

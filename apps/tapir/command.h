@@ -1,0 +1,32 @@
+// What the files of the verbs share. Each verb's file has one function that adds it to the program.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "base/json.h"
+#include "base/progress.h"
+
+namespace tapir::cli {
+
+struct Context {
+  std::shared_ptr<ProgressSink> progress;  // to standard error
+  std::stop_token stop;                    // Ctrl-C
+  std::string command_line;                // as typed
+  int exit_code = 0;                       // a verb may set it; errors are exceptions
+};
+
+void add_run(CLI::App& app, Context& context);      // run, retry
+void add_inspect(CLI::App& app, Context& context);  // status, report, inspect, export
+void add_files(CLI::App& app, Context& context);    // train, generate, logprobs, tokenize
+void add_gym(CLI::App& app, Context& context);      // gym items, exam, judge, base
+void add_checks(CLI::App& app, Context& context);   // estimate, validate, doctor
+
+// Standard output: JSON on one line, or text.
+void print(const Json& value);
+void print(const std::string& text);
+
+}  // namespace tapir::cli

@@ -1,0 +1,93 @@
+// tapir run, tapir retry
+#include "pipeline/run.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "command.h"
+#include "pipeline/status.h"
+#include "report/report.h"
+#include "student/student.h"
+#include "terminal_progress.h"
+
+namespace tapir::cli {
+namespace {
+
+struct RunArguments {
+  std::string recipe;
+  std::string run_dir;
+  std::vector<std::string> settings;  // key=value
+  std::vector<std::string> set;       // --set key=value
+  pipeline::RunOptions options;
+  bool json = false;
+};
+
+void write_report(const pipeline::Run& run, const std::filesystem::path& run_dir) {
+  write_file(run_dir / "report.html", report::render_report(run.store(), {.run_dir = run_dir}));
+}
+
+void run(RunArguments& arguments, Context& context) {
+  std::vector<std::string> overrides = arguments.settings;
+  overrides.insert(overrides.end(), arguments.set.begin(), arguments.set.end());
+  const pipeline::Recipe recipe = pipeline::load_recipe(arguments.recipe, overrides);
+  pipeline::RunOptions& options = arguments.options;
+  options.run_dir = arguments.run_dir.empty() ? std::filesystem::path("runs") / recipe.name
+                                              : std::filesystem::path(arguments.run_dir);
+  options.command = context.command_line;
+  pipeline::Run run(recipe, options, student::make_student_engine(), *context.progress, context.stop);
+  std::static_pointer_cast<TerminalProgress>(context.progress)->log_to(options.run_dir / "log.txt");
+  pipeline::RunOutcome outcome;
+  try {
+    outcome = run.go();
+  } catch (...) {
+    write_report(run, options.run_dir);
+    throw;
+  }
+  write_report(run, options.run_dir);
+  if (arguments.json) {
+    print(pipeline::status_json(run.store(), options.run_dir));
+  } else {
+    print(pipeline::summary_text(run.store(), options.run_dir));
+  }
+  if (outcome.rows_failed > 0) {
+    context.progress->message(fmt::format("{} rows failed: `tapir status {}` says where and why, `tapir retry {}` asks again",
+                                          outcome.rows_failed, options.run_dir.string(), options.run_dir.string()));
+    context.exit_code = exit_code(ErrorKind::incomplete);
+  }
+}
+
+void retry(RunArguments& arguments, Context& context) {
+  arguments.recipe = (std::filesystem::path(arguments.run_dir) / "recipe.yaml").string();
+  if (!std::filesystem::exists(arguments.recipe)) {
+    throw Error(ErrorKind::data, arguments.run_dir + " is no run folder: it has no recipe.yaml");
+  }
+  arguments.options.retry_terminal = true;
+  run(arguments, context);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Context& context) {
+  const auto arguments = std::make_shared<RunArguments>();
+  CLI::App* verb = app.add_subcommand("run", "run a recipe; the same command goes on where it stopped");
+  verb->add_option("recipe", arguments->recipe, "recipe file (YAML)")->required();
+  verb->add_option("settings", arguments->settings, "key=value, over the recipe's own: train.learning_rate=1e-5");
+  verb->add_option("--set", arguments->set, "key=value, the same")->take_all();
+  verb->add_option("--run-dir", arguments->run_dir, "folder of the run (default: runs/<name of the recipe>)");
+  verb->add_option("--until", arguments->options.until, "stop after this stage (`tapir status` names them)");
+  verb->add_option("--reuse", arguments->options.reuse, "take over the replies of another run: nothing is asked twice");
+  verb->add_flag("--accept-changes", arguments->options.accept_changes, "redo the stages that a changed key touches");
+  verb->add_flag("--allow-other-machine", arguments->options.allow_other_machine,
+                 "go on with another CPU type or torch version (bits may differ)");
+  verb->add_flag("--json", arguments->json, "the summary as JSON on standard output");
+  verb->callback([arguments, &context] { run(*arguments, context); });
+
+  const auto again = std::make_shared<RunArguments>();
+  CLI::App* second = app.add_subcommand("retry", "ask again for what failed for good (length, filter, unreadable)");
+  second->add_option("run", again->run_dir, "run folder")->required();
+  second->add_flag("--json", again->json, "the summary as JSON on standard output");
+  second->callback([again, &context] { retry(*again, context); });
+}
+
+}  // namespace tapir::cli

@@ -1,0 +1,173 @@
+#include "pipeline/doctor.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "prompting/prompts.h"
+#include "tasks/taxonomy.h"
+
+namespace tapir::pipeline {
+namespace {
+
+// <prefix>/share/tapir of an installed program; empty when it cannot be told.
+std::filesystem::path share_folder() {
+  std::error_code failure;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", failure);
+  return failure ? std::filesystem::path() : program.parent_path().parent_path() / "share" / "tapir";
+}
+
+std::string cpu_features() {
+  std::ifstream in("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(in, line)) {
+    if (!line.starts_with("flags")) continue;
+    std::string found;
+    for (const std::string& flag : split_whitespace(line)) {
+      for (const char* known : {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}) {
+        if (flag == known) found += (found.empty() ? "" : " ") + flag;
+      }
+    }
+    return found.empty() ? "no AVX2" : found;
+  }
+  return "unknown";
+}
+
+double memory_gb() {
+  return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE)) / 1e9;
+}
+
+// Runs one look; what it throws is the finding.
+template <typename Look>
+Check look(const std::string& what, Look&& find) {
+  try {
+    return {what, true, find(), ""};
+  } catch (const Error& e) {
+    return {what, false, e.what(), e.hint()};
+  }
+}
+
+std::string answer_one(const student::Student& student) {
+  std::string answer;
+  student::GenerateOptions options;
+  options.sampling.max_new_tokens = 16;
+  options.slots = 1;
+  const student::GenerateRequest request{"doctor", {{Role::user, "Say hello."}}, ""};
+  student.generate({&request, 1}, options, [&](student::Generation g) {
+    answer = g.failure.empty() ? fmt::format("{} tokens, ended by {}", g.completion_tokens, to_string(g.finish_reason))
+                               : "failed: " + g.failure;
+  }, {});
+  return answer;
+}
+
+void warn_about_method(const Recipe& recipe, std::vector<Check>& checks) {
+  const auto& c = recipe.curriculum;
+  if (c.alpha >= 1) {
+    checks.push_back({"replay", true, "alpha is 1: no easy rows are replayed",
+                      "students forget without replay; TAPIR-S (rounds: 1, alpha: 1) is meant to"});
+  }
+  if (c.alpha + static_cast<double>(c.rounds - 1) * c.alpha_step > 1) {
+    checks.push_back({"alpha", true, "alpha passes 1 before the last round and stays there", ""});
+  }
+  if (recipe.tapir.refine == "hard") {
+    checks.push_back({"refine", true, "hard: style and difficulty are confounded in the mixture", "refine: all is the default"});
+  }
+  if (recipe.difficulty.rows > 0) {
+    checks.push_back({"difficulty.rows", true, fmt::format("only {} rows are judged", recipe.difficulty.rows), ""});
+  }
+}
+
+}  // namespace
+
+std::filesystem::path resolve_path(const Recipe& recipe, const std::string& path) {
+  const std::filesystem::path given = path;
+  std::vector<std::filesystem::path> places = {given};
+  if (given.is_relative()) {
+    places.push_back(recipe.folder / given);
+    places.push_back(recipe.folder.parent_path() / given);
+    places.push_back(share_folder() / given);
+  }
+  std::string looked;
+  for (const auto& place : places) {
+    std::error_code ignored;
+    if (std::filesystem::exists(place, ignored)) return place;
+    looked += (looked.empty() ? "" : ", ") + place.string();
+  }
+  throw Error(ErrorKind::data, "there is no " + path, "looked at " + looked);
+}
+
+std::vector<Check> doctor(const student::StudentEngine& engine, const std::filesystem::path& model) {
+  std::vector<Check> checks;
+  checks.push_back({"CPU", true, fmt::format("{} threads, {}", std::thread::hardware_concurrency(), cpu_features()), ""});
+  checks.push_back({"memory", true, fmt::format("{:.1f} GB", memory_gb()), ""});
+  checks.push_back(look("student engine", [&] { return engine.version(); }));
+  if (model.empty()) return checks;
+  std::shared_ptr<const student::Student> student;
+  checks.push_back(look("student folder", [&] {
+    student = engine.load(model);
+    return fmt::format("{} parameters, context {}", student->parameter_count(), student->context_length());
+  }));
+  if (!student) return checks;
+  checks.push_back(look("tokenizer", [&] {
+    return fmt::format("\"Hello, world!\" is {} tokens", student->tokenize("Hello, world!", false).size());
+  }));
+  checks.push_back(look("chat format", [&] {
+    return fmt::format("one question is {} tokens", student->tokenize_chat({{Role::user, "Hello?"}}).size());
+  }));
+  checks.push_back(look("answers", [&] { return answer_one(*student); }));
+  return checks;
+}
+
+std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& engine) {
+  std::vector<Check> checks;
+  checks.push_back({"recipe", true, fmt::format("{} keys read", recipe_keys().size()), ""});
+  checks.push_back(look("student", [&] {
+    const auto student = engine.load(resolve_path(recipe, recipe.student.model_name_or_path));
+    return fmt::format("{} parameters, context {}", student->parameter_count(), student->context_length());
+  }));
+  checks.push_back(look("instructions", [&] {
+    if (recipe.data.gym_rows > 0) return fmt::format("{} rows of the gym", recipe.data.gym_rows);
+    std::string found;
+    for (const std::string& file : recipe.data.instructions) {
+      found += (found.empty() ? "" : ", ") + resolve_path(recipe, file).string();
+    }
+    return found;
+  }));
+  checks.push_back(look("taxonomy", [&] {
+    const bool is_file = recipe.tasks.taxonomy.ends_with(".yaml") || recipe.tasks.taxonomy.ends_with(".yml");
+    const auto taxonomy = tasks::load_taxonomy(is_file ? resolve_path(recipe, recipe.tasks.taxonomy).string() : recipe.tasks.taxonomy);
+    return fmt::format("{}: {} tasks", taxonomy.name, taxonomy.tasks.size());
+  }));
+  checks.push_back(look("prompts", [&] {
+    const auto prompts = prompting::PromptSet::load(
+        recipe.teach.prompts.empty() ? std::filesystem::path() : resolve_path(recipe, recipe.teach.prompts));
+    return "version " + prompts.fingerprint().substr(0, 12);
+  }));
+  warn_about_method(recipe, checks);
+  return checks;
+}
+
+std::string checks_text(const std::vector<Check>& checks) {
+  std::string out;
+  for (const Check& check : checks) {
+    out += fmt::format("{:<5} {:<16} {}\n", check.ok ? "ok" : "FAIL", check.what, check.found);
+    if (!check.hint.empty()) out += fmt::format("{:<22} -> {}\n", "", check.hint);
+  }
+  return out;
+}
+
+Json checks_json(const std::vector<Check>& checks) {
+  Json out = Json::array();
+  for (const Check& check : checks) {
+    out.push_back({{"what", check.what}, {"ok", check.ok}, {"found", check.found}, {"hint", check.hint}});
+  }
+  return out;
+}
+
+}  // namespace tapir::pipeline

@@ -1,0 +1,174 @@
+#include "pipeline/file_commands.h"
+
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <map>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "dataset/read_instructions.h"
+
+namespace tapir::pipeline {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+struct InputRow {
+  Json id;
+  std::string where;
+  Messages messages;
+  std::string prompt;
+  std::string completion;
+};
+
+std::vector<InputRow> read_rows(const std::string& input) {
+  std::vector<InputRow> rows;
+  for_each_jsonl(input, [&](const Json& object, const std::string& where) {
+    InputRow row{object.value("id", Json(std::to_string(rows.size()))), where, {}, {}, {}};
+    if (object.contains("messages")) {
+      row.messages = messages_from_json(object["messages"].dump(), where);
+    } else if (object.contains("prompt")) {
+      row.prompt = json_get<std::string>(object, "prompt", where);
+    } else {
+      throw Error(ErrorKind::data, where + ": expected \"messages\" or \"prompt\", found neither",
+                  "rows are {\"id\", \"messages\": [...]} or {\"id\", \"prompt\": \"...\"}");
+    }
+    row.completion = json_get_or<std::string>(object, "completion", "", where);
+    rows.push_back(std::move(row));
+  });
+  if (rows.empty()) throw Error(ErrorKind::data, input + " has no rows");
+  return rows;
+}
+
+// Rows out, whole or not at all where it is a file.
+class Output {
+ public:
+  explicit Output(std::string path) : path_(std::move(path)) {}
+  void add(const OrderedJson& row) {
+    text_ += row.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+    text_ += '\n';
+  }
+  void finish() {
+    if (path_ == "-") {
+      std::cout << text_ << std::flush;
+    } else {
+      write_file(path_, text_);
+    }
+  }
+
+ private:
+  std::string path_;
+  std::string text_;
+};
+
+OrderedJson generation_row(const InputRow& row, const student::Generation& g) {
+  OrderedJson out = {{"id", row.id}};
+  if (!g.failure.empty()) {
+    out["error"] = g.failure;
+    return out;
+  }
+  out["response"] = g.text;
+  out["finish_reason"] = to_string(g.finish_reason);
+  out["usage"] = {{"prompt_tokens", g.prompt_tokens},
+                  {"completion_tokens", g.completion_tokens},
+                  {"total_tokens", g.prompt_tokens + g.completion_tokens}};
+  return out;
+}
+
+Example example_of(const InputRow& row) {
+  Example example{row.id.is_string() ? row.id.get<std::string>() : row.id.dump(), {}};
+  for (const Message& message : row.messages) example.segments.push_back({message.role, message.content, false});
+  if (!row.completion.empty()) {
+    example.segments.push_back({Role::assistant, row.completion, true});
+  } else if (!example.segments.empty() && example.segments.back().role == Role::assistant) {
+    example.segments.back().loss = true;
+  } else {
+    throw Error(ErrorKind::data, row.where + ": there is no answer to score",
+                "end \"messages\" with the assistant's message, or add \"completion\"");
+  }
+  return example;
+}
+
+}  // namespace
+
+FileSummary generate_file(const student::StudentEngine& engine, const FileCommand& files,
+                          const student::GenerateOptions& options, ProgressSink& progress, std::stop_token stop) {
+  const auto start = Clock::now();
+  const std::vector<InputRow> rows = read_rows(files.input);
+  const auto student = engine.load(files.model);
+  std::vector<student::GenerateRequest> requests;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    requests.push_back({std::to_string(i), rows[i].messages, rows[i].prompt});
+  }
+  FileSummary summary;
+  std::vector<student::Generation> generations(rows.size());
+  student->generate(requests, options, [&](student::Generation g) {
+    ++summary.rows;
+    summary.failed += g.failure.empty() ? 0 : 1;
+    summary.tokens += g.completion_tokens;
+    progress.update({"generate", static_cast<std::uint64_t>(summary.rows), static_cast<std::uint64_t>(summary.failed),
+                     rows.size(), 0, ""});
+    const auto index = static_cast<std::size_t>(std::stoll(g.id));
+    generations[index] = std::move(g);
+  }, stop);
+  if (stop.stop_requested()) throw Error(ErrorKind::interrupted, "interrupted: nothing was written");
+  Output output(files.output);
+  for (std::size_t i = 0; i < rows.size(); ++i) output.add(generation_row(rows[i], generations[i]));
+  output.finish();
+  summary.seconds = seconds_since(start);
+  return summary;
+}
+
+FileSummary tokenize_file(const student::StudentEngine& engine, const FileCommand& files) {
+  const auto start = Clock::now();
+  const auto student = engine.load(files.model);
+  Output output(files.output);
+  FileSummary summary;
+  for (const InputRow& row : read_rows(files.input)) {
+    const auto ids = row.messages.empty() ? student->tokenize(row.prompt, /*add_special_tokens=*/true)
+                                          : student->tokenize_chat(row.messages);
+    output.add({{"id", row.id}, {"ids", ids}});
+    ++summary.rows;
+    summary.tokens += static_cast<std::int64_t>(ids.size());
+  }
+  output.finish();
+  summary.seconds = seconds_since(start);
+  return summary;
+}
+
+FileSummary logprobs_file(const student::StudentEngine& engine, const FileCommand& files) {
+  const auto start = Clock::now();
+  const auto student = engine.load(files.model);
+  const std::vector<InputRow> rows = read_rows(files.input);
+  std::vector<Example> examples;
+  for (const InputRow& row : rows) examples.push_back(example_of(row));
+  Output output(files.output);
+  FileSummary summary;
+  const auto losses = student->token_losses(examples);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    output.add({{"id", rows[i].id}, {"tokens", losses[i].tokens}, {"logprobs", losses[i].logprobs}, {"loss", losses[i].loss}});
+    ++summary.rows;
+    summary.tokens += static_cast<std::int64_t>(losses[i].tokens.size());
+  }
+  output.finish();
+  summary.seconds = seconds_since(start);
+  return summary;
+}
+
+std::vector<Example> read_examples(const std::filesystem::path& file) {
+  std::vector<Example> examples;
+  for (const dataset::DataRow& row : dataset::read_instructions(file)) {
+    if (!row.response) {
+      throw Error(ErrorKind::data, row.where + ": the row has no response to train on",
+                  "give every row an answer (output, response, or a last assistant message)");
+    }
+    examples.push_back(make_example(row.instruction, *row.response));
+  }
+  return examples;
+}
+
+}  // namespace tapir::pipeline

@@ -1,0 +1,42 @@
+// The student's commands on files: train, generate, logprobs, tokenize. Rows as docs/files.md states them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <stop_token>
+#include <string>
+
+#include "base/progress.h"
+#include "student/student.h"
+
+namespace tapir::pipeline {
+
+// Input and output are JSONL; "-" is standard input or output.
+struct FileCommand {
+  std::filesystem::path model;
+  std::string input;
+  std::string output;
+};
+
+struct FileSummary {
+  std::int64_t rows = 0;
+  std::int64_t failed = 0;
+  std::int64_t tokens = 0;  // generated, counted or scored
+  double seconds = 0;
+};
+
+// {"id", "messages" or "prompt"} -> {"id", "response", "finish_reason", "usage"}; rows come in the order of the input.
+// A row that cannot be answered has "error" and is counted.
+FileSummary generate_file(const student::StudentEngine& engine, const FileCommand& files,
+                          const student::GenerateOptions& options, ProgressSink& progress, std::stop_token stop);
+// {"id", "messages" or "prompt"} -> {"id", "ids"}
+FileSummary tokenize_file(const student::StudentEngine& engine, const FileCommand& files);
+// {"id", "messages" that end with the assistant's, or "prompt" or "messages" and "completion"}
+//   -> {"id", "tokens", "logprobs", "loss"}
+FileSummary logprobs_file(const student::StudentEngine& engine, const FileCommand& files);
+
+// Instruction files (any form that dataset reads) with responses, as examples to train on. Error{data} "file:line" for a
+// row without a response.
+std::vector<Example> read_examples(const std::filesystem::path& file);
+
+}  // namespace tapir::pipeline

@@ -1,0 +1,68 @@
+// The method (docs/method.md, algorithm 1), line by line. Every step is a stage: done once, kept in the store.
+#include "base/error.h"
+#include "pipeline/run.h"
+
+namespace tapir::pipeline {
+
+void Run::run_method() {
+  stage("data", [&](const auto& s) { return read_data(s); });  // D = {(x_i, y_i)}
+  if (recipe_.data.responses != "keep") stage("responses", [&](const auto& s) { return ask_responses(s); });
+  stage("tasks", [&](const auto& s) { return find_tasks(s); });
+  load_corpus();
+
+  // 1  S_0 <- fine-tune S on D
+  stage("s0/train", [&](const auto& s) { return train_s0(s); });
+
+  // 2  D_S <- { (x,y) in D : gap(x) > delta }
+  stage("s0/answers", [&](const auto& s) { return answer_corpus(s, "s0", corpus_.rows); });
+  stage("difficulty", [&](const auto& s) { return measure_difficulty(s, "s0", corpus_.rows); });
+  if (recipe_.difficulty.held_out_rows > 0) {
+    stage("difficulty/held_out", [&](const auto& s) { return judge_held_out(s); });
+  }
+  stage("select", [&](const auto& s) { return select(s); });
+
+  // Where nothing is judged again, the teacher's work of all rounds comes before the first training: teacher and
+  // training need not share a machine.
+  for (const auto& [name, arm] : arms_of(recipe_)) {
+    if (arm.rejudge) continue;
+    Pool pool = first_pool(name, arm);  // 3  P_0 <- D_S
+    for (int round = 1; round <= recipe_.curriculum.rounds; ++round) teach_arm(name, arm, round, pool);
+  }
+
+  stage("exam/s0", [&](const auto& s) { return exam(s, "s0", /*all_sets=*/true); });
+  for (const auto& [name, arm] : arms_of(recipe_)) train_arm(name, arm);
+  publish_final();
+}
+
+// 5  P_r <- expand(P_{r-1}); refine every response of the mixture for its task
+void Run::teach_arm(const std::string& name, const Arm& arm, int round, Pool& pool) {
+  const std::string prefix = student_name(name, round);
+  stage(prefix + "/expand", [&](const auto& s) { return expand(s, name, arm, round, pool); });
+  after_expand(name, round, pool);
+  stage(prefix + "/mix", [&](const auto& s) { return mix(s, name, arm, round, pool); });
+  stage(prefix + "/refine", [&](const auto& s) { return refine(s, name, round, pool); });
+  after_mix(name, round, pool);
+  export_mixture(name, round);
+}
+
+// 4  for r = 1..N
+// 6    S_r <- fine-tune S_{r-1} on the mixture
+// 7    alpha grows (curriculum::schedule)
+// 8  return S_N
+void Run::train_arm(const std::string& name, const Arm& arm) {
+  Pool pool;
+  if (arm.rejudge) pool = first_pool(name, arm);
+  for (int round = 1; round <= recipe_.curriculum.rounds; ++round) {
+    if (arm.rejudge) {
+      if (round > 1) rejudge_pool(name, round, pool);
+      teach_arm(name, arm, round, pool);
+    }
+    const std::string student = student_name(name, round);
+    const bool last = round == recipe_.curriculum.rounds;
+    stage(student + "/train", [&](const auto& s) { return train_round(s, name, round); });
+    stage("exam/" + student, [&](const auto& s) { return exam(s, student, /*all_sets=*/last); });
+    if (gate_stops(name, round)) return;
+  }
+}
+
+}  // namespace tapir::pipeline

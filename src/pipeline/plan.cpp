@@ -1,0 +1,144 @@
+#include "pipeline/plan.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+namespace tapir::pipeline {
+namespace {
+
+// Raised when a stage's meaning changes: results of older versions are then redone.
+constexpr const char* kStageVersion = "1";
+
+class Planner {
+ public:
+  Planner(const Recipe& recipe, const PlanFacts& facts) : recipe_(recipe), facts_(facts) {}
+
+  std::vector<PlannedStage> plan() {
+    add({"data", "data"}, {"data.instructions", "data.gym"}, {facts_.data});
+    std::string answered = "data";
+    if (recipe_.data.responses != "keep") {
+      add({"responses", "responses", "", 0, {"data"}}, {"data.responses", "teacher"}, {facts_.teacher});
+      answered = "responses";
+    }
+    add({"tasks", "tasks", "", 0, {"data"}}, {"tasks", "teacher"}, {facts_.taxonomy, facts_.prompts, facts_.teacher});
+    add({"s0/train", "train", "", 0, {answered}}, {"student.model_name_or_path", "student.s0", "train", "s0_train"},
+        {facts_.student, facts_.machine});
+    add({"s0/answers", "answers", "", 0, {"s0/train"}}, {"student.generation"}, {facts_.machine});
+    add({"difficulty", "difficulty", "", 0, {"s0/answers"}}, difficulty_keys(), {facts_.prompts, facts_.judge});
+    if (recipe_.difficulty.held_out_rows > 0) {
+      add({"difficulty/held_out", "difficulty", "", 0, {"s0/train"}}, held_out_keys(), {facts_.prompts, facts_.judge});
+    }
+    add({"select", "select", "", 0, {"difficulty"}}, {"difficulty"}, {});
+    teach_without_rejudging();
+    add({"exam/s0", "exam", "", 0, {"s0/train"}}, {"evaluate", "student.generation"}, {facts_.machine});
+    for (const auto& [name, arm] : arms_of(recipe_)) {
+      for (int round = 1; round <= recipe_.curriculum.rounds; ++round) {
+        if (arm.rejudge) add_teaching(name, arm, round);
+        add_training(name, round);
+      }
+    }
+    return std::move(stages_);
+  }
+
+ private:
+  static std::vector<std::string> difficulty_keys() { return {"difficulty", "judge"}; }
+
+  static std::vector<std::string> held_out_keys() { return {"difficulty", "judge", "student.generation"}; }
+
+  void teach_without_rejudging() {
+    for (const auto& [name, arm] : arms_of(recipe_)) {
+      if (arm.rejudge) continue;
+      for (int round = 1; round <= recipe_.curriculum.rounds; ++round) add_teaching(name, arm, round);
+    }
+  }
+
+  void add_teaching(const std::string& name, const Arm& arm, int round) {
+    const std::string prefix = fmt::format("{}/round-{}", name, round);
+    std::vector<std::string> before = {"select", "tasks"};
+    if (round > 1) before.push_back(fmt::format("{}/round-{}/mix", name, round - 1));
+    if (arm.expand_as_tapir && name != kMainArm) before.push_back(fmt::format("{}/round-{}/expand", kMainArm, round));
+    if (arm.rejudge && round > 1) {
+      const std::string old = fmt::format("{}/round-{}", name, round - 1);
+      add({prefix + "/answers", "answers", name, round, {old + "/train"}}, {"student.generation"}, {facts_.machine});
+      add({prefix + "/difficulty", "difficulty", name, round, {prefix + "/answers"}}, difficulty_keys(),
+          {facts_.prompts, facts_.judge});
+      before.push_back(prefix + "/difficulty");
+    }
+    std::vector<std::string> keys = {"curriculum.rounds", "curriculum.alpha", "curriculum.alpha_step",
+                                     "curriculum.rows", "teacher", "teach.prompts", "teach.max_attempts_per_row"};
+    // The main arm's own choices stand under teach and curriculum, the others' under arms.
+    if (name == kMainArm) {
+      keys.insert(keys.end(), {"teach.expand", "teach.refine", "teach.select", "teach.balance", "curriculum.rejudge"});
+    } else {
+      keys.push_back("arms." + name);
+    }
+    add({prefix + "/expand", "expand", name, round, before}, keys, {facts_.prompts, facts_.taxonomy, facts_.teacher});
+    add({prefix + "/mix", "mix", name, round, {prefix + "/expand"}}, {}, {});
+    add({prefix + "/refine", "refine", name, round, {prefix + "/mix"}}, {"teacher"}, {facts_.prompts, facts_.teacher});
+  }
+
+  void add_training(const std::string& name, int round) {
+    const std::string student = student_name(name, round);
+    const std::string before = round > 1 ? student_name(name, round - 1) + "/train" : "s0/train";
+    add({student + "/train", "train", name, round, {student + "/refine", before}}, {"train", "curriculum.rounds"},
+        {facts_.machine});
+    add({"exam/" + student, "exam", name, round, {student + "/train"}},
+        {"evaluate", "student.generation", "curriculum.forgetting_gate", "curriculum.forgetting_tolerance"},
+        {facts_.machine});
+  }
+
+  void add(PlannedStage stage, const std::vector<std::string>& keys, const std::vector<std::string>& facts) {
+    std::string text = fmt::format("{}\nversion={}\nseed={}\n", stage.name, kStageVersion, recipe_.seed);
+    text += fingerprint_text(recipe_, keys);
+    for (const std::string& fact : facts) text += "fact=" + fact + "\n";
+    for (const std::string& name : stage.upstream) {
+      const auto found = fingerprint_of_.find(name);
+      check(found != fingerprint_of_.end(), "the plan names " + name + " before it is planned");
+      text += name + "=" + found->second + "\n";
+    }
+    stage.fingerprint = sha256_hex(text);
+    fingerprint_of_[stage.name] = stage.fingerprint;
+    stages_.push_back(std::move(stage));
+  }
+
+  const Recipe& recipe_;
+  const PlanFacts& facts_;
+  std::vector<PlannedStage> stages_;
+  std::map<std::string, std::string> fingerprint_of_;
+};
+
+}  // namespace
+
+std::vector<PlannedStage> make_plan(const Recipe& recipe, const PlanFacts& facts) {
+  return Planner(recipe, facts).plan();
+}
+
+std::string plan_fingerprint(const std::vector<PlannedStage>& plan) {
+  std::string text;
+  for (const PlannedStage& stage : plan) text += stage.name + "=" + stage.fingerprint + "\n";
+  return sha256_hex(text);
+}
+
+std::vector<std::pair<std::string, Arm>> arms_of(const Recipe& recipe) {
+  std::vector<std::pair<std::string, Arm>> arms = {{kMainArm, recipe.tapir}};
+  arms.insert(arms.end(), recipe.arms.begin(), recipe.arms.end());
+  return arms;
+}
+
+std::string student_name(const std::string& arm, int round) {
+  return round == 0 ? "s0" : fmt::format("{}/round-{}", arm, round);
+}
+
+std::string student_folder(const std::string& student) {
+  const std::string main = std::string(kMainArm) + "/";
+  if (student == "s0") return "students/s0";
+  if (student.starts_with(main)) return "students/" + student.substr(main.size());
+  const std::size_t slash = student.find('/');
+  return "arms/" + student.substr(0, slash) + "/students/" + student.substr(slash + 1);
+}
+
+}  // namespace tapir::pipeline

@@ -1,0 +1,45 @@
+// The stages of a run in the order they are done, each with the fingerprint of all it depends on. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pipeline/recipe.h"
+
+namespace tapir::pipeline {
+
+inline constexpr const char* kMainArm = "tapir";
+
+// What a plan needs to know beside the recipe: digests of what lies outside it.
+struct PlanFacts {
+  std::string data;      // of the instruction files, or of the gym's version
+  std::string student;   // of the folder to start from
+  std::string prompts;   // PromptSet::fingerprint()
+  std::string taxonomy;  // Taxonomy::version
+  std::string teacher;   // identity
+  std::string judge;     // identity
+  std::string machine;   // StudentEngine::version(): CPU type and torch version
+};
+
+struct PlannedStage {
+  std::string name;                   // "tapir/round-2/train"
+  std::string kind;                   // "train"
+  std::string arm;                    // empty outside the arms
+  int round = 0;
+  std::vector<std::string> upstream;  // names of stages
+  std::string fingerprint;
+};
+
+std::vector<PlannedStage> make_plan(const Recipe& recipe, const PlanFacts& facts);
+
+// Digest over the whole plan: the run's fingerprint.
+std::string plan_fingerprint(const std::vector<PlannedStage>& plan);
+
+// The arms in the order they are run: the main arm first (its expansions set the number of others'), then by name.
+std::vector<std::pair<std::string, Arm>> arms_of(const Recipe& recipe);
+
+// "s0", "tapir/round-2": the student that a training stage makes, and its folder below the run folder.
+std::string student_name(const std::string& arm, int round);
+std::string student_folder(const std::string& student);
+
+}  // namespace tapir::pipeline

@@ -1,0 +1,269 @@
+#include "pipeline/recipe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/strings.h"
+#include "pipeline/recipe_keys.h"
+
+namespace tapir::pipeline {
+namespace {
+
+constexpr int kOverrideLine = -1;  // nodes made by YAML::Load of an override carry no line of the file
+
+class Parser {
+ public:
+  Parser(std::string where, Recipe& recipe) : where_(std::move(where)), recipe_(recipe) {
+    for (const auto& key : recipe_key_table()) known_.push_back(key.info.path);
+  }
+
+  void read(const YAML::Node& node, const std::string& prefix) {
+    std::set<std::string> seen;
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) fail(entry.first, prefix, "a key must be plain text");
+      const std::string path = prefix.empty() ? entry.first.Scalar() : prefix + "." + entry.first.Scalar();
+      if (!seen.insert(path).second) fail(entry.first, path, "the key stands there twice");
+      read_value(entry.first, entry.second, path);
+    }
+  }
+
+ private:
+  void read_value(const YAML::Node& key_node, const YAML::Node& value, const std::string& path) {
+    if (path == "arms") return read_arms(value);
+    for (const auto& key : recipe_key_table()) {
+      if (key.info.path == path) return set(key, recipe_, value, path);
+    }
+    const bool is_section = std::any_of(known_.begin(), known_.end(),
+                                        [&](const std::string& k) { return k.starts_with(path + "."); });
+    if (!is_section) unknown(key_node, path, known_);
+    if (value.IsNull()) return;
+    if (!value.IsMap()) fail(value, path, "expected a section of keys, found " + shown(value));
+    read(value, path);
+  }
+
+  void read_arms(const YAML::Node& arms) {
+    if (arms.IsNull()) return;
+    if (!arms.IsMap()) fail(arms, "arms", "expected arms by name, found " + shown(arms));
+    std::vector<std::string> known;
+    for (const auto& key : arm_key_table()) known.push_back(key.info.path);
+    for (const auto& entry : arms) {
+      const std::string name = entry.first.Scalar();
+      check_name(entry.first, name);
+      Arm& arm = recipe_.arms[name];
+      if (entry.second.IsNull()) continue;
+      if (!entry.second.IsMap()) fail(entry.second, "arms." + name, "expected keys of an arm");
+      for (const auto& field : entry.second) {
+        const std::string path = "arms." + name + "." + field.first.Scalar();
+        const auto key = std::find_if(arm_key_table().begin(), arm_key_table().end(),
+                                      [&](const auto& k) { return k.info.path == field.first.Scalar(); });
+        if (key == arm_key_table().end()) unknown(field.first, field.first.Scalar(), known);
+        set(*key, arm, field.second, path);
+      }
+    }
+  }
+
+  void check_name(const YAML::Node& node, const std::string& name) {
+    const bool plain = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
+    if (!plain || name == "tapir" || name == "s0") {
+      fail(node, "arms." + name, "an arm's name is of a-z, 0-9, _ and -, and neither tapir (the main arm) nor s0");
+    }
+  }
+
+  template <typename Owner>
+  void set(const Key<Owner>& key, Owner& owner, const YAML::Node& value, const std::string& path) {
+    try {
+      key.set(owner, expand(value));
+    } catch (const std::string& expected) {
+      fail(value, path, "expected " + expected + ", found " + shown(value));
+    }
+  }
+
+  // ${NAME} in scalars, from the environment.
+  YAML::Node expand(const YAML::Node& value) {
+    if (!value.IsScalar() || value.Scalar().find("${") == std::string::npos) return value;
+    std::string text = value.Scalar();
+    for (std::size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at)) {
+      const std::size_t end = text.find('}', at);
+      if (end == std::string::npos) fail(value, text, "${ without }");
+      const std::string name = text.substr(at + 2, end - at - 2);
+      const char* found = std::getenv(name.c_str());
+      if (found == nullptr) fail(value, text, "the environment has no variable " + name);
+      text.replace(at, end - at + 1, found);
+      at += std::string_view(found).size();
+    }
+    return YAML::Node(text);
+  }
+
+  [[noreturn]] void unknown(const YAML::Node& node, const std::string& path, const std::vector<std::string>& known) {
+    const auto near = nearest(path, known);
+    throw Error(ErrorKind::usage, place(node) + ": unknown key " + path,
+                near ? "did you mean " + *near + "?" : "docs/recipe.md lists every key");
+  }
+
+  [[noreturn]] void fail(const YAML::Node& node, const std::string& path, const std::string& what) {
+    throw Error(ErrorKind::usage, place(node) + ": " + path + ": " + what, "docs/recipe.md lists every key");
+  }
+
+  std::string place(const YAML::Node& node) const {
+    const int line = node.Mark().line;
+    return line == kOverrideLine ? where_ + " (or the command line)" : where_ + ":" + std::to_string(line + 1);
+  }
+
+  static std::string shown(const YAML::Node& node) {
+    if (node.IsScalar()) return "\"" + node.Scalar() + "\"";
+    if (node.IsNull()) return "nothing";
+    return node.IsMap() ? "a section" : "a list";
+  }
+
+  std::string where_;
+  Recipe& recipe_;
+  std::vector<std::string> known_;
+};
+
+void apply_override(YAML::Node root, const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw Error(ErrorKind::usage, "\"" + text + "\" is no setting of a recipe", "write key=value, for example seed=7");
+  }
+  YAML::Node value;
+  try {
+    value = YAML::Load(text.substr(equals + 1));
+  } catch (const YAML::Exception& e) {
+    throw Error(ErrorKind::usage, "cannot read the value of " + text + ": " + e.msg);
+  }
+  YAML::Node node = root;
+  const std::vector<std::string> path = split(text.substr(0, equals), '.');
+  for (std::size_t i = 0; i + 1 < path.size(); ++i) {
+    YAML::Node next = node[path[i]];
+    if (!next.IsDefined() || !next.IsMap()) node[path[i]] = next = YAML::Node(YAML::NodeType::Map);
+    node.reset(next);
+  }
+  node[path.back()] = value;
+}
+
+[[noreturn]] void impossible(const std::string& where, const std::string& what, const std::string& hint) {
+  throw Error(ErrorKind::usage, where + ": " + what, hint);
+}
+
+// What one key alone cannot know.
+void check_together(const Recipe& r, const std::string& where) {
+  if (r.student.model_name_or_path.empty()) {
+    impossible(where, "student.model_name_or_path is not set", "name a Hugging Face folder to start from");
+  }
+  if (r.data.gym_rows == 0 && r.data.instructions.empty()) {
+    impossible(where, "there are no instructions: data.instructions and data.gym.rows are both empty",
+               "name files in data.instructions, or set data.gym.rows for the embedded gym");
+  }
+  if (r.data.gym_rows > 0 && !r.data.instructions.empty()) {
+    impossible(where, "data.instructions and data.gym.rows are both set", "keep one of them");
+  }
+  if (r.teacher.kind == "recorded" && (r.tapir.expand || r.tapir.refine != "none")) {
+    impossible(where, "teacher.kind: recorded cannot expand or refine",
+               "set teach.expand: false and teach.refine: none, or another teacher");
+  }
+  if (!r.arms.empty() && r.train.batch_tokens == 0) {
+    impossible(where, "arms are compared at equal tokens, which needs train.batch_tokens",
+               "set train.batch_tokens, for example to total_batch_size times the usual length of a row");
+  }
+  if (r.train.tokens > 0 && r.train.batch_tokens == 0) {
+    impossible(where, "train.tokens counts tokens, which needs train.batch_tokens", "set train.batch_tokens");
+  }
+  if (r.s0_train.tokens > 0 && r.train.batch_tokens == 0) {
+    impossible(where, "s0_train.tokens counts tokens, which needs train.batch_tokens", "set train.batch_tokens");
+  }
+  const bool paid = r.budget.max_usd > 0;
+  for (const auto& [role, part] : {std::pair{"teacher", &r.teacher}, std::pair{"judge", &r.judge}}) {
+    if (paid && part->kind != "gym" && part->kind != "recorded" && (part->price_input < 0 || part->price_output < 0)) {
+      impossible(where, std::string("budget.max_usd is set but ") + role + " has no price",
+                 std::string("set ") + role + ".price_per_million: {input, output} in dollars");
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<KeyInfo> recipe_keys() {
+  std::vector<KeyInfo> keys;
+  for (const auto& key : recipe_key_table()) keys.push_back(key.info);
+  for (const auto& key : arm_key_table()) {
+    keys.push_back(key.info);
+    keys.back().path = "arms.<name>." + keys.back().path;
+  }
+  return keys;
+}
+
+Recipe parse_recipe(const std::string& yaml, const std::string& where, const std::filesystem::path& folder,
+                    const std::vector<std::string>& overrides) {
+  YAML::Node root;
+  try {
+    root = YAML::Load(yaml);
+  } catch (const YAML::Exception& e) {
+    throw Error(ErrorKind::usage, where + ":" + std::to_string(e.mark.line + 1) + ": not valid YAML: " + e.msg);
+  }
+  if (root.IsNull()) root = YAML::Node(YAML::NodeType::Map);
+  if (!root.IsMap()) throw Error(ErrorKind::usage, where + ": expected keys of a recipe, found something else");
+  for (const std::string& text : overrides) apply_override(root, text);
+  Recipe recipe;
+  recipe.folder = folder;
+  Parser(where, recipe).read(root, "");
+  check_together(recipe, where);
+  return recipe;
+}
+
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  std::string text;
+  try {
+    text = read_file(file);
+  } catch (const Error& e) {
+    throw Error(ErrorKind::usage, std::string("cannot read the recipe: ") + e.what(), "recipes/ has examples");
+  }
+  return parse_recipe(text, file.string(), std::filesystem::absolute(file).parent_path(), overrides);
+}
+
+std::string to_yaml(const Recipe& recipe) {
+  std::string out;
+  std::vector<std::string> open;  // sections that are written so far
+  for (const auto& key : recipe_key_table()) {
+    const std::vector<std::string> path = split(key.info.path, '.');
+    std::size_t shared = 0;
+    while (shared < open.size() && shared + 1 < path.size() && open[shared] == path[shared]) ++shared;
+    open.resize(shared);
+    for (; open.size() + 1 < path.size(); open.push_back(path[open.size()])) {
+      out += std::string(2 * open.size(), ' ') + path[open.size()] + ":\n";
+    }
+    out += std::string(2 * open.size(), ' ') + path.back() + ": " + key.show(recipe) + "\n";
+  }
+  if (recipe.arms.empty()) return out;
+  out += "arms:\n";
+  for (const auto& [name, arm] : recipe.arms) {
+    out += "  " + name + ":\n";
+    for (const auto& key : arm_key_table()) out += "    " + key.info.path + ": " + key.show(arm) + "\n";
+  }
+  return out;
+}
+
+std::string fingerprint_text(const Recipe& recipe, const std::vector<std::string>& prefixes) {
+  const auto wanted = [&](const std::string& path) {
+    return std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& prefix) {
+      return path == prefix || path.starts_with(prefix + ".");
+    });
+  };
+  std::string out;
+  for (const auto& key : recipe_key_table()) {
+    if (key.info.changes_results && wanted(key.info.path)) out += key.info.path + "=" + key.show(recipe) + "\n";
+  }
+  for (const auto& [name, arm] : recipe.arms) {
+    for (const auto& key : arm_key_table()) {
+      const std::string path = "arms." + name + "." + key.info.path;
+      if (wanted(path)) out += path + "=" + key.show(arm) + "\n";
+    }
+  }
+  return out;
+}
+
+}  // namespace tapir::pipeline

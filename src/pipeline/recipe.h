@@ -1,0 +1,175 @@
+// A recipe: what a run is to do. Every key is a row of the table in recipe_keys.cpp, from which parsing, the resolved
+// recipe.yaml, the fingerprints and docs/recipe.md's table are made.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tapir::pipeline {
+
+// Who teaches or judges.
+struct ModelPart {
+  std::string kind = "gym";  // gym | recorded (teacher only)
+  std::string model;         // name in reports; empty: the kind's own
+  double temperature = 0;
+  double top_p = 1;
+  std::int64_t max_tokens = 1024;
+  std::int64_t max_concurrent_requests = 64;  // speed only
+  // Dollars for a million tokens; negative: no price known.
+  double price_input = -1;
+  double price_cached_input = -1;
+  double price_output = -1;
+};
+
+// A way through the rounds. The main arm is "tapir".
+struct Arm {
+  std::string select = "hard";        // hard | random: as many rows of D at random instead of the hard ones
+  bool expand = true;                 // false: rows of D only
+  bool expand_as_tapir = false;       // as many new rows as the main arm made in that round
+  bool balance = true;                // meet the target shares; false: shares as they come
+  std::string refine = "all";         // all | hard | none
+  bool rejudge = false;               // score D and P_{r-1} again with S_{r-1} before every round but the first
+};
+
+struct Recipe {
+  std::string name = "run";
+  std::uint64_t seed = 42;
+
+  struct {
+    std::string model_name_or_path;  // relative paths: from the recipe's folder, then the installed share folder
+    std::string s0 = "train";        // train | as_is | a student folder
+    double temperature = 0;
+    double top_p = 1;
+    std::int64_t top_k = 0;
+    std::int64_t max_new_tokens = 256;
+    std::int64_t slots = 16;
+    std::int64_t workers = 0;  // speed only
+  } student;
+
+  struct {
+    std::vector<std::string> instructions;  // files
+    std::string responses = "keep";         // keep | missing | reannotate
+    std::int64_t gym_rows = 0;              // > 0: the gym's pool instead of files
+  } data;
+
+  ModelPart teacher;
+  struct {
+    double error_rate = 0;
+    double evolve_share = 0.3;
+    double mutate_share = 0;
+  } teacher_gym;
+
+  ModelPart judge;
+  std::string judge_orders = "adaptive";  // adaptive | both | single
+  std::int64_t judge_max_attempts = 3;
+  struct {
+    double noise = 0;
+    double position_bias = 0;
+    double length_bias = 0;
+    double malformed_rate = 0;
+  } judge_gym;
+
+  struct {
+    std::string method = "mfd";
+    double threshold = 2.0;
+    bool strict = true;
+    std::optional<double> max_gap;
+    std::int64_t rows = 0;  // 0: all of D
+    std::int64_t pilot_rows = 1000;
+    std::int64_t held_out_rows = 0;  // dev rows judged too, to see what S_0 memorised
+  } difficulty;
+
+  struct {
+    std::string taxonomy = "tapir33";
+    std::string classifier = "light";  // light | llm | given
+    std::int64_t label_rows = 3000;    // light: labelled by the teacher first
+  } tasks;
+
+  struct {
+    std::string prompts;  // folder of own templates; empty: built in
+    std::int64_t max_attempts_per_row = 3;
+  } teach;
+
+  Arm tapir;                        // the main arm: its keys stand under `teach` and `curriculum`
+  std::map<std::string, Arm> arms;  // beside it
+
+  struct {
+    std::int64_t rounds = 3;
+    double alpha = 0.3;
+    double alpha_step = 0.2;
+    std::int64_t rows = 0;               // of all rounds; 0: as many as D has
+    std::string forgetting_gate = "warn";  // off | warn | stop
+    double forgetting_tolerance = 0.1;
+  } curriculum;
+
+  struct TrainPart {
+    double learning_rate = 2e-5;
+    std::string lr_scheduler_type = "cosine";
+    double warmup_ratio = 0.03;
+    double weight_decay = 0;
+    double adam_beta1 = 0.9;
+    double adam_beta2 = 0.999;
+    double adam_epsilon = 1e-8;
+    double max_grad_norm = 1.0;
+    std::int64_t cutoff_len = 2048;
+    std::int64_t total_batch_size = 32;
+    std::int64_t batch_tokens = 0;
+    double num_train_epochs = 3;
+    std::int64_t tokens = 0;              // through the optimizer, over all rounds; 0: by epochs
+    std::string schedule_scope = "round";  // round | run
+    std::int64_t lanes = 2;
+    std::int64_t save_steps = 0;     // files only
+    std::int64_t logging_steps = 10;  // files only
+  } train;
+  // Of S_0; what is not set is as in `train`.
+  struct {
+    std::optional<double> learning_rate;
+    std::optional<double> num_train_epochs;
+    std::int64_t tokens = 0;
+  } s0_train;
+
+  struct {
+    std::int64_t uniform = 2000;
+    std::int64_t pool = 500;
+    std::int64_t beyond = 320;
+    std::string part = "test";  // test | dev
+  } exam;
+
+  struct {
+    double max_usd = 0;           // 0: no cap
+    std::int64_t max_tokens = 0;  // 0: no cap
+    std::string book_requests = "auto";  // auto | always: book before sending; auto: where endpoints cost money
+  } budget;
+
+  // Where it was read from; relative paths are looked up from here.
+  std::filesystem::path folder;
+};
+
+// One row of the table: how a key is shown and what it changes.
+struct KeyInfo {
+  std::string path;     // "train.learning_rate"; arms: "arms.<name>.select"
+  std::string type;     // "number", "integer", "text", "yes or no", "list of text"
+  std::string fallback;  // default, as YAML
+  std::string help;
+  bool changes_results = true;  // enters the fingerprint
+};
+std::vector<KeyInfo> recipe_keys();
+
+// Reads a recipe, then sets `overrides` ("train.learning_rate=1e-5"); ${NAME} in text values is taken from the
+// environment. Error{usage} with file:line and key: unknown keys (with the nearest), wrong types, impossible values.
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+// The same from text; `where` stands for the file's name.
+Recipe parse_recipe(const std::string& yaml, const std::string& where, const std::filesystem::path& folder,
+                    const std::vector<std::string>& overrides);
+
+// Every key with its value, in the table's order: recipe.yaml of a run.
+std::string to_yaml(const Recipe& recipe);
+
+// "key=value" lines of every key under the prefixes that changes results: what a stage's fingerprint is made of.
+std::string fingerprint_text(const Recipe& recipe, const std::vector<std::string>& prefixes);
+
+}  // namespace tapir::pipeline

@@ -1,0 +1,25 @@
+// The table of recipe keys. Internal to the pipeline.
+#pragma once
+
+#include <yaml-cpp/yaml.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "pipeline/recipe.h"
+
+namespace tapir::pipeline {
+
+template <typename Owner>
+struct Key {
+  KeyInfo info;
+  // Reads the node into the owner; throws std::string with what was expected when it cannot be.
+  std::function<void(Owner&, const YAML::Node&)> set;
+  std::function<std::string(const Owner&)> show;  // as YAML
+};
+
+const std::vector<Key<Recipe>>& recipe_key_table();
+const std::vector<Key<Arm>>& arm_key_table();  // below arms.<name>
+
+}  // namespace tapir::pipeline

@@ -1,0 +1,109 @@
+#include "pipeline/run.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/strings.h"
+
+namespace tapir::pipeline {
+namespace {
+
+// Thrown when --until is reached; never leaves Run::go().
+struct UntilReached {};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Run::Run(Recipe recipe, RunOptions options, std::shared_ptr<const student::StudentEngine> engine,
+         ProgressSink& progress, std::stop_token stop)
+    : recipe_(std::move(recipe)),
+      options_(std::move(options)),
+      engine_(std::move(engine)),
+      progress_(progress),
+      stop_(std::move(stop)) {
+  open();
+}
+
+Run::~Run() {
+  while (!layers_.empty()) layers_.pop_back();  // outermost first: each waits for its requests
+}
+
+RunOutcome Run::go() {
+  RunOutcome outcome;
+  try {
+    run_method();
+    outcome.finished = true;
+  } catch (const UntilReached&) {
+    progress_.message(fmt::format("stopped after {} as asked; the same command without --until goes on", options_.until));
+  }
+  store_->flush();
+  for (const store::StageRecord& record : store_->stages()) {
+    outcome.rows_failed += static_cast<std::int64_t>(record.ledger.failed_total());
+  }
+  return outcome;
+}
+
+void Run::stage(const std::string& name, const Work& work) {
+  if (stop_.stop_requested()) {
+    throw Error(ErrorKind::interrupted, "interrupted before " + name, "the same command goes on from here");
+  }
+  const auto known = store_->stage(name);
+  if (known && known->finished) return stop_here_when_asked(name);
+  const auto planned = std::find_if(plan_.begin(), plan_.end(), [&](const auto& s) { return s.name == name; });
+  check(planned != plan_.end(), "stage " + name + " is in the plan");
+  store_->begin_stage(name, planned->fingerprint);
+  const auto start = std::chrono::steady_clock::now();
+  StageEnd end;
+  try {
+    end = work(name);
+    if (stop_.stop_requested()) {
+      throw Error(ErrorKind::interrupted, "interrupted in " + name, "the same command goes on from here");
+    }
+  } catch (...) {
+    store_->add_stage_seconds(name, seconds_since(start));
+    store_->flush();
+    throw;
+  }
+  if (!end.ledger.balances()) {
+    throw Error(ErrorKind::bug, fmt::format("the ledger of {} does not balance: in {} but done {}, failed {}, filtered {}",
+                                            name, end.ledger.in, end.ledger.done, end.ledger.failed_total(),
+                                            end.ledger.filtered_total()));
+  }
+  store_->finish_stage(name, end.ledger, seconds_since(start), end.info);
+  store_->flush();
+  stop_here_when_asked(name);
+}
+
+void Run::stop_here_when_asked(const std::string& finished_stage) {
+  if (!options_.until.empty() && options_.until == finished_stage) throw UntilReached{};
+}
+
+Run::StageEnd Run::end_of(const std::string& stage, std::uint64_t in, std::string info) {
+  store_->flush();
+  StageEnd end{store_->count_outcomes(stage), std::move(info)};
+  end.ledger.in = in;
+  return end;
+}
+
+void Run::check_complete(bool complete, const std::string& stage, const std::string& role) {
+  if (complete) return;
+  store_->flush();
+  if (stop_.stop_requested()) {
+    throw Error(ErrorKind::interrupted, "interrupted in " + stage, "the same command goes on from here");
+  }
+  if (budget_->exhausted()) {
+    throw Error(ErrorKind::budget, fmt::format("{}: the budget is reached: ${:.2f} spent", stage, budget_->spent().usd()),
+                "what was answered is kept; raise budget.max_usd or budget.max_tokens and run the same command again");
+  }
+  throw Error(ErrorKind::endpoint, fmt::format("{}: the {} left rows without an answer", stage, role),
+              "what was answered is kept; run the same command again when the endpoint is well");
+}
+
+}  // namespace tapir::pipeline

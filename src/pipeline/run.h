@@ -1,0 +1,159 @@
+// A run: one folder, one store, the stages of the method. run_method() in method.cpp reads like the algorithm.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "curriculum/curriculum.h"
+#include "evaluate/exam.h"
+#include "llm/budget.h"
+#include "llm/chat_model.h"
+#include "pipeline/plan.h"
+#include "pipeline/recipe.h"
+#include "prompting/prompts.h"
+#include "store/run_store.h"
+#include "student/student.h"
+#include "tasks/taxonomy.h"
+#include "teach/teach.h"
+
+namespace tapir::pipeline {
+
+struct RunOptions {
+  std::filesystem::path run_dir;
+  std::string until;             // stop after this stage; empty: go to the end
+  std::filesystem::path reuse;   // another run whose replies are taken over; may be empty
+  bool accept_changes = false;   // redo the stages that a changed key touches
+  bool allow_other_machine = false;
+  bool retry_terminal = false;   // ask again what failed for good
+  std::string command;           // as typed, for the report
+};
+
+// How a sitting ended. `rows_failed`: rows that are in a ledger as failed; the caller exits with 6 when there are any.
+struct RunOutcome {
+  bool finished = false;  // false: `until` was reached
+  std::int64_t rows_failed = 0;
+};
+
+// The corpus D in memory.
+struct Corpus {
+  std::vector<Instruction> rows;               // sorted by id
+  std::map<std::string, std::string> answers;  // y_i by instruction id
+};
+
+// P_r of an arm as it grows: what may enter the hard part of a mixture.
+struct Pool {
+  std::map<std::string, Instruction> hard;   // by id
+  std::map<std::string, Instruction> easy;   // D \ D_S
+  std::map<std::string, int> uses;           // in mixtures of the rounds before
+};
+
+// One sitting. Not thread-safe; the stages use threads inside.
+class Run {
+ public:
+  // Error{usage} when the recipe cannot be run or a changed key needs accept_changes.
+  Run(Recipe recipe, RunOptions options, std::shared_ptr<const student::StudentEngine> engine,
+      ProgressSink& progress, std::stop_token stop);
+  ~Run();
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  // Starts, or goes on where the last sitting stopped. Error{interrupted} on stop: state is saved.
+  RunOutcome go();
+
+  const store::RunStore& store() const { return *store_; }
+
+ private:
+  // What a stage hands back at its end.
+  struct StageEnd {
+    Ledger ledger;
+    std::string info;  // JSON
+  };
+  using Work = std::function<StageEnd(const std::string& stage)>;
+
+  // ---- method.cpp: the algorithm ----
+  void run_method();
+  void teach_arm(const std::string& name, const Arm& arm, int round, Pool& pool);
+  void train_arm(const std::string& name, const Arm& arm);
+
+  // ---- setup.cpp ----
+  void open();
+  PlanFacts facts() const;
+  void check_plan();
+  void make_models();
+  void sweep();
+  std::filesystem::path resolve(const std::string& path) const;
+
+  // ---- run.cpp: stages in general ----
+  // Does the work unless the stage is finished; accounts time; throws on stop and when `until` is reached.
+  void stage(const std::string& name, const Work& work);
+  void stop_here_when_asked(const std::string& finished_stage);
+  StageEnd end_of(const std::string& stage, std::uint64_t in, std::string info = {});
+  void check_complete(bool complete, const std::string& stage, const std::string& role);
+
+  // ---- stages_data.cpp ----
+  StageEnd read_data(const std::string& stage);
+  StageEnd ask_responses(const std::string& stage);
+  StageEnd find_tasks(const std::string& stage);
+  void load_corpus();
+
+  // ---- stages_difficulty.cpp ----
+  StageEnd answer_corpus(const std::string& stage, const std::string& student, const std::vector<Instruction>& rows);
+  StageEnd measure_difficulty(const std::string& stage, const std::string& student,
+                              const std::vector<Instruction>& rows);
+  StageEnd select(const std::string& stage);
+  // Rows outside D, judged too: the gap that S_0's memory of D hides.
+  StageEnd judge_held_out(const std::string& stage);
+  std::set<std::string> hard_ids(const std::string& student) const;
+
+  // ---- stages_teach.cpp ----
+  Pool first_pool(const std::string& name, const Arm& arm) const;
+  void rejudge_pool(const std::string& name, int round, Pool& pool);
+  StageEnd expand(const std::string& stage, const std::string& name, const Arm& arm, int round, const Pool& pool);
+  void answer_new(const std::string& stage, const std::string& name, int round,
+                  std::vector<teach::ExpandedRow>& made);
+  StageEnd mix(const std::string& stage, const std::string& name, const Arm& arm, int round, const Pool& pool);
+  StageEnd refine(const std::string& stage, const std::string& name, int round, const Pool& pool);
+  void after_expand(const std::string& name, int round, Pool& pool) const;
+  void after_mix(const std::string& name, int round, Pool& pool) const;
+  curriculum::Quotas quotas(const Arm& arm, int round, const Pool& pool) const;
+  std::string style_author(const std::string& task) const;
+  void export_mixture(const std::string& name, int round) const;
+
+  // ---- stages_train.cpp ----
+  StageEnd train_s0(const std::string& stage);
+  StageEnd train_round(const std::string& stage, const std::string& name, int round);
+  std::vector<Example> examples_of(const std::string& name, int round) const;
+  student::TrainJob job(const std::string& student, const std::filesystem::path& from) const;
+  StageEnd train(const std::string& stage, const std::string& student, const student::TrainJob& job);
+  void publish_final();
+
+  // ---- stages_exam.cpp ----
+  StageEnd exam(const std::string& stage, const std::string& student, bool all_sets);
+  bool gate_stops(const std::string& name, int round);
+
+  Recipe recipe_;
+  RunOptions options_;
+  std::shared_ptr<const student::StudentEngine> engine_;
+  ProgressSink& progress_;
+  std::stop_token stop_;
+  std::unique_ptr<store::RunLock> lock_;
+  std::unique_ptr<store::RunStore> store_;
+  prompting::PromptSet prompts_;
+  tasks::Taxonomy taxonomy_;
+  std::vector<PlannedStage> plan_;
+  std::unique_ptr<llm::Budget> budget_;
+  std::vector<std::unique_ptr<llm::ChatModel>> layers_;  // what teacher_ and judge_ stand on; ends before the store
+  llm::ChatModel* teacher_ = nullptr;
+  llm::ChatModel* judge_ = nullptr;
+  Corpus corpus_;
+};
+
+}  // namespace tapir::pipeline

@@ -1,0 +1,210 @@
+// What a sitting needs before its first stage: folder, lock, store, prompts, models, plan.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/strings.h"
+#include "gym/models.h"
+#include "llm/budget.h"
+#include "llm/cached.h"
+#include "llm/recorded.h"
+#include "llm/retry.h"
+#include "pipeline/doctor.h"
+#include "pipeline/estimate.h"
+#include "pipeline/run.h"
+
+namespace tapir::pipeline {
+namespace {
+
+// Names the gym's own data in fingerprints: raised when the same seed gives other items.
+constexpr const char* kGymVersion = "gym-1";
+
+std::string identity_text(const llm::ModelIdentity& identity) {
+  return hash_fields({identity.kind, identity.model, identity.settings});
+}
+
+llm::Prices prices_of(const ModelPart& part) {
+  llm::Prices prices{std::max(0.0, part.price_input), std::max(0.0, part.price_output), {}};
+  if (part.price_cached_input >= 0) prices.cached_input = part.price_cached_input;
+  return prices;
+}
+
+llm::Caps caps_of(const Recipe& recipe) {
+  llm::Caps caps;
+  if (recipe.budget.max_usd > 0) caps.max_usd = recipe.budget.max_usd;
+  if (recipe.budget.max_tokens > 0) caps.max_tokens = recipe.budget.max_tokens;
+  return caps;
+}
+
+// By earlier sittings.
+llm::Amount spent_so_far(const store::RunStore& store) {
+  llm::Amount spent;
+  for (const store::UsageRow& row : store.usage()) {
+    spent.picodollars += std::llround(row.usd * 1e12);
+    spent.tokens += row.prompt_tokens + row.completion_tokens;
+  }
+  return spent;
+}
+
+std::string json_list(const std::vector<std::string>& names) { return Json(names).dump(); }
+
+// Cost so far of stages that are about to be redone: seconds, and what the endpoints got.
+std::string cost_of(const store::RunStore& store, const store::StageRecord& record) {
+  std::int64_t replies = 0;
+  double usd = 0;
+  for (const store::UsageRow& row : store.usage()) {
+    if (row.stage != record.name) continue;
+    replies += row.replies;
+    usd += row.usd;
+  }
+  std::string text = fmt::format("{:.0f} s", record.seconds);
+  if (replies > 0) text += fmt::format(", {} replies kept, ${:.2f} spent", replies, usd);
+  return text;
+}
+
+}  // namespace
+
+void Run::open() {
+  std::error_code failure;
+  std::filesystem::create_directories(options_.run_dir, failure);
+  if (failure) {
+    throw Error(ErrorKind::data, "cannot make the run folder " + options_.run_dir.string() + ": " + failure.message(),
+                "choose another with --run-dir");
+  }
+  lock_ = std::make_unique<store::RunLock>(options_.run_dir);
+  store_ = store::RunStore::open(options_.run_dir / "run.db", store::OpenMode::create);
+  if (const std::string note = store_->journal_note(); !note.empty()) progress_.message(note);
+  prompts_ = prompting::PromptSet::load(recipe_.teach.prompts.empty() ? std::filesystem::path()
+                                                                      : resolve(recipe_.teach.prompts));
+  const std::string& taxonomy = recipe_.tasks.taxonomy;
+  const bool is_file = taxonomy.ends_with(".yaml") || taxonomy.ends_with(".yml");
+  taxonomy_ = tasks::load_taxonomy(is_file ? resolve(taxonomy).string() : taxonomy);
+  make_models();
+  check_plan();
+  if (!options_.reuse.empty()) {
+    const auto taken = store_->copy_replies_from(options_.reuse / "run.db");
+    progress_.message(fmt::format("took over {} replies of {}", taken, options_.reuse.string()));
+  }
+  sweep();
+}
+
+std::filesystem::path Run::resolve(const std::string& path) const { return resolve_path(recipe_, path); }
+
+void Run::make_models() {
+  const auto& t = recipe_.teacher_gym;
+  const auto& j = recipe_.judge_gym;
+  budget_ = std::make_unique<llm::Budget>(caps_of(recipe_), spent_so_far(*store_));
+  const auto stack = [&](std::unique_ptr<llm::ChatModel> endpoint, const ModelPart& part, const std::string& role) {
+    layers_.push_back(std::move(endpoint));
+    layers_.push_back(std::make_unique<llm::BudgetedModel>(*layers_.back(), *budget_, prices_of(part)));
+    layers_.push_back(std::make_unique<llm::RetryModel>(*layers_.back(), llm::RetryOptions{}));
+    const bool local = part.kind == "gym" || part.kind == "recorded";
+    const llm::CacheOptions cache{.retry_terminal = options_.retry_terminal,
+                                  .book_before_send = !local || recipe_.budget.book_requests == "always"};
+    layers_.push_back(std::make_unique<llm::CachedModel>(*layers_.back(), *store_, role, cache));
+    return layers_.back().get();
+  };
+  // A recorded teacher is never asked: the recipe is refused where it would have to be.
+  std::unique_ptr<llm::ChatModel> teacher;
+  if (recipe_.teacher.kind == "gym") {
+    teacher = gym::make_teacher({t.error_rate, t.evolve_share, t.mutate_share, recipe_.seed});
+  } else {
+    teacher = std::make_unique<llm::RecordedModel>(std::map<std::string, std::string>{}, llm::RecordedBy::prompt);
+  }
+  teacher_ = stack(std::move(teacher), recipe_.teacher, "teacher");
+  judge_ = stack(gym::make_judge({j.noise, j.position_bias, j.length_bias, j.malformed_rate, recipe_.seed}), recipe_.judge,
+                 "judge");
+}
+
+PlanFacts Run::facts() const {
+  PlanFacts facts;
+  facts.data = kGymVersion;
+  for (const std::string& file : recipe_.data.instructions) facts.data += sha256_file(resolve(file));
+  const std::filesystem::path base = resolve(recipe_.student.model_name_or_path);
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"}) {
+    if (std::filesystem::exists(base / name)) facts.student += sha256_file(base / name);
+  }
+  facts.prompts = prompts_.fingerprint();
+  facts.taxonomy = taxonomy_.version;
+  facts.teacher = identity_text(teacher_->identity());
+  facts.judge = identity_text(judge_->identity());
+  facts.machine = engine_->version();
+  const auto before = store_->meta("machine");
+  if (before && *before != facts.machine) {
+    if (!options_.allow_other_machine) {
+      throw Error(ErrorKind::usage, "this run was made on another machine: " + *before + "; here: " + facts.machine,
+                  "bits may differ from here on; add --allow-other-machine to go on");
+    }
+    facts.machine = *before;
+  }
+  return facts;
+}
+
+void Run::check_plan() {
+  plan_ = make_plan(recipe_, facts());
+  if (!options_.until.empty()) {
+    std::vector<std::string> names;
+    for (const PlannedStage& stage : plan_) names.push_back(stage.name);
+    if (std::find(names.begin(), names.end(), options_.until) == names.end()) {
+      const auto near = nearest(options_.until, names);
+      throw Error(ErrorKind::usage, "--until: the plan has no stage " + options_.until,
+                  near ? "did you mean " + *near + "?" : "stages: " + join(names, ", "));
+    }
+  }
+  std::vector<store::StageRecord> changed;
+  for (const PlannedStage& stage : plan_) {
+    const auto known = store_->stage(stage.name);
+    if (known && known->fingerprint != stage.fingerprint) changed.push_back(*known);
+  }
+  if (!changed.empty() && !options_.accept_changes) {
+    std::string list;
+    for (const auto& record : changed) list += fmt::format("\n  {:<28} {}", record.name, cost_of(*store_, record));
+    throw Error(ErrorKind::usage, "the recipe changed since this run began; these stages would be done again:" + list,
+                "add --accept-changes to redo them (replies that are paid for are used again), or choose another --run-dir");
+  }
+  for (const auto& record : changed) {
+    store_->drop_stage(record.name);
+    if (!record.name.ends_with("/train")) continue;
+    const auto folder = options_.run_dir / student_folder(record.name.substr(0, record.name.size() - 6));
+    std::filesystem::remove_all(folder);
+    std::filesystem::remove_all(folder.string() + ".work");
+  }
+  if (!changed.empty()) store_->set_meta("final", "");
+  std::vector<std::string> names;
+  for (const PlannedStage& stage : plan_) names.push_back(stage.name);
+  std::vector<std::string> arms;
+  for (const auto& [name, arm] : arms_of(recipe_)) arms.push_back(name);
+  store_->set_meta("plan", json_list(names));
+  store_->set_meta("arms", json_list(arms));
+  store_->set_meta("rounds", std::to_string(recipe_.curriculum.rounds));
+  store_->set_meta("fingerprint", plan_fingerprint(plan_));
+  store_->set_meta("recipe", to_yaml(recipe_));
+  store_->set_meta("seed", std::to_string(recipe_.seed));
+  store_->set_meta("command", options_.command);
+  if (!store_->meta("machine")) store_->set_meta("machine", engine_->version());
+  store_->set_meta("version", TAPIR_VERSION);
+  store_->set_meta("estimate", estimate_json(estimate(recipe_, *engine_)).dump());
+  store_->flush();
+  write_file(options_.run_dir / "recipe.yaml",
+             fmt::format("# fingerprint: {}\n{}", plan_fingerprint(plan_), to_yaml(recipe_)));
+}
+
+// What a kill left behind: files that were not finished. A training's .work folder stays: it is gone on from.
+void Run::sweep() {
+  for (const store::TrainRecord& record : store_->trainings()) {
+    if (!std::filesystem::exists(options_.run_dir / record.folder / "config.json")) {
+      throw Error(ErrorKind::data, "the run says that " + record.folder + " is trained, but the folder is not there",
+                  "put it back, or run with --run-dir elsewhere and --reuse " + options_.run_dir.string());
+    }
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(options_.run_dir)) {
+    if (entry.path().filename().string().find(".tmp") != std::string::npos) std::filesystem::remove(entry.path());
+  }
+}
+
+}  // namespace tapir::pipeline

@@ -1,0 +1,46 @@
+// The exam after every round, and the gate on forgetting.
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "evaluate/exam.h"
+#include "pipeline/gym_binding.h"
+#include "pipeline/run.h"
+
+namespace tapir::pipeline {
+
+Run::StageEnd Run::exam(const std::string& stage, const std::string& student, bool all_sets) {
+  std::vector<evaluate::ExamItem> items = gym_exam(recipe_, all_sets);
+  const std::uint64_t in = items.size();
+  std::set<std::string> sat;
+  for (const store::ExamRow& row : store_->exam_rows(student)) sat.insert(row.set + "|" + row.item_id);
+  std::erase_if(items, [&](const auto& item) { return sat.contains(item.set + "|" + item.id); });
+  student::GenerateOptions options;
+  options.sampling.max_new_tokens = static_cast<int>(recipe_.student.max_new_tokens);
+  options.slots = static_cast<int>(recipe_.student.slots);
+  options.workers = static_cast<int>(recipe_.student.workers);
+  if (!items.empty()) {
+    const auto loaded = engine_->load(options_.run_dir / student_folder(student));
+    const auto grader = gym_grader();
+    evaluate::run_exam(*loaded, student, items, *grader, options, [&](const store::ExamRow& row) {
+      store_->put_exam_row(stage, row);
+      store_->put_outcome(stage, row.set + "|" + row.item_id, Outcome::done, "");
+    }, progress_, stop_);
+  }
+  return end_of(stage, in);
+}
+
+bool Run::gate_stops(const std::string& name, int round) {
+  const auto gate = recipe_.curriculum.forgetting_gate;
+  if (gate == "off" || name != kMainArm) return false;
+  std::vector<evaluate::ExamSummary> rounds;
+  for (int r = 0; r <= round; ++r) rounds.push_back(evaluate::summarise(store_->exam_rows(student_name(name, r)), "uniform"));
+  const auto result = evaluate::forgetting_gate(rounds, recipe_.curriculum.forgetting_tolerance);
+  if (!result.tripped) return false;
+  progress_.message(fmt::format("forgetting after round {}: {}", round, result.words));
+  if (gate != "stop") return false;
+  store_->set_meta("final", student_name(name, round - 1));
+  progress_.message(fmt::format("the gate stops the rounds: the final student is {}", student_name(name, round - 1)));
+  return true;
+}
+
+}  // namespace tapir::pipeline

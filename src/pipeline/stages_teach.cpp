@@ -1,0 +1,260 @@
+// Line 5 of the algorithm: expansion, mixture and refinement of one round of one arm.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "pipeline/gym_binding.h"
+#include "pipeline/run.h"
+#include "teach/novelty.h"
+#include "teach/teach.h"
+
+namespace tapir::pipeline {
+namespace {
+
+// In arms that do not balance, every row counts as of one task: shares come as they come.
+constexpr const char* kAnyTask = "";
+
+std::vector<curriculum::Candidate> candidates(const std::map<std::string, Instruction>& rows,
+                                              const std::map<std::string, int>& uses, bool balance) {
+  std::vector<curriculum::Candidate> out;
+  for (const auto& [id, row] : rows) {
+    const auto used = uses.find(id);
+    out.push_back({id, balance ? row.task : kAnyTask, used == uses.end() ? 0 : used->second});
+  }
+  return out;
+}
+
+llm::Sampling sampling_of(const ModelPart& part) {
+  llm::Sampling sampling;
+  sampling.temperature = part.temperature;
+  sampling.top_p = part.top_p;
+  sampling.max_tokens = static_cast<int>(part.max_tokens);
+  return sampling;
+}
+
+std::uint64_t unused(const std::vector<curriculum::Candidate>& rows) {
+  return static_cast<std::uint64_t>(std::count_if(rows.begin(), rows.end(), [](const auto& c) { return c.uses == 0; }));
+}
+
+}  // namespace
+
+Pool Run::first_pool(const std::string& name, const Arm& arm) const {
+  const std::set<std::string> hard = hard_ids("s0");
+  std::set<std::string> chosen = hard;
+  if (arm.select == "random") {
+    std::vector<std::string> ids;
+    for (const Instruction& row : corpus_.rows) ids.push_back(row.id);
+    RandomStream(recipe_.seed, "select_random", "").shuffle(ids);
+    chosen = std::set<std::string>(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(hard.size()));
+  }
+  // Rows whose judgment stayed unreadable are in neither stratum.
+  std::set<std::string> judged;
+  for (const Fit& fit : store_->fits("student/s0")) judged.insert(fit.instruction_id);
+  Pool pool;
+  for (const Instruction& row : corpus_.rows) {
+    if (chosen.contains(row.id)) {
+      pool.hard.emplace(row.id, row);
+    } else if (judged.contains(row.id)) {
+      pool.easy.emplace(row.id, row);
+    }
+  }
+  check(!pool.hard.empty(), "the hard stratum of arm " + name + " is not empty");
+  return pool;
+}
+
+void Run::rejudge_pool(const std::string& name, int round, Pool& pool) {
+  const std::string before = student_name(name, round - 1);
+  const std::string prefix = student_name(name, round);
+  std::map<std::string, Instruction> all = pool.easy;
+  all.insert(pool.hard.begin(), pool.hard.end());
+  std::vector<Instruction> rows;
+  for (const auto& [id, row] : all) {
+    rows.push_back(row);
+    if (row.round > 0 && !corpus_.answers.contains(id)) {
+      for (const Response& response : store_->responses_of(id)) {
+        if (response.author == style_author(row.task)) corpus_.answers[id] = response.text;
+      }
+    }
+  }
+  stage(prefix + "/answers", [&](const auto& s) { return answer_corpus(s, before, rows); });
+  stage(prefix + "/difficulty", [&](const auto& s) { return measure_difficulty(s, before, rows); });
+  const std::set<std::string> hard = hard_ids(before);
+  pool.hard.clear();
+  pool.easy.clear();
+  for (const auto& [id, row] : all) (hard.contains(id) ? pool.hard : pool.easy).emplace(id, row);
+}
+
+curriculum::Quotas Run::quotas(const Arm& arm, int round, const Pool& pool) const {
+  const auto& c = recipe_.curriculum;
+  const std::int64_t rows = c.rows > 0 ? c.rows : static_cast<std::int64_t>(corpus_.rows.size());
+  const auto rounds = curriculum::schedule({static_cast<int>(c.rounds), c.alpha, c.alpha_step, rows});
+  const curriculum::RoundPlan& plan = rounds.at(static_cast<std::size_t>(round - 1));
+  curriculum::QuotaInput input{plan.rows, plan.alpha, {}, {}};
+  input.shares = arm.balance ? taxonomy_.shares() : std::map<std::string, double>{{kAnyTask, 1.0}};
+  for (const auto& candidate : candidates(pool.easy, pool.uses, arm.balance)) {
+    if (candidate.uses == 0) ++input.easy_available[candidate.task];
+  }
+  return curriculum::quotas(input);
+}
+
+std::string Run::style_author(const std::string& task) const { return "teacher/" + taxonomy_.style_of(task).first; }
+
+Run::StageEnd Run::expand(const std::string& stage, const std::string& name, const Arm& arm, int round,
+                          const Pool& pool) {
+  if (!arm.expand) return end_of(stage, 0);
+  std::map<std::string, std::vector<Instruction>> seeds;
+  for (const auto& [id, row] : pool.hard) seeds[row.task].push_back(row);
+  std::map<std::string, std::int64_t> needed;
+  const auto hard = candidates(pool.hard, pool.uses, arm.balance);
+  if (arm.balance) {
+    needed = curriculum::needed(quotas(arm, round, pool), hard);
+  } else {
+    std::int64_t rows = 0;
+    if (arm.expand_as_tapir) {
+      for (const store::TeachRow& row : store_->teach_rows(kMainArm)) {
+        rows += row.round == round && row.outcome == "kept" ? 1 : 0;
+      }
+    } else {
+      for (const auto& [task, quota] : quotas(arm, round, pool).by_task) rows += quota.hard;
+      rows = std::max<std::int64_t>(0, rows - static_cast<std::int64_t>(unused(hard)));
+    }
+    std::map<std::string, double> natural;
+    for (const auto& [task, list] : seeds) natural[task] = static_cast<double>(list.size());
+    needed = curriculum::apportion(rows, natural);
+  }
+  teach::HashNovelty novelty(gym_canonical, gym_reject);
+  for (const Instruction& row : corpus_.rows) novelty.add(row);
+  for (const auto& [id, row] : pool.hard) novelty.add(row);
+  teach::ExpandOptions options;
+  options.arm = name;
+  options.round = round;
+  options.max_attempts_per_row = static_cast<int>(recipe_.teach.max_attempts_per_row);
+  options.sampling = sampling_of(recipe_.teacher);
+  options.seed = recipe_.seed;
+  options.max_in_flight = static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests);
+  std::vector<teach::ExpandedRow> made;
+  const auto summary = teach::expand(*teacher_, prompts_, taxonomy_, seeds, needed, novelty, options,
+                                     [&](const teach::ExpandedRow& row) { made.push_back(row); }, progress_, stop_);
+  check_complete(summary.complete, stage, "teacher");
+  answer_new(stage, name, round, made);
+  Json missing = Json::object();
+  for (const auto& [task, rows] : summary.missing) {
+    if (rows > 0) missing[task] = rows;
+  }
+  return end_of(stage, made.size(), Json{{"waves", summary.waves}, {"missing", missing}, {"needed", needed}}.dump());
+}
+
+// A new instruction is answered once, directly in its task's style; without an answer it does not enter P_r.
+void Run::answer_new(const std::string& stage, const std::string& name, int round,
+                     std::vector<teach::ExpandedRow>& made) {
+  std::vector<teach::RefineRow> rows;
+  for (const teach::ExpandedRow& row : made) {
+    if (row.outcome == "kept") rows.push_back({row.instruction, ""});
+  }
+  std::map<std::string, std::string> lost;
+  const auto summary = teach::refine(
+      *teacher_, prompts_, taxonomy_, rows,
+      {sampling_of(recipe_.teacher), 3, static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)},
+      [&](const Response& response) { store_->put_response(stage, response); },
+      [&](const std::string& id, const std::string& reason) { lost[id] = reason; }, progress_, stop_);
+  check_complete(summary.complete, stage, "teacher");
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    const Instruction& instruction = made[i].instruction;
+    const auto failed = lost.find(instruction.id);
+    const std::string outcome = failed != lost.end() ? "no_answer" : made[i].outcome;
+    const std::string row_id = fmt::format("{}#{}", instruction.id, i);
+    if (outcome == "kept") store_->put_instruction(stage, instruction);
+    store_->put_teach_row(stage, {name, round, instruction.id, instruction.task, outcome, instruction.parent_id,
+                                  outcome == "kept" || instruction.messages.empty() ? "" : instruction.prompt()});
+    if (outcome == "kept") {
+      store_->put_outcome(stage, row_id, Outcome::done, "");
+    } else {
+      const bool failure = failed != lost.end() || instruction.messages.empty();
+      store_->put_outcome(stage, row_id, failure ? Outcome::failed : Outcome::filtered, outcome);
+    }
+  }
+}
+
+void Run::after_expand(const std::string& name, int round, Pool& pool) const {
+  for (const store::TeachRow& row : store_->teach_rows(name)) {
+    if (row.round != round || row.outcome != "kept") continue;
+    const auto instruction = store_->instruction(row.instruction_id);
+    check(instruction.has_value(), "the kept row " + row.instruction_id + " is in the store");
+    pool.hard.emplace(row.instruction_id, *instruction);
+  }
+}
+
+Run::StageEnd Run::mix(const std::string& stage, const std::string& name, const Arm& arm, int round,
+                       const Pool& pool) {
+  const curriculum::Quotas quota = quotas(arm, round, pool);
+  RandomStream stream(recipe_.seed, "mix", std::to_string(round));
+  curriculum::MixtureResult mixture = curriculum::mix(quota, candidates(pool.hard, pool.uses, arm.balance),
+                                                      candidates(pool.easy, pool.uses, arm.balance), stream);
+  std::map<std::string, std::int64_t> reached;
+  std::int64_t hard = 0;
+  for (MixtureRow& row : mixture.rows) {
+    const bool in_hard = pool.hard.contains(row.instruction_id);
+    const Instruction& instruction = in_hard ? pool.hard.at(row.instruction_id) : pool.easy.at(row.instruction_id);
+    const bool refined = arm.refine == "all" || (arm.refine == "hard" && row.stratum == Stratum::hard);
+    row.task = instruction.task;
+    row.author = refined || instruction.round > 0 ? style_author(row.task) : "data";
+    ++reached[row.task];
+    hard += row.stratum == Stratum::hard ? 1 : 0;
+  }
+  store_->put_mixture(stage, name, round, mixture.rows);
+  const double total = static_cast<double>(std::max<std::size_t>(1, mixture.rows.size()));
+  Json shares = Json::object();
+  const auto target = taxonomy_.shares();
+  for (const std::string& task : taxonomy_.names()) {
+    shares[task] = {arm.balance ? Json(target.at(task)) : Json(nullptr), static_cast<double>(reached[task]) / total};
+  }
+  std::vector<std::string> relaxed = quota.relaxed;
+  relaxed.insert(relaxed.end(), mixture.relaxed.begin(), mixture.relaxed.end());
+  const auto& c = recipe_.curriculum;
+  const Json info = {{"alpha", std::min(1.0, c.alpha + (round - 1) * c.alpha_step)},
+                     {"rows", mixture.rows.size()},
+                     {"hard", hard},
+                     {"easy", static_cast<std::int64_t>(mixture.rows.size()) - hard},
+                     {"shares", shares},
+                     {"repeated", mixture.repeated},
+                     {"relaxed", relaxed}};
+  StageEnd end{{}, info.dump()};
+  end.ledger.in = end.ledger.done = mixture.rows.size();
+  return end;
+}
+
+Run::StageEnd Run::refine(const std::string& stage, const std::string& name, int round, const Pool& pool) {
+  std::map<std::string, std::string> author_of_row;  // distinct rows that the teacher answers
+  for (const MixtureRow& row : store_->mixture(name, round)) {
+    if (row.author != "data") author_of_row[row.instruction_id] = row.author;
+  }
+  std::map<std::string, std::set<std::string>> answered;  // by author
+  std::vector<teach::RefineRow> rows;
+  for (const auto& [id, author] : author_of_row) {
+    if (!answered.contains(author)) {
+      for (const Response& response : store_->responses(author)) answered[author].insert(response.instruction_id);
+    }
+    store_->put_outcome(stage, id, Outcome::done, "");
+    if (answered[author].contains(id)) continue;
+    const auto hard = pool.hard.find(id);
+    const auto answer = corpus_.answers.find(id);
+    rows.push_back({hard != pool.hard.end() ? hard->second : pool.easy.at(id),
+                    answer == corpus_.answers.end() ? "" : answer->second});
+  }
+  const auto summary = teach::refine(
+      *teacher_, prompts_, taxonomy_, rows,
+      {sampling_of(recipe_.teacher), 3, static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)},
+      [&](const Response& response) { store_->put_response(stage, response); },
+      [&](const std::string& id, const std::string& reason) { store_->put_outcome(stage, id, Outcome::failed, reason); },
+      progress_, stop_);
+  check_complete(summary.complete, stage, "teacher");
+  return end_of(stage, author_of_row.size());
+}
+
+void Run::after_mix(const std::string& name, int round, Pool& pool) const {
+  for (const MixtureRow& row : store_->mixture(name, round)) ++pool.uses[row.instruction_id];
+}
+
+}  // namespace tapir::pipeline

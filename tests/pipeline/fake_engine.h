@@ -1,0 +1,86 @@
+// A student without torch: it knows the gym's teacher and gets a share of prompts right that grows with training.
+// Everything is a pure function of folder and prompt, so runs can be compared to the byte.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/random.h"
+#include "gym/family.h"
+#include "student/student.h"
+
+namespace tapir::testing {
+
+class FakeStudent final : public student::Student {
+ public:
+  explicit FakeStudent(double skill) : skill_(skill) {}
+  std::int64_t parameter_count() const override { return 1000; }
+  int context_length() const override { return 512; }
+  void generate(std::span<const student::GenerateRequest> requests, const student::GenerateOptions&,
+                const student::GenerationSink& sink, std::stop_token stop) const override {
+    for (const student::GenerateRequest& request : requests) {
+      if (stop.stop_requested()) return;
+      const std::string& prompt = request.messages.back().content;
+      const gym::Family* family = gym::recognise(prompt);
+      std::string text = "?";
+      if (family != nullptr && RandomStream(1, "fake", prompt).uniform() < skill_) {
+        text = family->teacher(prompt, gym::Style::terse);
+      }
+      sink({request.id, text, FinishReason::stop, 10, 5, ""});
+    }
+  }
+  std::vector<student::TokenLosses> token_losses(std::span<const Example>) const override { return {}; }
+  std::vector<std::int32_t> tokenize(const std::string& text, bool) const override {
+    return std::vector<std::int32_t>(text.size(), 1);
+  }
+  std::vector<std::int32_t> tokenize_chat(const Messages&) const override { return {1}; }
+
+ private:
+  double skill_;
+};
+
+class FakeEngine final : public student::StudentEngine {
+ public:
+  std::shared_ptr<const student::Student> load(const std::filesystem::path& folder) const override {
+    const Json config = parse_json(read_file(folder / "config.json"), "config.json");
+    return std::make_shared<FakeStudent>(config["skill"].get<double>());
+  }
+  student::Preflight preflight(const student::TrainJob& job) const override {
+    student::Preflight p;
+    p.rows = static_cast<std::int64_t>(job.examples.size());
+    p.tokens = p.rows * 20;
+    p.supervised_tokens = p.rows * 10;
+    p.steps = job.options.max_steps > 0 ? job.options.max_steps : 10;
+    return p;
+  }
+  student::TrainResult train(const student::TrainJob& job, ProgressSink&, std::stop_token stop) const override {
+    if (stop.stop_requested()) return {.finished = false};
+    std::string text;
+    for (const Example& example : job.examples) {
+      text += example.id;
+      for (const Segment& segment : example.segments) text += "\t" + segment.text;
+      text += "\n";
+    }
+    const Json before = parse_json(read_file(job.model_dir / "config.json"), "config.json");
+    std::filesystem::create_directories(job.output_dir);
+    write_file(job.output_dir / "model.safetensors", sha256_hex(text + read_file(job.model_dir / "model.safetensors")));
+    write_file(job.output_dir / "config.json", Json{{"skill", before["skill"].get<double>() + 0.1}}.dump());
+    const auto p = preflight(job);
+    return {.steps = p.steps, .tokens = p.tokens, .supervised_tokens = p.supervised_tokens, .rows = p.rows,
+            .first_loss = 2, .last_loss = 1, .seconds = 0, .finished = true};
+  }
+  std::string version() const override { return "fake 1"; }
+};
+
+// A folder to start from.
+inline void make_fake_base(const std::filesystem::path& folder, double skill = 0.4) {
+  std::filesystem::create_directories(folder);
+  write_file(folder / "config.json", Json{{"skill", skill}}.dump());
+  write_file(folder / "model.safetensors", "base");
+}
+
+}  // namespace tapir::testing

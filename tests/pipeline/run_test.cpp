@@ -1,0 +1,261 @@
+// The whole pipeline with a student that needs no torch.
+#include "pipeline/run.h"
+
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "fake_engine.h"
+#include "pipeline/export.h"
+#include "pipeline/status.h"
+#include "test_data.h"
+
+namespace tapir::pipeline {
+namespace {
+
+class PipelineTest : public ::testing::Test {
+ protected:
+  PipelineTest() { testing::make_fake_base(folder_.path() / "base"); }
+
+  Recipe recipe(const std::vector<std::string>& overrides = {}) const {
+    const std::string yaml =
+        "student: {model_name_or_path: base}\n"
+        "data: {gym: {rows: 300}}\n"
+        "difficulty: {pilot_rows: 40}\n"
+        "tasks: {taxonomy: gym, label_rows: 100}\n"
+        "curriculum: {rounds: 2, rows: 200}\n"
+        "train: {batch_tokens: 128, tokens: 4000}\n"
+        "arms: {plain: {select: random, expand: false, balance: false, refine: none},\n"
+        "       random_fresh: {select: random, expand_as_tapir: true, balance: false}}\n"
+        "evaluate: {exam: {uniform: 80, pool: 20, beyond: 32}}\n";
+    return parse_recipe(yaml, "test.yaml", folder_.path(), overrides);
+  }
+
+  RunOptions options(const std::string& name) const {
+    RunOptions out;
+    out.run_dir = folder_.path() / name;
+    return out;
+  }
+
+  RunOutcome run(const std::string& name, const std::vector<std::string>& overrides = {}, RunOptions extra = {},
+                 std::stop_token stop = {}) {
+    extra.run_dir = folder_.path() / name;
+    return Run(recipe(overrides), extra, std::make_shared<testing::FakeEngine>(), silent_progress(), stop).go();
+  }
+
+  std::unique_ptr<store::RunStore> open(const std::string& name) const {
+    return store::RunStore::open(folder_.path() / name / "run.db", store::OpenMode::read_only);
+  }
+
+  std::string final_bytes(const std::string& name) const {
+    return read_file(folder_.path() / name / "students/final/model.safetensors");
+  }
+
+  // What two runs must agree on.
+  std::string rows_of(const std::string& name) const {
+    const auto store = open(name);
+    std::string text;
+    for (const Instruction& row : store->instructions()) text += row.id + row.task + row.prompt() + "\n";
+    for (const std::string& author : store->authors()) {
+      for (const Response& r : store->responses(author)) text += author + r.instruction_id + r.text + "\n";
+    }
+    for (const Fit& fit : store->fits("student/s0")) text += fit.instruction_id + std::to_string(fit.gap()) + "\n";
+    for (const char* arm : {"tapir", "plain", "random_fresh"}) {
+      for (int round = 1; round <= 2; ++round) {
+        for (const MixtureRow& row : store->mixture(arm, round)) text += row.instruction_id + row.author + row.task + "\n";
+      }
+    }
+    for (const std::string& student : store->exam_students()) {
+      for (const store::ExamRow& row : store->exam_rows(student)) text += student + row.item_id + row.answer + "\n";
+    }
+    return text;
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(PipelineTest, EveryLedgerBalancesAndEveryPartIsThere) {
+  const RunOutcome outcome = run("a");
+  EXPECT_TRUE(outcome.finished);
+  EXPECT_EQ(outcome.rows_failed, 0);
+  const auto store = open("a");
+  const Json status = status_json(*store, folder_.path() / "a");
+  EXPECT_TRUE(status["finished"].get<bool>());
+  for (const store::StageRecord& record : store->stages()) {
+    EXPECT_TRUE(record.finished) << record.name;
+    EXPECT_TRUE(record.ledger.balances()) << record.name;
+  }
+  EXPECT_EQ(store->stage("data")->ledger.in, 300U);
+  EXPECT_GT(store->stage("select")->ledger.done, 50U);
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "a/students/round-2/model.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "a/arms/plain/students/round-2/model.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "a/data/round-1.jsonl"));
+  EXPECT_EQ(read_file(folder_.path() / "a/students/round-2/model.safetensors"), final_bytes("a"));
+  EXPECT_THAT(summary_text(*store, "a"), ::testing::HasSubstr("tapir - plain"));
+}
+
+TEST_F(PipelineTest, MixturesHoldTheSharesOfStrataAndTasks) {
+  run("a");
+  const auto store = open("a");
+  for (int round = 1; round <= 2; ++round) {
+    const auto rows = store->mixture("tapir", round);
+    ASSERT_EQ(rows.size(), 100U);
+    const auto hard = std::count_if(rows.begin(), rows.end(), [](const auto& r) { return r.stratum == Stratum::hard; });
+    EXPECT_NEAR(static_cast<double>(hard), round == 1 ? 30 : 50, 12);
+    std::map<std::string, int> tasks;
+    for (const MixtureRow& row : rows) ++tasks[row.task];
+    const auto taxonomy = tasks::load_taxonomy("gym");
+    for (const auto& [task, share] : taxonomy.shares()) EXPECT_NEAR(tasks[task], 100 * share, 1.01) << task;
+  }
+}
+
+TEST_F(PipelineTest, TwoRunsAreTheSameToTheByte) {
+  run("a");
+  run("b");
+  EXPECT_EQ(rows_of("a"), rows_of("b"));
+  EXPECT_EQ(final_bytes("a"), final_bytes("b"));
+}
+
+TEST_F(PipelineTest, StoppingAfterAnyStageChangesNothing) {
+  run("a");
+  std::vector<std::string> names;
+  for (const Json& name : parse_json(*open("a")->meta("plan"), "plan")) names.push_back(name);
+  for (const std::string& name : names) {
+    RunOptions until;
+    until.until = name;
+    EXPECT_EQ(run("b", {}, until).finished, false) << name;
+  }
+  EXPECT_TRUE(run("b").finished);
+  EXPECT_EQ(rows_of("a"), rows_of("b"));
+  EXPECT_EQ(final_bytes("a"), final_bytes("b"));
+}
+
+TEST_F(PipelineTest, AnUnknownStageToStopAfterIsNamed) {
+  RunOptions until;
+  until.until = "difficulti";
+  try {
+    run("a", {}, until);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.hint(), ::testing::HasSubstr("difficulty"));
+  }
+}
+
+TEST_F(PipelineTest, AChangedKeyIsRefusedListedAndThenRedoesWhatItTouches) {
+  run("a");
+  try {
+    run("a", {"evaluate.exam.pool=10"});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::usage);
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("exam/s0"));
+    EXPECT_THAT(e.what(), ::testing::Not(::testing::HasSubstr("s0/train")));
+    EXPECT_THAT(e.hint(), ::testing::HasSubstr("--accept-changes"));
+  }
+  RunOptions accept;
+  accept.accept_changes = true;
+  EXPECT_TRUE(run("a", {"evaluate.exam.pool=10"}, accept).finished);
+  EXPECT_EQ(open("a")->stage("exam/s0")->ledger.in, 80U + 10U + 32U);
+}
+
+TEST_F(PipelineTest, AnotherAlphaBuysNothingTwice) {
+  run("a");
+  std::int64_t sends = 0;
+  for (const store::UsageRow& row : open("a")->usage()) sends += row.sends;
+  RunOptions accept;
+  accept.accept_changes = true;
+  run("a", {"curriculum.alpha=0.4"}, accept);
+  std::map<std::string, std::int64_t> judge_sends;
+  for (const store::UsageRow& row : open("a")->usage()) judge_sends[row.role] += row.sends;
+  RunOptions reuse;
+  reuse.reuse = folder_.path() / "a";
+  run("c", {"curriculum.alpha=0.4"}, reuse);
+  for (const store::UsageRow& row : open("c")->usage()) {
+    if (row.role == "judge") EXPECT_EQ(row.sends, judge_sends["judge"]);
+  }
+  EXPECT_GT(sends, 0);
+}
+
+TEST_F(PipelineTest, RejudgingGoesThroughAndBalances) {
+  EXPECT_TRUE(run("a", {"curriculum.rejudge=true", "arms={}"}).finished);
+  const auto store = open("a");
+  EXPECT_TRUE(store->stage("tapir/round-2/difficulty")->finished);
+  EXPECT_FALSE(store->fits("student/tapir/round-1").empty());
+}
+
+TEST_F(PipelineTest, OneRoundOfHardRowsOnlyIsTapirS) {
+  EXPECT_TRUE(run("a", {"curriculum.rounds=1", "curriculum.alpha=1", "arms={}"}).finished);
+  for (const MixtureRow& row : open("a")->mixture("tapir", 1)) EXPECT_EQ(row.stratum, Stratum::hard);
+}
+
+TEST_F(PipelineTest, NoisyAndUnreadableJudgesAreCounted) {
+  run("a", {"judge.gym.malformed_rate=0.6", "judge.max_attempts=1", "judge.orders=single", "arms={}"});
+  const auto ledger = open("a")->stage("difficulty")->ledger;
+  EXPECT_TRUE(ledger.balances());
+  EXPECT_GT(ledger.failed_total(), 50U);
+  EXPECT_EQ(open("a")->stage("select")->ledger.filtered.at("not_judged"), ledger.failed_total());
+}
+
+TEST_F(PipelineTest, InterruptedRunsSaveAndGoOn) {
+  std::stop_source source;
+  source.request_stop();
+  try {
+    run("a", {}, {}, source.get_token());
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::interrupted);
+  }
+  EXPECT_TRUE(run("a").finished);
+}
+
+TEST_F(PipelineTest, ASecondRunOnALiveFolderIsRefused) {
+  const Run holder(recipe(), options("a"), std::make_shared<testing::FakeEngine>(), silent_progress(), {});
+  try {
+    run("a");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::usage);
+    EXPECT_THAT(e.what(), ::testing::HasSubstr(std::to_string(::getpid())));
+  }
+}
+
+TEST_F(PipelineTest, KilledAtRandomMomentsEndsTheSame) {
+  run("a");
+  for (int kill = 0; kill < 12; ++kill) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      run("b");
+      ::_exit(0);
+    }
+    ::usleep(static_cast<useconds_t>(RandomStream(5, "kill", std::to_string(kill)).below(400000)));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+  }
+  EXPECT_TRUE(run("b").finished);
+  EXPECT_EQ(rows_of("a"), rows_of("b"));
+  EXPECT_EQ(final_bytes("a"), final_bytes("b"));
+}
+
+TEST_F(PipelineTest, ExportsWriteWhatTheMixturesHold) {
+  run("a");
+  const auto store = open("a");
+  EXPECT_EQ(export_data(*store, {"messages", "tapir", folder_.path() / "out"}), 200);
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "out/README.md"));
+  EXPECT_EQ(export_data(*store, {"alpaca", "plain", folder_.path() / "out2"}), 200);
+}
+
+TEST_F(PipelineTest, InspectShowsOneRecordWhole) {
+  run("a");
+  const auto store = open("a");
+  const std::string id = store->fits("student/s0").front().instruction_id;
+  const Json record = inspect_json(*store, id);
+  EXPECT_FALSE(record["judgments"].empty());
+  EXPECT_THAT(inspect_text(record), ::testing::HasSubstr("student/s0"));
+  EXPECT_THROW(inspect_json(*store, "no-such-id"), Error);
+}
+
+}  // namespace
+}  // namespace tapir::pipeline
