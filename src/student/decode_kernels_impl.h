@@ -1,6 +1,7 @@
-// The body of the decoding kernels: included by kernels_<set>.cpp behind kernels_impl.h, whose
-// vectors and tiles it uses and whose rule holds here too: no library templates.
+// The body of the decoding kernels, compiled by kernels_<set>.cpp together with kernels_impl.h,
+// whose vectors and tiles it uses and whose rule holds here too: no library templates.
 #include "student/decode_kernels.h"
+#include "student/kernels_impl.h"
 
 namespace tapir::student::TAPIR_KERNEL_SET {
 namespace {

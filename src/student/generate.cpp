@@ -45,11 +45,9 @@ struct Slot {
 // once.
 class Worker {
  public:
-  explicit Worker(Job& job)
-      : job_(job),
-        decode_(job.weights),
-        sampler_(job.options.sampling, job.weights->decode) {
-    for (int i = 0; i < job.options.slots; ++i) slots_.emplace_back(job.weights->config);
+  Worker(Job& job, int slots)
+      : job_(job), decode_(job.weights), sampler_(job.options.sampling, job.weights->decode) {
+    for (int i = 0; i < slots; ++i) slots_.emplace_back(job.weights->config);
   }
 
   void run() {
@@ -174,7 +172,7 @@ void Worker::finish(Slot& slot, FinishReason reason, bool stopped) {
 // Runs the workers; the first exception of one ends all and is thrown when the pool is joined.
 class WorkerPool {
  public:
-  WorkerPool(Job& job, int workers) : job_(job), running_(workers) {
+  WorkerPool(Job& job, int workers, int slots) : job_(job), slots_(slots), running_(workers) {
     for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
   }
   // When the sink threw: nobody takes results any more.
@@ -193,7 +191,7 @@ class WorkerPool {
  private:
   void work() {
     try {
-      Worker(job_).run();
+      Worker(job_, slots_).run();
     } catch (...) {
       const std::lock_guard lock(mutex_);
       if (!failure_) failure_ = std::current_exception();
@@ -203,6 +201,7 @@ class WorkerPool {
   }
 
   Job& job_;
+  const int slots_;  // of one worker
   std::atomic<int> running_;
   std::mutex mutex_;
   std::exception_ptr failure_;
@@ -240,7 +239,12 @@ void generate(const GenerationContext& context, std::span<const GenerateRequest>
           options,
           std::move(stop_tokens),
           std::move(stop)};
-  WorkerPool pool(job, worker_count(options, requests.size()));
+  const int workers = worker_count(options, requests.size());
+  // Few requests are shared out evenly: the number of slots in use changes no row.
+  const std::size_t share =
+      (requests.size() + static_cast<std::size_t>(workers) - 1) / static_cast<std::size_t>(workers);
+  WorkerPool pool(job, workers,
+                  static_cast<int>(std::min(static_cast<std::size_t>(options.slots), share)));
   while (auto generation = job.finished.pop()) sink(std::move(*generation));
   pool.join();
 }

@@ -1,0 +1,222 @@
+// Decoding with the cache: against transformers, against the training pass, and bit for bit in any
+// company.
+#include "student/decode.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/random.h"
+#include "test_data.h"
+
+namespace tapir::student {
+namespace {
+
+using Tokens = std::vector<std::int32_t>;
+
+std::filesystem::path goldens() {
+  return std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens" / "generate";
+}
+
+// A golden student's weights, torch-free.
+struct GoldenStudent {
+  explicit GoldenStudent(const std::string& name)
+      : config(read_config(goldens() / name)), layout(make_layout(config)) {
+    read_parameters(layout, config, goldens() / name, values.reserve(layout.size));
+  }
+  std::shared_ptr<const DecodeWeights> weights(const Kernels& set = kernels()) const {
+    return std::make_shared<DecodeWeights>(config, layout, values.data(), set);
+  }
+  ModelConfig config;
+  ParameterLayout layout;
+  FloatBuffer values;
+};
+
+Tokens random_tokens(RandomStream& random, int count, int vocab) {
+  Tokens tokens;
+  for (int i = 0; i < count; ++i) tokens.push_back(random.between(0, vocab - 1));
+  return tokens;
+}
+
+class Decode : public ::testing::TestWithParam<std::string> {
+ protected:
+  const GoldenStudent student_{GetParam()};
+  const int vocab_ = student_.config.vocab_size;
+};
+
+TEST_P(Decode, GreedyTokensAreThoseOfTransformers) {
+  constexpr double kTooCloseToCall = 1e-4;
+  const std::filesystem::path path = goldens() / GetParam() / "greedy.json";
+  const auto weights = student_.weights();
+  DecodeWorker worker(weights);
+  KvCache cache(student_.config);
+  std::size_t compared = 0;
+  for (const Json& row : parse_json(read_file(path), path.string())) {
+    const auto prompt = row["prompt"].get<Tokens>();
+    const auto expected = row["tokens"].get<Tokens>();
+    const auto margins = row["margins"].get<std::vector<double>>();
+    cache.reset(static_cast<std::int64_t>(prompt.size() + expected.size()));
+    const float* logits = worker.prefill(prompt, cache);
+    for (std::size_t i = 0; i < expected.size() && margins[i] >= kTooCloseToCall; ++i, ++compared) {
+      const auto token = static_cast<std::int32_t>(weights->decode.argmax(logits, vocab_));
+      ASSERT_EQ(token, expected[i]) << "prompt of " << prompt.size() << ", token " << i;
+      const DecodeRow next{&cache, token, static_cast<std::int32_t>(prompt.size() + i)};
+      logits = worker.step({&next, 1});
+    }
+  }
+  EXPECT_GT(compared, 900U);  // of 960: the margins are what they are
+}
+
+TEST_P(Decode, LogitsAreThoseOfTheTrainingPass) {
+  RandomStream random(1, "test", GetParam());
+  const Tokens tokens = random_tokens(random, 150, vocab_);
+  PackedBatch batch;
+  append_sequence(batch, tokens, std::vector<std::uint8_t>(tokens.size(), 0));
+  std::vector<float> expected(tokens.size() * static_cast<std::size_t>(vocab_));
+  Decoder(student_.config).logits(student_.values.data(), batch, expected.data());
+  const KernelSets available = available_kernels();
+  for (int set = 0; set < available.count; ++set) {
+    DecodeWorker worker(student_.weights(*available.sets[set]));
+    KvCache cache(student_.config);
+    for (const std::size_t prompt : {1UL, 17UL, 64UL, 149UL}) {
+      cache.reset(static_cast<std::int64_t>(tokens.size()));
+      const float* logits = worker.prefill(std::span(tokens).first(prompt), cache);
+      for (std::size_t at = prompt - 1;; ++at) {
+        for (int v = 0; v < vocab_; ++v) {
+          ASSERT_NEAR(logits[v],
+                      expected[at * static_cast<std::size_t>(vocab_) + static_cast<std::size_t>(v)],
+                      2e-4)
+              << available.sets[set]->name << " prompt " << prompt << " position " << at;
+        }
+        if (at + 1 == tokens.size()) break;
+        const DecodeRow next{&cache, tokens[at + 1], static_cast<std::int32_t>(at + 1)};
+        logits = worker.step({&next, 1});
+      }
+    }
+  }
+}
+
+// Rows of different length, begun at different times, in any order and number: the bits of each
+// row's logits are those that it has alone.
+TEST_P(Decode, BitsDoNotDependOnTheCompany) {
+  constexpr int kRows = 19;
+  constexpr int kSteps = 24;
+  const std::size_t bytes = static_cast<std::size_t>(vocab_) * sizeof(float);
+  RandomStream random(2, "test", GetParam());
+  std::vector<Tokens> texts;
+  std::vector<std::vector<std::vector<float>>> alone(kRows);  // [row][step][vocab]
+  const KernelSets available = available_kernels();
+  for (int set = 0; set < available.count; ++set) {
+    const auto weights = student_.weights(*available.sets[set]);
+    texts.clear();
+    for (int row = 0; row < kRows; ++row) {
+      texts.push_back(random_tokens(random, random.between(1, 90) + kSteps, vocab_));
+      DecodeWorker worker(weights);
+      KvCache cache(student_.config);
+      cache.reset(static_cast<std::int64_t>(texts.back().size()));
+      const std::size_t prompt = texts.back().size() - kSteps;
+      alone[static_cast<std::size_t>(row)].clear();
+      worker.prefill(std::span(texts.back()).first(prompt), cache);
+      for (std::size_t at = prompt; at < texts.back().size(); ++at) {
+        const DecodeRow next{&cache, texts.back()[at], static_cast<std::int32_t>(at)};
+        const float* logits = worker.step({&next, 1});
+        alone[static_cast<std::size_t>(row)].emplace_back(logits, logits + vocab_);
+      }
+    }
+    // The same again, every step with a random company in random order; caches are wider than
+    // needed and used before.
+    DecodeWorker worker(weights);
+    std::vector<KvCache> caches;
+    std::vector<std::size_t> done(kRows, 0);
+    for (const Tokens& text : texts) {
+      KvCache& cache = caches.emplace_back(student_.config);
+      cache.reset(160);
+      worker.prefill(texts.front(), cache);
+      cache.reset(160);
+      worker.prefill(std::span(text).first(text.size() - kSteps), cache);
+    }
+    while (true) {
+      std::vector<std::size_t> company;
+      for (std::size_t row = 0; row < kRows; ++row) {
+        if (done[row] < kSteps && random.chance(0.6)) company.push_back(row);
+      }
+      if (std::all_of(done.begin(), done.end(), [](std::size_t d) { return d == kSteps; })) break;
+      if (company.empty()) continue;
+      random.shuffle(company);
+      std::vector<DecodeRow> rows;
+      for (const std::size_t row : company) {
+        const std::size_t at = texts[row].size() - kSteps + done[row];
+        rows.push_back({&caches[row], texts[row][at], static_cast<std::int32_t>(at)});
+      }
+      const float* logits = worker.step(rows);
+      for (std::size_t i = 0; i < company.size(); ++i) {
+        const std::vector<float>& expected = alone[company[i]][done[company[i]]++];
+        ASSERT_EQ(
+            std::memcmp(logits + i * static_cast<std::size_t>(vocab_), expected.data(), bytes), 0)
+            << available.sets[set]->name << " row " << company[i] << " among " << company.size();
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Decode, ::testing::Values("mha_tied", "gqa_untied"));
+
+TEST(DecodeKernels, PackedProductsHaveTheBitsOfPlainOnes) {
+  RandomStream random(3, "test", "packed");
+  const KernelSets available = available_kernels();
+  for (int set = 0; set < available.count; ++set) {
+    const Kernels& plain = *available.sets[set];
+    const DecodeKernels& packing = decode_kernels(plain);
+    for (int round = 0; round < 60; ++round) {
+      const long m = random.between(1, 40);
+      const long n = random.between(1, 100);
+      const long k = random.between(1, round % 5 == 0 ? 700 : 80);
+      const auto fill = [&](long size) {
+        std::vector<float> values(static_cast<std::size_t>(size));
+        for (float& value : values) value = static_cast<float>(random.normal());
+        return values;
+      };
+      const std::vector<float> a = fill(m * k);
+      const std::vector<float> w = fill(n * k);
+      std::vector<float> c = fill(m * n);
+      std::vector<float> packed_c = c;
+      MatrixProduct product{m,        n, k, a.data(), k, 1,
+                            w.data(), 1, k, c.data(), n, random.chance(0.5)};
+      plain.multiply(product);
+      std::vector<float> packed(static_cast<std::size_t>(packing.packed_size(n, k)));
+      packing.pack(w.data(), n, k, packed.data());
+      product.c = packed_c.data();
+      packing.multiply_packed(product, packed.data());
+      ASSERT_EQ(std::memcmp(c.data(), packed_c.data(), c.size() * sizeof(float)), 0)
+          << plain.name << " " << m << " x " << n << " x " << k;
+    }
+  }
+}
+
+TEST(DecodeKernels, ArgmaxTakesTheFirstOfTheLargest) {
+  const KernelSets available = available_kernels();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (int set = 0; set < available.count; ++set) {
+    const DecodeKernels& k = decode_kernels(*available.sets[set]);
+    std::vector<float> x(77, -1.0F);
+    EXPECT_EQ(k.argmax(x.data(), 77), 0);
+    x[76] = x[40] = 2.0F;
+    EXPECT_EQ(k.argmax(x.data(), 77), 40);
+    EXPECT_EQ(k.argmax(x.data(), 40), 0);
+    x[3] = nan;
+    EXPECT_EQ(k.argmax(x.data(), 77), 40);
+    std::fill(x.begin(), x.end(), nan);
+    EXPECT_EQ(k.argmax(x.data(), 77), 0);
+    std::fill(x.begin(), x.end(), -std::numeric_limits<float>::infinity());
+    EXPECT_EQ(k.argmax(x.data(), 77), 0);
+  }
+}
+
+}  // namespace
+}  // namespace tapir::student
