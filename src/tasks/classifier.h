@@ -41,7 +41,7 @@ struct LabelledText {
 struct LightOptions {
   int hash_bits = 18;
   int epochs = 10;
-  double learning_rate = 0.5;
+  double learning_rate = 4;  // at the start; falls to 0 on a line
   double l2 = 1e-6;
   std::uint64_t seed = 42;
 };

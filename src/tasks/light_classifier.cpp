@@ -1,6 +1,7 @@
 // A linear softmax model over hashed n-grams, weighted by tf-idf and trained by AdaGrad, one row at
 // a time. Everything runs in one thread and in one order, so that the same rows give the same bits.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
@@ -13,8 +14,8 @@
 namespace tapir::tasks {
 namespace {
 
-constexpr float kCharacterWeight = 0.7F;  // of the character block beside the word block
-constexpr float kAccumulatorStart = 1e-3F;
+constexpr std::array<float, kBlocks> kLengths = {1.0F, 0.7F, 0.7F, 0.7F};  // of the blocks' vectors
+constexpr float kAccumulatorStart = 1.0F;  // tames the first steps of rare features
 
 struct Feature {
   std::uint32_t row = 0;  // of the weight matrix
@@ -26,11 +27,12 @@ struct Feature {
 class Vocabulary {
  public:
   Vocabulary(const std::vector<HashedText>& texts, int hash_bits)
-      : hash_bits_(hash_bits), row_of_(2ULL << hash_bits, kUnseen) {
+      : hash_bits_(hash_bits), row_of_(kBlocks << hash_bits, kUnseen) {
     std::vector<std::uint32_t> seen_in(row_of_.size(), 0);
     for (const HashedText& text : texts) {
-      for (const HashedCount& one : text.words) ++seen_in[slot(one, false)];
-      for (const HashedCount& one : text.characters) ++seen_in[slot(one, true)];
+      for (std::size_t block = 0; block < kBlocks; ++block) {
+        for (const HashedCount& one : text.blocks[block]) ++seen_in[slot(one, block)];
+      }
     }
     const auto total = static_cast<double>(texts.size());
     for (std::size_t i = 0; i < seen_in.size(); ++i) {
@@ -45,33 +47,32 @@ class Vocabulary {
 
   std::vector<Feature> features(const HashedText& text) const {
     std::vector<Feature> features;
-    features.reserve(text.words.size() + text.characters.size());
-    append(text.words, false, 1.0F, features);
-    append(text.characters, true, kCharacterWeight, features);
+    for (std::size_t block = 0; block < kBlocks; ++block)
+      append(text.blocks[block], block, features);
     return features;
   }
 
  private:
   static constexpr std::uint32_t kUnseen = 0xFFFFFFFFU;
 
-  std::size_t slot(const HashedCount& one, bool character) const {
-    return one.bucket + (character ? 1ULL << hash_bits_ : 0ULL);
+  std::size_t slot(const HashedCount& one, std::size_t block) const {
+    return one.bucket + (block << hash_bits_);
   }
 
-  // One block, scaled to the given length.
-  void append(const std::vector<HashedCount>& counts, bool character, float length,
+  // One block, scaled to its length.
+  void append(const std::vector<HashedCount>& counts, std::size_t block,
               std::vector<Feature>& features) const {
     const std::size_t first = features.size();
     float squares = 0;
     for (const HashedCount& one : counts) {
-      const std::uint32_t row = row_of_[slot(one, character)];
+      const std::uint32_t row = row_of_[slot(one, block)];
       if (row == kUnseen) continue;
       const float value = (1 + std::log(one.count)) * idf_[row];
       squares += value * value;
       features.push_back({row, value});
     }
     if (squares <= 0) return;
-    const float scale = length / std::sqrt(squares);
+    const float scale = kLengths[block] / std::sqrt(squares);
     for (std::size_t i = first; i < features.size(); ++i) features[i].value *= scale;
   }
 
@@ -125,7 +126,10 @@ class AdaGrad {
         l2_(static_cast<float>(options.l2)),
         squares_(rows, kAccumulatorStart) {}
 
-  void step(const std::vector<Feature>& features, std::size_t truth) {
+  // progress: the share of the training that is done, [0, 1): the rate falls to nothing on a line.
+  void step(const std::vector<Feature>& features, std::size_t truth, double progress) {
+    const float rate = rate_ * static_cast<float>(1 - progress);
+    const float keep = 1 - rate * l2_;  // weights decay a little with every step they take part in
     std::vector<float> error = model_.predict(features);
     error[truth] -= 1;
     float size = 0;
@@ -133,16 +137,14 @@ class AdaGrad {
     for (const Feature& feature : features) {
       float& squares = squares_[feature.row];
       squares += size * feature.value * feature.value;
-      step_row(model_.row(feature.row), error, rate_ * feature.value / std::sqrt(squares));
+      step_row(model_.row(feature.row), error, keep, rate * feature.value / std::sqrt(squares));
     }
     bias_squares_ += size;
-    step_row(model_.bias(), error, rate_ / std::sqrt(bias_squares_));
+    step_row(model_.bias(), error, keep, rate / std::sqrt(bias_squares_));
   }
 
  private:
-  // Weights decay a little with every step they take part in.
-  void step_row(float* weights, const std::vector<float>& error, float rate) const {
-    const float keep = 1 - rate_ * l2_;
+  static void step_row(float* weights, const std::vector<float>& error, float keep, float rate) {
     for (std::size_t c = 0; c < error.size(); ++c) weights[c] = keep * weights[c] - rate * error[c];
   }
 
@@ -214,11 +216,16 @@ std::unique_ptr<TaskClassifier> train_light(std::span<const LabelledText> rows,
 
   LinearSoftmax model(vocabulary.rows(), labels.size());
   AdaGrad optimizer(model, vocabulary.rows(), options);
+  const double steps = static_cast<double>(options.epochs) * static_cast<double>(features.size());
+  double done = 0;
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     std::vector<std::size_t> order(features.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     RandomStream(options.seed, "light-classifier", std::to_string(epoch)).shuffle(order);
-    for (const std::size_t row : order) optimizer.step(features[row], truth[row]);
+    for (const std::size_t row : order) {
+      optimizer.step(features[row], truth[row], done / steps);
+      done += 1;
+    }
   }
   return std::make_unique<LightClassifier>(std::move(vocabulary), std::move(model), labels);
 }

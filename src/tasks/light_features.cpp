@@ -29,7 +29,7 @@ std::uint64_t finished(std::uint64_t hash) {
   return hash;
 }
 
-enum class Kind : std::uint64_t { word = 1, pair = 2, opening = 3, opening_pair = 4, gram = 5 };
+enum class Kind : std::uint64_t { word = 1, pair = 2, gram = 3 };
 
 class Counter {
  public:
@@ -95,18 +95,23 @@ void add_grams(const std::string& word, Counter& counter) {
 
 HashedText hash_text(std::string_view text, int hash_bits) {
   const std::vector<std::string> words = words_of(text);
-  Counter word_counter(hash_bits);
-  Counter gram_counter(hash_bits);
+  std::array<Counter, kBlocks> counters = {Counter(hash_bits), Counter(hash_bits),
+                                           Counter(hash_bits), Counter(hash_bits)};
+  const auto count = [&](Block block) -> Counter& {
+    return counters[static_cast<std::size_t>(block)];
+  };
   for (std::size_t i = 0; i < words.size(); ++i) {
-    word_counter.add(Kind::word, words[i]);
-    if (i > 0) word_counter.add(Kind::pair, words[i - 1], words[i]);
-    if (i < kOpeningWords) {
-      word_counter.add(Kind::opening, words[i]);
-      if (i > 0) word_counter.add(Kind::opening_pair, words[i - 1], words[i]);
-    }
-    add_grams(words[i], gram_counter);
+    count(Block::words).add(Kind::word, words[i]);
+    if (i > 0) count(Block::pairs).add(Kind::pair, words[i - 1], words[i]);
+    add_grams(words[i], count(Block::characters));
+    if (i >= kOpeningWords) continue;
+    count(Block::opening).add(Kind::word, words[i]);
+    if (i > 0) count(Block::opening).add(Kind::pair, words[i - 1], words[i]);
   }
-  return {word_counter.counts(), gram_counter.counts()};
+  HashedText hashed;
+  for (std::size_t block = 0; block < kBlocks; ++block)
+    hashed.blocks[block] = counters[block].counts();
+  return hashed;
 }
 
 }  // namespace tapir::tasks

@@ -118,16 +118,22 @@ TEST(Agreement, CalibrationIsTheGapBetweenConfidenceAndAccuracy) {
 
 TEST(HashText, CountsWordsPairsAndGrams) {
   const HashedText hashed = hash_text("Add add, now", 16);
-  // add x2, ",", now; three pairs; four opening words (add twice), three opening pairs.
-  float words = 0;
-  for (const HashedCount& one : hashed.words) words += one.count;
-  EXPECT_EQ(words, 4 + 3 + 4 + 3);
-  EXPECT_TRUE(std::is_sorted(hashed.words.begin(), hashed.words.end(),
-                             [](const auto& a, const auto& b) { return a.bucket < b.bucket; }));
-  float grams = 0;
-  for (const HashedCount& one : hashed.characters) grams += one.count;
-  EXPECT_EQ(grams, 3 * (3 + 2 + 1) + 1) << "' add ' and ' now ' have six each, ' , ' has one";
-  EXPECT_TRUE(hash_text("", 16).words.empty());
+  const auto total = [&](Block block) {
+    float sum = 0;
+    for (const HashedCount& one : hashed[block]) sum += one.count;
+    return sum;
+  };
+  EXPECT_EQ(total(Block::words), 4);
+  EXPECT_EQ(hashed[Block::words].size(), 3U) << "add, the comma, now";
+  EXPECT_EQ(total(Block::pairs), 3);
+  EXPECT_EQ(total(Block::opening), 4 + 3);
+  EXPECT_EQ(total(Block::characters), 3 * (3 + 2 + 1) + 1)
+      << "' add ' and ' now ' have six each, ' , ' has one";
+  for (const auto& block : hashed.blocks) {
+    EXPECT_TRUE(std::is_sorted(block.begin(), block.end(),
+                               [](const auto& a, const auto& b) { return a.bucket < b.bucket; }));
+  }
+  EXPECT_TRUE(hash_text("", 16)[Block::words].empty());
 }
 
 // A fifth of the real rows is held out; the figure of all five folds stands in the benchmark.

@@ -1,5 +1,7 @@
 #include "tasks/taxonomy.h"
 
+#include <fstream>
+
 #include <gmock/gmock.h>
 
 #include "base/error.h"
@@ -161,7 +163,7 @@ TEST(Taxonomy, ReadingIsTotal) {
     for (std::uint64_t n = 1 + stream.below(4); n > 0; --n) {
       text[stream.below(text.size())] = static_cast<char>(stream.below(128));
     }
-    write_file(path, text);
+    std::ofstream(path, std::ios::binary) << text;
     try {
       load_taxonomy(path.string());
     } catch (const Error& error) {
