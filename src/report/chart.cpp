@@ -33,7 +33,7 @@ std::vector<double> nice_ticks(double low, double high, int count) {
   double step = power;
   for (const double factor : {1.0, 2.0, 5.0, 10.0}) {
     step = factor * power;
-    if (step >= rough * 0.999) break;
+    if (step >= rough * 0.7) break;
   }
   std::vector<double> ticks;
   for (double k = std::ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; ++k) {
@@ -143,10 +143,10 @@ std::string dot_plot(const std::vector<DotRow>& rows, const DotPlotOptions& opti
   std::size_t longest = 4;
   for (const DotRow& row : rows) longest = std::max(longest, row.name.size());
   const double height = kRowHeight * static_cast<double>(rows.size());
-  const double left = std::min(150.0, 14 + 7.4 * static_cast<double>(longest));
+  const double left = std::min(150.0, 12 + 7.3 * static_cast<double>(longest));
   Axis x{options.low, options.high,  options.axis_label, nice_ticks(options.low, options.high, 5),
          0,           options.factor};
-  Plot plot({options.title, options.description, height, left, 74}, x,
+  Plot plot({options.title, options.description, height, left, 62}, x,
             Axis{0, static_cast<double>(rows.size())});
   plot.grid_x();
   if (options.reference) plot.vertical(*options.reference, "reference", "");

@@ -1,6 +1,7 @@
 #include "report/gather.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace tapir::report {
@@ -38,6 +39,18 @@ Json read_info(const std::string& text) {
   return parsed.is_discarded() ? Json() : parsed;
 }
 
+namespace {
+
+// The known arms in the order in which each adds one thing to the one before; others after them,
+// the main arm last.
+std::size_t ladder_place(const std::string& arm, const std::string& main) {
+  constexpr std::array<std::string_view, 3> kLadder = {kBaselineArm, "refined", "random_fresh"};
+  if (arm == main) return kLadder.size() + 1;
+  return static_cast<std::size_t>(std::find(kLadder.begin(), kLadder.end(), arm) - kLadder.begin());
+}
+
+}  // namespace
+
 Arms find_arms(const store::RunStore& store) {
   Arms arms;
   const Json listed = read_info(store.meta("arms").value_or(""));
@@ -55,11 +68,10 @@ Arms find_arms(const store::RunStore& store) {
   const auto main = std::find(arms.names.begin(), arms.names.end(), kMainArm);
   if (main != arms.names.end()) std::rotate(main, main + 1, arms.names.end());
   if (!arms.names.empty()) arms.main = arms.names.back();
-  // The ladder's first step is the baseline.
-  const auto baseline = std::find(arms.names.begin(), arms.names.end(), kBaselineArm);
-  if (baseline != arms.names.end() && *baseline != arms.main) {
-    std::rotate(arms.names.begin(), baseline, baseline + 1);
-  }
+  std::stable_sort(arms.names.begin(), arms.names.end(),
+                   [&](const std::string& x, const std::string& y) {
+                     return ladder_place(x, arms.main) < ladder_place(y, arms.main);
+                   });
   const std::string rounds = store.meta("rounds").value_or("");
   std::from_chars(rounds.data(), rounds.data() + rounds.size(), arms.rounds);
   arms.final_student = store.meta("final").value_or("");

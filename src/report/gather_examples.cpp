@@ -73,7 +73,7 @@ Example exam_example(const store::RunStore& store, const Sat& sat,
   example.final_score = sat.after->score;
   add_instruction(store, example);
   add_teacher(store, example);
-  example.judge = words_of(store, example.id, "student/s0", "S_0");
+  example.judge = words_of(store, example.id, "student/s0", "S\xE2\x82\x80");
   for (JudgeWords& words :
        words_of(store, example.id, "student/" + final_student.student, final_student.label)) {
     example.judge.push_back(std::move(words));
@@ -142,7 +142,7 @@ Example judged_example(const store::RunStore& store, const Fit& fit) {
       example.teacher_author = response.author;
     }
   }
-  example.judge = words_of(store, fit.instruction_id, "student/s0", "S_0");
+  example.judge = words_of(store, fit.instruction_id, "student/s0", "S\xE2\x82\x80");
   return example;
 }
 

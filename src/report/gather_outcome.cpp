@@ -46,13 +46,13 @@ std::optional<Difference> difference(const Answers& a, const Answers& b, std::ui
                                      const std::string& set) {
   std::map<CellKey, std::vector<double>> cells;
   Difference result;
-  double wins = 0;
+  std::vector<double> wins;
   for (const auto& [id, row] : a) {
     const auto other = b.find(id);
     if (other == b.end()) continue;
     cells[{row->family, row->level}].push_back(right(*row) - right(*other->second));
     const double ahead = row->score - other->second->score;
-    wins += std::fabs(ahead) < 1e-9 ? 0.5 : (ahead > 0 ? 1.0 : 0.0);
+    wins.push_back(std::fabs(ahead) < 1e-9 ? 0.5 : (ahead > 0 ? 1.0 : 0.0));
     ++result.items;
   }
   if (result.items == 0) return std::nullopt;
@@ -62,7 +62,9 @@ std::optional<Difference> difference(const Answers& a, const Answers& b, std::ui
   result.value = macro.difference;
   result.interval = macro.interval;
   result.p = macro.p;
-  result.win_rate = wins / static_cast<double>(result.items);
+  RandomStream stream(seed, "compare/wins", set);
+  result.win_rate = stats::mean(wins);
+  result.win_interval = stats::bootstrap_mean(wins, stream);
   return result;
 }
 
@@ -73,6 +75,7 @@ std::map<CellKey, ExamCell> cells_of(const std::vector<store::ExamRow>& rows,
   for (const store::ExamRow& row : rows) {
     if (row.set != headline && row.set != "beyond") continue;
     ExamCell& cell = (row.set == headline ? cells : beyond)[{row.family, row.level}];
+    cell.beyond = row.set != headline;
     ++cell.items;
     cell.accuracy += right(row);
     cell.score += row.score;
@@ -103,7 +106,7 @@ std::string final_student(const store::RunStore& store, const Arms& arms, const 
 
 std::string label_of(const std::string& student, const Arms& arms) {
   const StudentName name = parse_student(student);
-  if (name.arm.empty()) return "S_0";
+  if (name.arm.empty()) return "S\xE2\x82\x80";
   if (arms.rounds == 0 || name.round == arms.rounds) return name.arm;
   return name.arm + " (round " + std::to_string(name.round) + ")";
 }

@@ -54,7 +54,7 @@ std::vector<Curve> gather_curves(const store::RunStore& store, const Arms& arms,
   for (const store::TrainRecord& training : store.trainings()) {
     last = std::max(last, parse_student(training.student).round);
   }
-  Curve s0{.arm = "", .label = "S_0"};
+  Curve s0{.arm = "", .label = "S\xE2\x82\x80"};
   go_on(s0, read_metrics(metrics_file(run_dir, std::string(kS0))));
   if (!s0.points.empty()) curves.push_back(std::move(s0));
   for (const std::string& arm : arms.names) {

@@ -181,10 +181,10 @@ std::string fold(std::string_view summary_html, std::string_view html, bool open
                      open ? " open" : "", summary_html, html);
 }
 
-std::string grid(const std::vector<std::string>& cards) {
+std::string grid(const std::vector<std::string>& cards, std::string_view css_class) {
   std::string inside;
   for (const std::string& html : cards) inside += html;
-  return fmt::format("<div class=\"grid\">{}</div>\n", inside);
+  return fmt::format("<div class=\"grid {}\">{}</div>\n", css_class, inside);
 }
 
 std::string not_yet(std::string_view words) {

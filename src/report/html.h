@@ -54,7 +54,7 @@ std::string section(std::string_view id, std::string_view title, std::string_vie
                     std::string_view body_html);
 std::string card(std::string_view title, std::string_view html, std::string_view note_html = {});
 std::string fold(std::string_view summary_html, std::string_view html, bool open = false);
-std::string grid(const std::vector<std::string>& cards);
+std::string grid(const std::vector<std::string>& cards, std::string_view css_class = {});
 std::string not_yet(std::string_view words);  // what is missing, and when it comes
 
 }  // namespace tapir::report

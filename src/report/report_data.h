@@ -19,6 +19,7 @@ struct ExamCell {
   std::int64_t items = 0;
   double accuracy = 0;  // [0, 1]
   double score = 0;     // mean judge score, 1-10
+  bool beyond = false;  // a level that nothing was trained on
 };
 
 struct SetResult {
@@ -34,6 +35,7 @@ struct Difference {
   stats::Interval interval;
   double p = 1;
   double win_rate = 0.5;  // by judge score, ties half
+  stats::Interval win_interval;
   std::int64_t items = 0;
 };
 

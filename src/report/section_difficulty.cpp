@@ -20,19 +20,21 @@ std::string overall_card(const Difficulty& d) {
       legend({{"bar-hard", "hard"}, {"bar-easy", "easy"}}) +
       histogram(
           d.histogram,
-          {.title = "Gap between teacher and S_0",
+          {.title = "Gap between teacher and S\xE2\x82\x80",
            .description = fmt::format("{} of {} instructions pass the threshold", d.hard, d.rows),
-           .axis_label = "gap = teacher's score \xE2\x88\x92 S_0's score, points",
+           .axis_label = "gap = teacher's score \xE2\x88\x92 S\xE2\x82\x80's score, points",
            .threshold = d.threshold});
   std::string note = fmt::format("{} of {} judged instructions ({}) have a gap {} {}; mean gap {}.",
                                  number(d.hard), number(d.rows), percent(share(d.hard, d.rows)),
                                  sign, decimal(d.threshold, 1), decimal(d.mean, 2));
   if (d.truncated > 0)
-    note += fmt::format(" {} answers of S_0 were cut at the limit and judged as they are.",
-                        number(d.truncated));
+    note +=
+        fmt::format(" {} answers of S\xE2\x82\x80 were cut at the limit and judged as they are.",
+                    number(d.truncated));
   if (d.held_out) {
     note += fmt::format(
-        " On {} rows that S_0 was not trained on the mean gap is {} and {} are hard: what S_0 "
+        " On {} rows that S\xE2\x82\x80 was not trained on the mean gap is {} and {} are hard: "
+        "what S\xE2\x82\x80 "
         "memorised "
         "hides in the difference.",
         number(d.held_out->rows), decimal(d.held_out->mean, 2),
@@ -122,7 +124,8 @@ std::string tasks_card(const Difficulty& d) {
 std::string difficulty_section(const ReportData& data) {
   const Difficulty& d = data.difficulty;
   const std::string lead =
-      "How an instruction fits the student: the judge scores the teacher's and S_0's answer, 1 to "
+      "How an instruction fits the student: the judge scores the teacher's and S\xE2\x82\x80's "
+      "answer, 1 to "
       "10; the gap between "
       "them is its difficulty. What passes the threshold is taught.";
   if (d.rows == 0) {

@@ -32,6 +32,7 @@ std::string change_cell(double change, std::string_view hint) {
 struct Shape {
   std::set<std::string> families;
   std::set<int> levels;
+  std::set<int> beyond;  // of them, those that nothing was trained on
 };
 
 Shape shape_of(const Outcome& outcome) {
@@ -40,6 +41,7 @@ Shape shape_of(const Outcome& outcome) {
     for (const auto& [key, cell] : student.cells) {
       shape.families.insert(key.first);
       shape.levels.insert(key.second);
+      if (cell.beyond) shape.beyond.insert(key.second);
     }
   }
   return shape;
@@ -47,7 +49,10 @@ Shape shape_of(const Outcome& outcome) {
 
 std::string heat_head(const Shape& shape) {
   std::string head = "<th scope=\"col\"><span hidden>family</span></th>";
-  for (const int level : shape.levels) head += fmt::format("<th scope=\"col\">L{}</th>", level);
+  for (const int level : shape.levels) {
+    head +=
+        fmt::format("<th scope=\"col\">L{}{}</th>", level, shape.beyond.contains(level) ? "*" : "");
+  }
   return "<thead><tr>" + head + "</tr></thead>";
 }
 
@@ -71,7 +76,7 @@ std::string hint_of(const CellKey& key, const std::string& words) {
 std::string student_map(const StudentResult& student, const Shape& shape) {
   return heat_table(shape, [&](const CellKey& key) -> std::string {
     const auto found = student.cells.find(key);
-    if (found == student.cells.end()) return "<i></i>";
+    if (found == student.cells.end()) return "<i class=\"none\"></i>";
     const ExamCell& cell = found->second;
     return heat(cell.accuracy,
                 hint_of(key, fmt::format("{:.0f} % of {} right, score {:.1f}", 100 * cell.accuracy,
@@ -84,7 +89,7 @@ std::string change_map(const StudentResult& before, const StudentResult& after,
   return heat_table(shape, [&](const CellKey& key) -> std::string {
     const auto a = before.cells.find(key);
     const auto b = after.cells.find(key);
-    if (a == before.cells.end() || b == after.cells.end()) return "<i></i>";
+    if (a == before.cells.end() || b == after.cells.end()) return "<i class=\"none\"></i>";
     const double change = b->second.accuracy - a->second.accuracy;
     return change_cell(change,
                        hint_of(key, fmt::format("{:.0f} % to {:.0f} %", 100 * a->second.accuracy,
@@ -97,29 +102,23 @@ std::string maps(const Outcome& outcome) {
   const StudentResult* s0 = outcome.find("");
   const StudentResult* main = outcome.main();
   std::vector<std::string> cards;
-  if (s0 != nullptr) cards.push_back(card("Before: S_0", student_map(*s0, shape)));
+  if (s0 != nullptr) cards.push_back(card("Before: S\xE2\x82\x80", student_map(*s0, shape)));
   if (main != nullptr) cards.push_back(card("After: " + main->label, student_map(*main, shape)));
-  std::string html = grid(cards);
-  std::string others;
-  if (s0 != nullptr && main != nullptr) {
-    others +=
-        card("Change, " + main->label + " \xE2\x88\x92 S_0, points", change_map(*s0, *main, shape));
-  }
-  std::string folds;
+  if (s0 != nullptr && main != nullptr)
+    cards.push_back(card("Change, points", change_map(*s0, *main, shape)));
+  std::string html = grid(cards, "thirds");
   for (const StudentResult& student : outcome.students) {
     if (student.arm.empty() || student.main) continue;
     std::vector<std::string> pair = {card("After: " + student.label, student_map(student, shape))};
-    if (s0 != nullptr)
-      pair.push_back(
-          card("Change, " + student.label + " \xE2\x88\x92 S_0", change_map(*s0, student, shape)));
-    folds += fold("The same for " + escape(student.label), grid(pair));
+    if (s0 != nullptr) pair.push_back(card("Change, points", change_map(*s0, student, shape)));
+    html += fold("The same for " + escape(student.label), grid(pair));
   }
-  return html + "<div style=\"height:14px\"></div>" + others + folds;
+  return html;
 }
 
 std::string round_label(const std::string& student) {
   const std::size_t slash = student.rfind("/round-");
-  if (slash == std::string::npos) return "S_0";
+  if (slash == std::string::npos) return "S\xE2\x82\x80";
   return fmt::format("r{}", student.substr(slash + std::string_view("/round-").size()));
 }
 
@@ -137,30 +136,34 @@ std::string forgetting_table(const ArmForgetting& arm) {
       body += "<td>" + heat(accuracy, escape(row.family)) + "</td>";
     body += "<td class=\"gap\">" + heat(row.best, "best so far") + "</td><td>" +
             change_cell(row.last_minus_best, "last round minus best so far") + "</td><td>" +
-            change_cell(row.last_minus_first, "last round minus S_0") + "</td></tr>\n";
+            change_cell(row.last_minus_first, "last round minus S\xE2\x82\x80") + "</td></tr>\n";
   }
   return "<div class=\"scroll\" tabindex=\"0\"><table class=\"heat\"><thead><tr>" + head +
          "</tr></thead><tbody>" + body + "</tbody></table></div>\n";
+}
+
+std::string forgetting_card(const ArmForgetting& arm) {
+  return card("Forgetting, arm " + arm.arm + ": accuracy by family after every round, %",
+              forgetting_table(arm),
+              fmt::format("Backward transfer (mean of last \xE2\x88\x92 first) {} points; mean "
+                          "fall below the best so far {} "
+                          "points.",
+                          points(arm.backward_transfer), points(arm.mean_drop)));
 }
 
 std::string forgetting_html(const ReportData& data) {
   if (data.forgetting.empty())
     return not_yet("The forgetting matrix comes with the exam after the first round.");
   std::string html;
+  std::vector<std::string> others;
   for (const ArmForgetting& arm : data.forgetting) {
-    const std::string note = fmt::format(
-        "Backward transfer (mean of last \xE2\x88\x92 first) {} points; mean fall below the best "
-        "so far {} points.",
-        points(arm.backward_transfer), points(arm.mean_drop));
-    const std::string table = forgetting_table(arm) + "<p class=\"note\">" + note + "</p>";
-    if (arm.main || data.forgetting.size() == 1) {
-      html =
-          card("Forgetting, arm " + arm.arm + ": accuracy by family after every round, %", table) +
-          html;
+    if (arm.main) {
+      html += forgetting_card(arm);
     } else {
-      html += fold("Forgetting, arm " + escape(arm.arm), table);
+      others.push_back(forgetting_card(arm));
     }
   }
+  if (!others.empty()) html += fold("Forgetting in the other arms", grid(others), html.empty());
   return html;
 }
 
@@ -170,7 +173,7 @@ std::string exam_section(const ReportData& data) {
   const std::string lead =
       "Exact answers in per cent, by family and level, on prompts that nobody trained on. Levels "
       "that the "
-      "data never had show how far a skill reaches.";
+      "data never had (*) show how far a skill reaches.";
   if (data.outcome.students.empty()) {
     return section("exam", "Exam by family and level", lead,
                    not_yet("No student has sat the exam yet."));

@@ -52,7 +52,7 @@ std::string title(const Example& example) {
         fmt::format("<span class=\"tag\">{} L{}</span>", escape(example.family), example.level);
   if (example.family.empty() && !example.task.empty())
     words += "<span class=\"tag\">" + escape(example.task) + "</span>";
-  return words + (example.instruction.empty() ? escape(example.id) : one_line(example.instruction));
+  return words + one_line(example.instruction.empty() ? example.final_answer : example.instruction);
 }
 
 std::string change_tag(double change) {
@@ -67,7 +67,7 @@ std::string exam_example(const Example& example, const std::string& final_label,
     answers += answer("teacher", "Teacher (" + escape(example.teacher_author) + ")",
                       example.teacher, example.teacher_score, {});
   }
-  answers += answer("s0", "S_0", example.s0, example.s0_score, example.s0_correct);
+  answers += answer("s0", "S\xE2\x82\x80", example.s0, example.s0_score, example.s0_correct);
   answers += answer("main", escape(final_label), example.final_answer, example.final_score,
                     example.final_correct);
   const std::string body = fmt::format(
@@ -80,7 +80,7 @@ std::string exam_example(const Example& example, const std::string& final_label,
 std::string judged_example(const Example& example, bool open) {
   const std::string answers = answer("teacher", "Teacher (" + escape(example.teacher_author) + ")",
                                      example.teacher, example.teacher_score, {}) +
-                              answer("s0", "S_0", example.s0, example.s0_score, {});
+                              answer("s0", "S\xE2\x82\x80", example.s0, example.s0_score, {});
   const double gap = example.teacher_score.value_or(0) - example.s0_score.value_or(0);
   return fold(fmt::format("<span class=\"tag\">gap {}</span>{}", decimal(gap, 1), title(example)),
               instruction(example) + "<div class=\"answers two\">" + answers + "</div>" +
@@ -114,10 +114,10 @@ std::string examples_section(const ReportData& data) {
   const std::string lead =
       "What the students wrote, and what the judge said. Numbers at the left: change of the judge "
       "score "
-      "from S_0, or the gap between teacher and S_0.";
+      "from S\xE2\x82\x80, or the gap between teacher and S\xE2\x82\x80.";
   std::string body;
   if (examples.random.empty()) {
-    body += not_yet("Answers of S_0 beside the final student come with the exams.");
+    body += not_yet("Answers of S\xE2\x82\x80 beside the final student come with the exams.");
   }
   body += exam_group("Largest gains in the exam", examples.gains, examples.final_label, true);
   body += exam_group("Largest losses in the exam", examples.losses, examples.final_label, false);

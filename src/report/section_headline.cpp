@@ -31,14 +31,15 @@ std::string verdict(const Outcome& outcome) {
   if (main == nullptr || headline_of(*main, outcome) == nullptr) {
     if (s0 == nullptr || headline_of(*s0, outcome) == nullptr) return {};
     return fmt::format(
-        "<p class=\"verdict\">So far only S_0 sat the exam: it answers <b>{}</b> of the held-out "
+        "<p class=\"verdict\">So far only S\xE2\x82\x80 sat the exam: it answers <b>{}</b> of the "
+        "held-out "
         "questions exactly.</p>\n",
         percent(headline_of(*s0, outcome)->accuracy));
   }
   std::string text =
       fmt::format("The student that {} trained answers <b>{}</b> of the held-out questions exactly",
                   escape(main->label), percent(headline_of(*main, outcome)->accuracy));
-  const std::string to_s0 = against_words(main->to_s0, "S_0");
+  const std::string to_s0 = against_words(main->to_s0, "S\xE2\x82\x80");
   const std::string to_plain = against_words(main->to_plain, "plain distillation at equal tokens");
   if (!to_s0.empty()) text += ": " + to_s0;
   if (!to_plain.empty()) text += (to_s0.empty() ? ": " : ", and ") + to_plain;
@@ -46,18 +47,19 @@ std::string verdict(const Outcome& outcome) {
 }
 
 std::string tile(std::string_view name, const std::string& value_html,
-                 const std::string& small_html) {
-  return fmt::format("<div class=\"tile\"><span>{}</span><b>{}</b><small>{}</small></div>",
-                     escape(name), value_html, small_html);
+                 const std::string& small_html, std::string_view css_class = {}) {
+  return fmt::format(
+      "<div class=\"tile\"><span>{}</span><b class=\"{}\">{}</b><small>{}</small></div>",
+      escape(name), css_class, value_html, small_html);
 }
 
+// Coloured only where the interval excludes zero.
 std::string difference_tile(std::string_view name, const std::optional<Difference>& difference) {
   if (!difference) return {};
-  const char* direction = difference->value > 0 ? "up" : (difference->value < 0 ? "down" : "");
-  return tile(name,
-              fmt::format("<span class=\"{}\" style=\"display:inline;font-size:inherit\">{}</span>",
-                          direction, points(difference->value)),
-              fmt::format("points, 95&nbsp;% {}", point_interval(difference->interval)));
+  const char* direction =
+      difference->interval.low > 0 ? "up" : (difference->interval.high < 0 ? "down" : "");
+  return tile(name, points(difference->value),
+              fmt::format("points, 95&nbsp;% {}", point_interval(difference->interval)), direction);
 }
 
 std::string tiles(const ReportData& data) {
@@ -68,7 +70,7 @@ std::string tiles(const ReportData& data) {
       html += tile("Exam accuracy, " + main->label, percent(result->accuracy),
                    "95&nbsp;% " + interval(result->interval));
     }
-    html += difference_tile("against S_0", main->to_s0);
+    html += difference_tile("against S\xE2\x82\x80", main->to_s0);
     html += difference_tile("against plain distillation", main->to_plain);
   }
   const Difficulty& difficulty = data.difficulty;
@@ -97,7 +99,7 @@ std::string accuracy_plot(const ReportData& data) {
     low = std::min(low, result->interval.low);
     high = std::max(high, result->interval.high);
   }
-  DotPlotOptions options{.title = "Exam accuracy of S_0 and the arms",
+  DotPlotOptions options{.title = "Exam accuracy of S\xE2\x82\x80 and the arms",
                          .description = "Macro accuracy with 95 % intervals",
                          .axis_label = "exact answers, % (mean over family and level)"};
   options.low = std::max(0.0, std::floor((low - 0.02) * 20) / 20);
@@ -106,9 +108,9 @@ std::string accuracy_plot(const ReportData& data) {
   if (s0 != nullptr && headline_of(*s0, data.outcome) != nullptr) {
     options.reference = headline_of(*s0, data.outcome)->accuracy;
   }
-  return card(
-      "Exam accuracy", dot_plot(rows, options),
-      "Bars: 95&nbsp;% bootstrap intervals, items resampled within family and level. Dashed: S_0.");
+  return card("Exam accuracy", dot_plot(rows, options),
+              "Bars: 95&nbsp;% bootstrap intervals, items resampled within family and level. "
+              "Dashed: S\xE2\x82\x80.");
 }
 
 std::string difference_plot(const ReportData& data, const char* title, const char* note,
@@ -137,7 +139,7 @@ std::string difference_plot(const ReportData& data, const char* title, const cha
 
 std::string difference_cell(const std::optional<Difference>& difference) {
   if (!difference) return "\xE2\x80\x93";
-  return fmt::format("{} <small>{}<br>p {}</small>", points(difference->value),
+  return fmt::format("{}<br><small>{}<br>p {}</small>", points(difference->value),
                      point_interval(difference->interval), p_value(difference->p));
 }
 
@@ -150,10 +152,10 @@ std::string set_cell(const StudentResult& student, const std::string& set) {
 std::string results_table(const ReportData& data) {
   Table table({{"student", false},
                {"exam accuracy"},
-               {"\xE2\x88\x92 S_0"},
+               {"\xE2\x88\x92 S\xE2\x82\x80"},
                {"\xE2\x88\x92 plain"},
                {"\xE2\x88\x92 row above"},
-               {"wins against S_0"},
+               {"wins against S\xE2\x82\x80"},
                {"judge score"},
                {"pool"},
                {"beyond"},
@@ -161,15 +163,18 @@ std::string results_table(const ReportData& data) {
   for (const StudentResult& student : data.outcome.students) {
     const SetResult* result = headline_of(student, data.outcome);
     if (result == nullptr) continue;
-    const auto wins = student.to_s0 ? percent(student.to_s0->win_rate) : "\xE2\x80\x93";
-    table.row(
-        {fmt::format("<i class=\"chip {}\"></i>{}", arm_class(data, student.arm),
-                     escape(student.label)),
-         fmt::format("{} <small>{}</small>", percent(result->accuracy), interval(result->interval)),
-         difference_cell(student.to_s0), difference_cell(student.to_plain),
-         difference_cell(student.to_previous), wins, decimal(result->score, 2),
-         set_cell(student, "pool"), set_cell(student, "beyond"), number(result->items)},
-        student.main ? "main" : "");
+    const std::string wins =
+        student.to_s0 ? fmt::format("{}<br><small>{}</small>", percent(student.to_s0->win_rate),
+                                    interval(student.to_s0->win_interval))
+                      : "\xE2\x80\x93";
+    table.row({fmt::format("<span class=\"who\"><i class=\"chip {}\"></i>{}</span>",
+                           arm_class(data, student.arm), escape(student.label)),
+               fmt::format("{}<br><small>{}</small>", percent(result->accuracy),
+                           interval(result->interval)),
+               difference_cell(student.to_s0), difference_cell(student.to_plain),
+               difference_cell(student.to_previous), wins, decimal(result->score, 2),
+               set_cell(student, "pool"), set_cell(student, "beyond"), number(result->items)},
+              student.main ? "main" : "");
   }
   return card(
       "The same in figures", table.html(),
@@ -199,7 +204,8 @@ std::string headline_section(const ReportData& data) {
   std::string body = verdict(data.outcome) + tiles(data);
   if (data.outcome.students.empty()) {
     body += not_yet(
-        "No student has sat the exam yet: the comparison of S_0 and the arms comes with the "
+        "No student has sat the exam yet: the comparison of S\xE2\x82\x80 and the arms comes with "
+        "the "
         "exams.");
     return section("headline", "Outcome", "", body);
   }
@@ -207,8 +213,9 @@ std::string headline_section(const ReportData& data) {
   const std::string to_plain = difference_plot(
       data, "Against plain distillation", "Plain: random rows of D with the answers as they are.",
       &StudentResult::to_plain);
-  const std::string to_s0 = difference_plot(
-      data, "Against S_0", "S_0: the student before the rounds.", &StudentResult::to_s0);
+  const std::string to_s0 =
+      difference_plot(data, "Against S\xE2\x82\x80",
+                      "S\xE2\x82\x80: the student before the rounds.", &StudentResult::to_s0);
   if (!to_s0.empty()) cards.push_back(to_s0);
   if (!to_plain.empty()) cards.push_back(to_plain);
   if (cards.size() % 2 == 1) {

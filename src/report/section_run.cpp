@@ -50,7 +50,19 @@ std::string ledger_table(const std::vector<StageRow>& stages) {
                count(ledger.failed_total()), count(ledger.filtered_total()), reasons(ledger),
                duration(stage.seconds)});
   }
-  return card("Ledger", table.html(), "Of every stage: in = done + failed + filtered.");
+  std::uint64_t failed = 0;
+  bool balanced = true;
+  bool complete = true;
+  for (const StageRow& stage : stages) {
+    failed += stage.ledger.failed_total();
+    balanced = balanced && (!stage.finished || stage.ledger.balances());
+    complete = complete && stage.finished;
+  }
+  const std::string summary =
+      fmt::format("Ledger of every stage: {}, {} rows failed",
+                  balanced ? "every one balances" : "not every one balances", count(failed));
+  return fold(summary, table.html() + "<p class=\"note\">In = done + failed + filtered.</p>",
+              /*open=*/!balanced || !complete);
 }
 
 std::string pair_cell(const std::optional<double>& estimated, double actual, bool begun,

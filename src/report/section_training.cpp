@@ -87,7 +87,8 @@ std::string curves_html(const ReportData& data) {
                          "different answers: a lower loss is not a better student."));
   }
   if (!s0.empty())
-    cards.push_back(card("S_0 on D", curve_chart(data, s0, loss), "From the base student to S_0."));
+    cards.push_back(card("S\xE2\x82\x80 on D", curve_chart(data, s0, loss),
+                         "From the base student to S\xE2\x82\x80."));
   if (cards.empty()) return not_yet("No learning curve yet: they come with the first training.");
   return grid(cards);
 }
@@ -123,18 +124,19 @@ std::string tokens_table(const ReportData& data) {
                {"judge tokens"},
                {"time"}});
   for (const ArmTokens& arm : data.tokens) {
-    table.row({fmt::format("<i class=\"chip {}\"></i>{}", arm_class(data, arm.arm),
-                           arm.arm.empty() ? "S_0" : escape(arm.arm)),
-               number(arm.steps), number(arm.tokens), number(arm.supervised_tokens),
-               number(arm.rows), number(arm.distinct_rows), number(arm.teacher_tokens),
-               number(arm.judge_tokens), duration(arm.seconds)});
+    table.row(
+        {fmt::format("<span class=\"who\"><i class=\"chip {}\"></i>{}</span>",
+                     arm_class(data, arm.arm), arm.arm.empty() ? "S\xE2\x82\x80" : escape(arm.arm)),
+         number(arm.steps), number(arm.tokens), number(arm.supervised_tokens), number(arm.rows),
+         number(arm.distinct_rows), number(arm.teacher_tokens), number(arm.judge_tokens),
+         duration(arm.seconds)});
   }
   return card("Equal tokens", table.html(),
               "Arms are compared at equal tokens (prompt and answer, no padding) through the "
-              "optimizer after S_0. Supervised: "
+              "optimizer after S\xE2\x82\x80. Supervised: "
               "the answers' tokens, which the loss is about. Teacher and judge tokens: of the "
               "arm's own stages; judging D "
-              "for S_0 serves all arms.");
+              "for S\xE2\x82\x80 serves all arms.");
 }
 
 }  // namespace

@@ -35,10 +35,12 @@ h3{font-size:14px;margin:0 0 10px;font-weight:600}
 .grid{display:grid;grid-template-columns:minmax(0,1fr);gap:14px}
 .grid>.card{margin:0}
 .grid+.card,.grid+details,.grid+.grid{margin-top:14px}
-@media (min-width:860px){.grid{grid-template-columns:repeat(2,minmax(0,1fr))}.grid>.wide{grid-column:1/-1}}
+@media (min-width:1000px){.grid.thirds{grid-template-columns:repeat(3,minmax(0,1fr))}.thirds>.card{padding:14px 12px}}
+@media (min-width:860px){.grid:not(.thirds){grid-template-columns:repeat(2,minmax(0,1fr))}.grid>.wide{grid-column:1/-1}}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:10px;margin:0 0 14px}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}
 .tile span{display:block;color:var(--soft);font-size:12.5px}
+@media (max-width:520px){.tile:last-child:nth-child(odd){grid-column:1/-1}}
 .tile b{display:block;font-size:25px;line-height:1.25;font-weight:650;letter-spacing:-.02em}
 .tile small{color:var(--soft);font-size:12.5px}
 .note{margin:10px 0 0;color:var(--soft);font-size:13px}
@@ -50,6 +52,8 @@ th,td{padding:6px 10px;text-align:left;border-bottom:1px solid var(--line);verti
 th{font-weight:500}
 thead th{color:var(--soft);font-size:12.5px;white-space:nowrap;vertical-align:bottom}
 tbody tr:last-child>*{border-bottom:0}
+tbody th{overflow-wrap:normal}
+.who{white-space:nowrap}
 .n{text-align:right;white-space:nowrap}
 td.n small{color:var(--soft)}
 tr.main th,tr.main td,tr.sum th,tr.sum td{font-weight:650}
@@ -82,15 +86,17 @@ tr.main{color:inherit}
 .minis{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:12px}
 .mini{min-width:0}.mini b{display:block;font-size:13px;font-weight:600;overflow-wrap:anywhere}
 .mini small{color:var(--soft);font-size:12px}
-.heat{table-layout:auto;width:auto;max-width:100%}
+.heat{max-width:620px}
+.thirds .heat{max-width:none}
 .heat th,.heat td{border:0;padding:2px}
 .heat thead th{text-align:center;padding-bottom:4px}
-.heat tbody th{white-space:nowrap;padding-right:8px;font-size:12.5px}
+.heat tbody th{white-space:nowrap;padding-right:8px;font-size:12.5px;vertical-align:middle;width:1%}
 .heat td{padding:1px}
 .heat i{display:block;font-style:normal;text-align:center;min-width:27px;padding:4px 2px;border-radius:4px;font-size:12px;background:var(--track)}
 .heat i.on{color:var(--heat-on)}
 .heat tr.sum>*{border-top:8px solid transparent;font-weight:650}
 .heat .gap{padding-left:10px}
+.heat i.none{background:none}
 .bullet{position:relative;display:block;height:10px;min-width:90px;background:var(--track);border-radius:3px;margin-top:5px}
 .bullet i{position:absolute;left:0;top:0;bottom:0;background:var(--c1);border-radius:3px;max-width:100%}
 .bullet u{position:absolute;top:-3px;bottom:-3px;width:2px;background:var(--ink)}
