@@ -1,0 +1,339 @@
+// The figures of the report, apart from HTML.
+#include "report/gather.h"
+
+#include <cmath>
+
+#include <gmock/gmock.h>
+
+#include "base/file.h"
+#include "report/example_run.h"
+#include "report/report.h"
+#include "test_data.h"
+
+namespace tapir::report {
+namespace {
+
+using tapir::testing::ExampleRun;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// A store with nothing in it; its folder goes away with the object.
+struct EmptyStore {
+  tapir::testing::TemporaryFolder folder;
+  std::unique_ptr<store::RunStore> store =
+      store::RunStore::open(folder.path() / "run.db", store::OpenMode::create);
+
+  store::RunStore* operator->() { return store.get(); }
+  ReportData gathered() {
+    store->flush();
+    return gather(*store, {.run_dir = folder.path()});
+  }
+};
+
+store::ExamRow answer(const std::string& student, const std::string& id, const std::string& family,
+                      bool right, const std::string& set = "uniform", int level = 1) {
+  return {student, id, set, family, level, "answer " + id, right, right ? 10.0 : 3.0};
+}
+
+TEST(ParseStudent, NamesOfStudents) {
+  EXPECT_EQ(parse_student("s0").round, 0);
+  EXPECT_EQ(parse_student("tapir/round-12").arm, "tapir");
+  EXPECT_EQ(parse_student("tapir/round-12").round, 12);
+  for (const char* other :
+       {"", "tapir", "tapir/round-", "tapir/round-x", "tapir/round-0", "/round-1", "s0@held_out"}) {
+    EXPECT_LT(parse_student(other).round, 0) << other;
+  }
+}
+
+TEST(FindArms, LadderOrderWithTheMainArmLast) {
+  EmptyStore store;
+  store->set_meta("arms", R"(["tapir","random_fresh","zebra","plain","refined"])");
+  EXPECT_THAT(find_arms(*store.store).names,
+              ElementsAre("plain", "refined", "random_fresh", "zebra", "tapir"));
+  EXPECT_EQ(find_arms(*store.store).main, "tapir");
+  store->set_meta("arms", "not JSON [");
+  EXPECT_THAT(find_arms(*store.store).names, IsEmpty());
+}
+
+TEST(Outcome, MacroAccuracyAndPairedDifferences) {
+  EmptyStore store;
+  store->set_meta("arms", R"(["tapir","plain"])");
+  store->set_meta("rounds", "2");
+  store->begin_stage("exam", "f");
+  // Family a has four items, family b one: each counts one half.
+  for (const auto& [student, a_right, b_right] : {std::tuple{"s0", 1, false},
+                                                  {"plain/round-2", 2, false},
+                                                  {"tapir/round-1", 0, false},
+                                                  {"tapir/round-2", 3, true}}) {
+    for (int i = 0; i < 4; ++i) {
+      store->put_exam_row(
+          "exam", answer(student, std::string("a").append(std::to_string(i)), "a", i < a_right));
+    }
+    store->put_exam_row("exam", answer(student, "b", "b", b_right));
+    store->put_exam_row("exam", answer(student, "b", "b", true, "pool"));
+  }
+  const Outcome outcome = store.gathered().outcome;
+  ASSERT_THAT(outcome.students, SizeIs(3));
+  EXPECT_EQ(outcome.students[0].label, "S\xE2\x82\x80");
+  EXPECT_DOUBLE_EQ(outcome.students[0].sets.at("uniform").accuracy, 0.125);
+  EXPECT_DOUBLE_EQ(outcome.students[0].sets.at("pool").accuracy, 1);
+  const StudentResult* main = outcome.main();
+  ASSERT_NE(main, nullptr);
+  EXPECT_EQ(main->student, "tapir/round-2") << "the last round";
+  EXPECT_EQ(main->label, "tapir");
+  EXPECT_DOUBLE_EQ(main->sets.at("uniform").accuracy, 0.875);
+  EXPECT_DOUBLE_EQ(main->to_s0->value, 0.75);
+  EXPECT_DOUBLE_EQ(main->to_plain->value, 0.625);
+  EXPECT_DOUBLE_EQ(main->to_previous->value, 0.625);
+  EXPECT_EQ(main->to_s0->items, 5);
+  EXPECT_DOUBLE_EQ(main->to_s0->win_rate, (3 * 1.0 + 2 * 0.5) / 5);
+  // Three differences of one, weights 1/4, 1/4, 1: of 8 sign patterns only all plus and all minus
+  // reach the sum.
+  EXPECT_DOUBLE_EQ(main->to_s0->p, 2.0 / 8);
+  EXPECT_FALSE(outcome.students[0].to_s0.has_value());
+}
+
+TEST(Outcome, TheStudentThatTheGateSettledOn) {
+  EmptyStore store;
+  store->set_meta("rounds", "3");
+  store->set_meta("final", "tapir/round-1");
+  store->begin_stage("exam", "f");
+  for (const char* student : {"s0", "tapir/round-1", "tapir/round-2"}) {
+    store->put_exam_row("exam", answer(student, "a", "a", true));
+  }
+  const Outcome outcome = store.gathered().outcome;
+  ASSERT_NE(outcome.main(), nullptr);
+  EXPECT_EQ(outcome.main()->student, "tapir/round-1");
+  EXPECT_EQ(outcome.main()->label, "tapir (round 1)");
+}
+
+Judgment judged(const std::string& id, Order order, int attempt, double teacher, double student) {
+  return {id, "student/s0", order, attempt, teacher, student, "", "words"};
+}
+
+TEST(Difficulty, ThresholdOrdersAndFlips) {
+  EmptyStore store;
+  store->begin_stage("difficulty", "f");
+  for (const auto& [id, gap] : {std::pair{"a", 2.0}, {"b", 2.5}, {"c", -1.0}, {"d", 8.0}}) {
+    store->put_instruction("data",
+                           {id, {{Role::user, id}}, id[0] < 'c' ? "Math" : "Others", "f", "", 0});
+    store->put_fit("difficulty", {id, "student/s0", 9, 9 - gap, 1, id[0] == 'd'});
+  }
+  // a: hard in one order only, its first attempt was replaced; b: hard in both; c: one order; d:
+  // unreadable.
+  store->put_judgment("difficulty", judged("a", Order::teacher_first, 0, 9, 9));
+  store->put_judgment("difficulty", judged("a", Order::teacher_first, 1, 9, 6));
+  store->put_judgment("difficulty", judged("a", Order::student_first, 0, 9, 8));
+  store->put_judgment("difficulty", judged("b", Order::teacher_first, 0, 9, 6));
+  store->put_judgment("difficulty", judged("b", Order::student_first, 0, 9, 6));
+  store->put_judgment("difficulty", judged("c", Order::student_first, 0, 8, 9));
+  store->put_judgment("difficulty",
+                      {"d", "student/s0", Order::student_first, 0, {}, {}, "unreadable", "?"});
+  store->finish_stage("difficulty", {.in = 4, .done = 4}, 1,
+                      R"({"threshold":2.0,"strict":true,"band":1.5})");
+  const Difficulty d = store.gathered().difficulty;
+  EXPECT_EQ(d.rows, 4);
+  EXPECT_EQ(d.hard, 2) << "strictly above 2";
+  EXPECT_EQ(d.truncated, 1);
+  EXPECT_DOUBLE_EQ(d.mean, 11.5 / 4);
+  EXPECT_THAT(d.histogram, ElementsAre(std::pair(-1.0, 1), std::pair(2.0, 1), std::pair(2.5, 1),
+                                       std::pair(8.0, 1)));
+  ASSERT_THAT(d.by_task, SizeIs(2));
+  EXPECT_EQ(d.by_task[0].task, "Math");
+  EXPECT_EQ(d.by_task[0].hard, 1);
+  EXPECT_EQ(d.both_orders, 2);
+  EXPECT_EQ(d.flips, 1);
+  EXPECT_EQ(d.unread, 1);
+  EXPECT_EQ(d.band, 1.5);
+  EXPECT_EQ(d.thresholds[4].threshold, 2.0);
+  EXPECT_EQ(d.thresholds[4].above, 2);
+  EXPECT_EQ(d.thresholds[4].at_least, 3);
+}
+
+TEST(Difficulty, HeldOutRowsAndRowsNeverReached) {
+  EmptyStore store;
+  store->begin_stage("difficulty", "f");
+  store->put_fit("difficulty", {"a", "student/s0", 9, 1, 1, false});
+  store->put_fit("difficulty", {"b", "student/s0", 9, 1, 1, false});
+  store->put_fit("difficulty", {"h", "student/s0@held_out", 9, 4, 1, false});
+  store->put_response("difficulty", {"a", "student/tapir/round-1", "x"});
+  store->put_fit("difficulty", {"a", "student/tapir/round-1", 9, 2, 1, false});
+  store->put_fit("difficulty", {"b", "student/tapir/round-1", 9, 9, 1, false});
+  const Difficulty d = store.gathered().difficulty;
+  ASSERT_TRUE(d.held_out.has_value());
+  EXPECT_EQ(d.held_out->rows, 1);
+  EXPECT_DOUBLE_EQ(d.held_out->mean, 5);
+  EXPECT_EQ(d.judgings, 2);
+  EXPECT_EQ(d.never_reached, 1);
+}
+
+TEST(Teaching, TasksAndRounds) {
+  EmptyStore store;
+  store->set_meta("arms", R"(["tapir"])");
+  store->begin_stage("data", "f");
+  store->put_instruction("data", {"a", {{Role::user, "a"}}, "Math", "f", "", 0});
+  store->put_instruction("data", {"b", {{Role::user, "b"}}, "Others", "f", "", 0});
+  store->put_fit("data", {"a", "student/s0", 9, 1, 1, false});
+  store->put_teach_row("data", {"tapir", 1, "n1", "Math", "kept", "a", ""});
+  store->put_teach_row("data", {"tapir", 1, "n2", "Math", "near_duplicate", "a", "again"});
+  store->put_teach_row("data", {"tapir", 1, "n3", "Math", "near_duplicate", "a", "again"});
+  store->begin_stage("tapir/round-1/mix", "f");
+  store->put_mixture("tapir/round-1/mix", "tapir", 1,
+                     {{"a", "data", Stratum::hard, "Math", 0},
+                      {"a", "data", Stratum::hard, "Math", 1},
+                      {"n1", "data", Stratum::hard, "Math", 0},
+                      {"b", "data", Stratum::easy, "Others", 0}});
+  store->finish_stage(
+      "tapir/round-1/mix", {.in = 4, .done = 4}, 1,
+      R"({"alpha":0.75,"shares":{"Math":[0.6,0.75],"Others":[0.4,0.25]},"relaxed":["words"]})");
+  const auto teaching = store.gathered().teaching;
+  ASSERT_THAT(teaching, SizeIs(1));
+  ASSERT_THAT(teaching[0].tasks, SizeIs(2));
+  const TaskRow& math = teaching[0].tasks[0];
+  EXPECT_EQ(math.in_data, 1);
+  EXPECT_EQ(math.hard, 1);
+  EXPECT_EQ(math.attempts, 3);
+  EXPECT_EQ(math.kept, 1);
+  EXPECT_EQ(math.rejected.at("near_duplicate"), 2);
+  EXPECT_EQ(math.rows, 3);
+  EXPECT_EQ(math.repeated, 1);
+  EXPECT_EQ(math.target, 0.6);
+  EXPECT_EQ(math.reached, 0.75);
+  ASSERT_THAT(teaching[0].rounds, SizeIs(1));
+  EXPECT_EQ(teaching[0].rounds[0].alpha, 0.75);
+  EXPECT_EQ(teaching[0].rounds[0].hard, 3);
+  EXPECT_EQ(teaching[0].rounds[0].distinct, 3);
+  EXPECT_THAT(teaching[0].rounds[0].relaxed, ElementsAre("words"));
+}
+
+TEST(Curves, RoundsGoOnAndABrokenLineIsLeftOut) {
+  EmptyStore store;
+  store->set_meta("arms", R"(["tapir"])");
+  store->set_meta("rounds", "2");
+  const auto folder = store.folder.path() / "metrics";
+  std::filesystem::create_directories(folder);
+  write_file(folder / "tapir-round-1.jsonl",
+             "{\"step\":1,\"loss\":2.0,\"tokens\":100}\n\n{\"step\":2,\"loss\":1.0,\"tokens\":200}"
+             "\n{\"step\":3,\"lo");
+  write_file(folder / "tapir-round-2.jsonl",
+             "{\"step\":1,\"loss\":0.5,\"tokens\":100}\n[1]\n{\"loss\":null}\n");
+  const auto curves = store.gathered().curves;
+  ASSERT_THAT(curves, SizeIs(1));
+  ASSERT_THAT(curves[0].points, SizeIs(3));
+  EXPECT_EQ(curves[0].points[2].tokens, 300);
+  EXPECT_EQ(curves[0].points[2].step, 3);
+  EXPECT_EQ(curves[0].points[2].loss, 0.5);
+  EXPECT_THAT(curves[0].round_starts, ElementsAre(200));
+}
+
+TEST(Forgetting, BestSoFarByFamily) {
+  EmptyStore store;
+  store->set_meta("arms", R"(["tapir"])");
+  store->begin_stage("exam", "f");
+  for (const auto& [student, a, b] : {std::tuple{"s0", false, true},
+                                      {"tapir/round-1", true, true},
+                                      {"tapir/round-2", true, false}}) {
+    store->put_exam_row("exam", answer(student, "a", "fa", a));
+    store->put_exam_row("exam", answer(student, "b", "fb", b));
+  }
+  const auto forgetting = store.gathered().forgetting;
+  ASSERT_THAT(forgetting, SizeIs(1));
+  EXPECT_THAT(forgetting[0].students, ElementsAre("s0", "tapir/round-1", "tapir/round-2"));
+  ASSERT_THAT(forgetting[0].rows, SizeIs(2));
+  EXPECT_THAT(forgetting[0].rows[1].accuracy, ElementsAre(1, 1, 0));
+  EXPECT_EQ(forgetting[0].rows[1].last_minus_best, -1);
+  EXPECT_EQ(forgetting[0].rows[0].last_minus_first, 1);
+  EXPECT_EQ(forgetting[0].backward_transfer, 0);
+  EXPECT_EQ(forgetting[0].mean_drop, -0.5);
+}
+
+TEST(Examples, GainsLossesAndTheJudgesWords) {
+  EmptyStore store;
+  store->set_meta("arms", R"(["tapir"])");
+  store->begin_stage("exam", "f");
+  for (const auto& [id, before, after] :
+       {std::tuple{"up", false, true}, {"down", true, false}, {"same", true, true}}) {
+    store->put_exam_row("exam", answer("s0", id, "a", before));
+    store->put_exam_row("exam", answer("tapir/round-1", id, "a", after));
+  }
+  store->put_instruction("exam", {"up", {{Role::user, "the question"}}, "Math", "exam", "", -1});
+  store->put_response("exam", {"up", "data", "plain answer"});
+  store->put_response("exam", {"up", "teacher/steps", "styled answer"});
+  store->put_judgment("exam", judged("up", Order::teacher_first, 0, 10, 3));
+  const Examples examples = store.gathered().examples;
+  ASSERT_THAT(examples.gains, SizeIs(1));
+  EXPECT_EQ(examples.gains[0].id, "up");
+  EXPECT_EQ(examples.gains[0].instruction, "the question");
+  EXPECT_EQ(examples.gains[0].teacher, "styled answer");
+  EXPECT_EQ(examples.gains[0].s0_score, 3);
+  EXPECT_EQ(examples.gains[0].final_score, 10);
+  ASSERT_THAT(examples.gains[0].judge, SizeIs(1));
+  EXPECT_EQ(examples.gains[0].judge[0].text, "words");
+  ASSERT_THAT(examples.losses, SizeIs(1));
+  EXPECT_EQ(examples.losses[0].id, "down");
+  EXPECT_THAT(examples.random, SizeIs(3));
+}
+
+TEST(Stages, PlanLedgerEstimateAndUsage) {
+  EmptyStore store;
+  store->set_meta("plan", R"(["data","difficulty","select"])");
+  store->set_meta("estimate", R"({"stages":{"difficulty":{"seconds":3,"calls":7,"tokens":100}}})");
+  store->begin_stage("data", "f");
+  store->finish_stage("data", {.in = 3, .done = 2, .filtered = {{"duplicate", 1}}}, 2, "");
+  store->begin_stage("difficulty", "f");
+  store->put_outcome("difficulty", "a", tapir::Outcome::failed, "unreadable");
+  store::ReplyRecord reply;
+  reply.key = "k";
+  reply.stage = "difficulty";
+  reply.role = "judge";
+  reply.model = "m";
+  reply.status = "ok";
+  reply.prompt_tokens = 10;
+  reply.completion_tokens = 5;
+  store->put_reply(reply);
+  const ReportData data = store.gathered();
+  ASSERT_THAT(data.stages, SizeIs(3));
+  EXPECT_TRUE(data.stages[0].finished);
+  EXPECT_EQ(data.stages[0].ledger.filtered.at("duplicate"), 1U);
+  EXPECT_TRUE(data.stages[1].begun);
+  EXPECT_FALSE(data.stages[1].finished);
+  EXPECT_EQ(data.stages[1].ledger.failed.at("unreadable"), 1U) << "as far as it is";
+  EXPECT_EQ(data.stages[1].calls, 1);
+  EXPECT_EQ(data.stages[1].tokens, 15);
+  EXPECT_EQ(data.stages[1].estimated_calls, 7);
+  EXPECT_FALSE(data.stages[2].begun);
+  EXPECT_EQ(data.run.planned, 3);
+  EXPECT_EQ(data.run.finished, 1);
+  EXPECT_FALSE(data.run.complete());
+  ASSERT_THAT(data.usage, SizeIs(1));
+  EXPECT_EQ(data.usage[0].prompt_tokens, 10);
+}
+
+TEST(Gather, AnEmptyStoreGivesEmptyFigures) {
+  EmptyStore store;
+  const ReportData data = store.gathered();
+  EXPECT_THAT(data.outcome.students, IsEmpty());
+  EXPECT_EQ(data.difficulty.rows, 0);
+  EXPECT_THAT(data.teaching, IsEmpty());
+  EXPECT_THAT(data.curves, IsEmpty());
+  EXPECT_THAT(data.stages, IsEmpty());
+  EXPECT_THAT(data.examples.random, IsEmpty());
+}
+
+TEST(Gather, EqualTokensOfTheExampleRun) {
+  const tapir::testing::TemporaryFolder folder;
+  const auto store = tapir::testing::make_example_run(folder.path(), ExampleRun::complete);
+  const ReportData data = gather(*store, {.run_dir = folder.path()});
+  ASSERT_THAT(data.tokens, SizeIs(5));
+  EXPECT_EQ(data.tokens[0].arm, "");
+  EXPECT_EQ(data.tokens[4].arm, "tapir");
+  EXPECT_EQ(data.tokens[1].tokens, data.tokens[4].tokens);
+  EXPECT_GT(data.tokens[4].teacher_tokens, 0);
+  EXPECT_EQ(data.tokens[1].teacher_tokens, 0);
+  EXPECT_LE(data.tokens[4].distinct_rows, data.tokens[4].rows);
+  EXPECT_TRUE(data.run.complete());
+}
+
+}  // namespace
+}  // namespace tapir::report
