@@ -121,7 +121,8 @@ struct TrainIo {
   std::string stage = "train";    // name shown in progress
   int micro_batch_tokens = 0;  // tokens of one forward pass of a lane; 0: chosen. Agrees to 1e-6,
                                // not bit for bit: therefore part of the fingerprint when set
-  // Go on from a checkpoint that another CPU type or torch version made: the bits differ from then on.
+  // Go on from a checkpoint that another CPU type or torch version made: the bits differ from then
+  // on.
   bool allow_other_machine = false;
 };
 

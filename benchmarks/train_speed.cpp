@@ -1,0 +1,86 @@
+// Training speed of our side of benchmarks/train_bench.py: the optimizer steps of the trainer,
+// without files.
+//   train_speed MODEL_DIR TOKENS_FILE SEQUENCES LENGTH STEPS LANES
+// TOKENS_FILE: SEQUENCES x LENGTH int32 ids, every one of them learnt, the same batch in every
+// step. Prints one JSON object: tok_s (without the first three steps) and the loss of every step.
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "student/gradients.h"
+#include "student/optimizer.h"
+
+namespace {
+
+using namespace tapir::student;
+
+std::vector<EncodedRow> read_rows(const std::string& path, std::size_t count, std::size_t length) {
+  const std::string bytes = tapir::read_file(path);
+  std::vector<EncodedRow> rows(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    rows[i].tokens.resize(length);
+    std::memcpy(rows[i].tokens.data(), bytes.data() + i * length * sizeof(std::int32_t),
+                length * sizeof(std::int32_t));
+    rows[i].loss.assign(length, 1);
+    rows[i].loss[0] = 0;
+    rows[i].supervised = static_cast<std::int64_t>(length) - 1;
+  }
+  return rows;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  constexpr int kWarmUp = 3;
+  const std::size_t count = std::stoul(arguments[2]);
+  const std::size_t length = std::stoul(arguments[3]);
+  const int steps = std::stoi(arguments[4]);
+  const int lanes = std::stoi(arguments[5]);
+  const ModelConfig config = read_config(arguments[0]);
+  const ParameterLayout layout = make_layout(config);
+  TrainingState state;
+  for (auto* array : {&state.parameters, &state.m, &state.v})
+    array->resize(static_cast<std::size_t>(layout.size));
+  read_parameters(layout, config, arguments[0], state.parameters.data());
+  const std::vector<EncodedRow> rows = read_rows(arguments[1], count, length);
+  std::vector<const EncodedRow*> batch;
+  for (const EncodedRow& row : rows) batch.push_back(&row);
+
+  TrainOptions options;
+  options.weight_decay = 0.01;
+  const Optimizer optimizer(layout, options);
+  LanePool pool(lanes);
+  LaneGradients gradients(config, lanes, /*micro_batch_tokens=*/0);
+  std::vector<double> losses;
+  auto begin = std::chrono::steady_clock::now();
+  for (int step = 0; step < kWarmUp + steps; ++step) {
+    if (step == kWarmUp) begin = std::chrono::steady_clock::now();
+    losses.push_back(gradients.compute(state.parameters.data(), batch, pool).loss);
+    const double norm = optimizer.reduce(gradients.gradients(), pool);
+    optimizer.apply(gradients.gradients().front(), norm, /*learning_rate=*/1e-3, state, pool);
+  }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double tokens = static_cast<double>(count * length) * steps;
+  const tapir::OrderedJson result = {{"tok_s", tokens / seconds}, {"losses", losses}};
+  std::printf("%s\n", result.dump().c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  if (count != 7) {
+    std::fprintf(stderr, "usage: train_speed MODEL_DIR TOKENS_FILE SEQUENCES LENGTH STEPS LANES\n");
+    return 2;
+  }
+  try {
+    return run({values + 1, values + count});
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "train_speed: %s\n", e.what());
+    return 1;
+  }
+}

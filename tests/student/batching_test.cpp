@@ -1,0 +1,194 @@
+#include "student/batching.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "student/lanes.h"
+#include "student/schedule.h"
+
+namespace tapir::student {
+namespace {
+
+std::vector<std::int64_t> random_lengths(std::size_t count) {
+  RandomStream random(3, "test", "lengths");
+  std::vector<std::int64_t> lengths(count);
+  for (std::int64_t& length : lengths) length = random.between(5, 60);
+  return lengths;
+}
+
+TEST(BatchPlan, EveryEpochTakesEveryRowOnce) {
+  TrainOptions options;
+  options.total_batch_size = 7;
+  options.num_train_epochs = 2;
+  BatchPlan plan(random_lengths(50), options);
+  std::vector<std::size_t> taken;
+  while (!plan.done()) {
+    const auto rows = plan.next();
+    EXPECT_LE(rows.size(), 7U);
+    taken.insert(taken.end(), rows.begin(), rows.end());
+  }
+  ASSERT_EQ(taken.size(), 100U);
+  EXPECT_EQ(std::set<std::size_t>(taken.begin(), taken.begin() + 50).size(), 50U);
+  EXPECT_EQ(std::set<std::size_t>(taken.begin() + 50, taken.end()).size(), 50U);
+  EXPECT_FALSE(std::equal(taken.begin(), taken.begin() + 50, taken.begin() + 50));
+  EXPECT_EQ(plan.step(), 15);
+  EXPECT_EQ(count_steps(random_lengths(50), options), 15);
+}
+
+TEST(BatchPlan, StepsHoldTheirTokensOnAverage) {
+  const std::vector<std::int64_t> lengths = random_lengths(200);
+  TrainOptions options;
+  options.batch_tokens = 500;
+  options.max_steps = 300;
+  BatchPlan plan(lengths, options);
+  while (!plan.done()) {
+    (void)plan.next();
+    EXPECT_GE(plan.cursor().tokens, plan.step() * 500);
+    EXPECT_LT(plan.cursor().tokens, plan.step() * 500 + 60);
+  }
+  EXPECT_EQ(plan.step(), 300);
+}
+
+// Two trainings on different rows see equal tokens in equal steps, up to one row.
+TEST(BatchPlan, EqualStepsAreEqualTokens) {
+  TrainOptions options;
+  options.batch_tokens = 333;
+  options.max_steps = 50;
+  BatchPlan a(random_lengths(100), options);
+  BatchPlan b({80, 3, 3, 3, 41}, options);
+  while (!a.done()) {
+    (void)a.next();
+    (void)b.next();
+  }
+  EXPECT_TRUE(b.done());
+  EXPECT_LT(std::abs(a.cursor().tokens - b.cursor().tokens), 80);
+}
+
+TEST(BatchPlan, LongRowsStandAlone) {
+  TrainOptions options;
+  options.batch_tokens = 10;
+  options.num_train_epochs = 1;
+  options.shuffle = false;
+  BatchPlan plan({100, 100, 100}, options);
+  for (int step = 0; step < 3; ++step) EXPECT_EQ(plan.next().size(), 1U);
+  EXPECT_TRUE(plan.done());
+}
+
+TEST(BatchPlan, GoesOnFromItsCursor) {
+  TrainOptions options;
+  options.batch_tokens = 100;
+  options.max_steps = 90;
+  BatchPlan whole(random_lengths(40), options);
+  for (int i = 0; i < 37; ++i) (void)whole.next();
+  BatchPlan rest(random_lengths(40), options);
+  rest.restore(whole.step(), whole.cursor());
+  while (!whole.done()) {
+    ASSERT_FALSE(rest.done());
+    EXPECT_EQ(whole.next(), rest.next());
+  }
+  EXPECT_TRUE(rest.done());
+}
+
+TEST(Lanes, DealtEvenlyAndWhole) {
+  const std::vector<std::int64_t> lengths = random_lengths(31);
+  const auto dealt = deal_to_lanes(lengths, 4);
+  std::vector<std::size_t> all;
+  std::vector<std::int64_t> tokens;
+  for (const auto& lane : dealt) {
+    all.insert(all.end(), lane.begin(), lane.end());
+    tokens.push_back(
+        std::accumulate(lane.begin(), lane.end(), std::int64_t{0},
+                        [&](std::int64_t sum, std::size_t i) { return sum + lengths[i]; }));
+    EXPECT_TRUE(std::is_sorted(lane.begin(), lane.end()));
+  }
+  std::sort(all.begin(), all.end());
+  ASSERT_EQ(all.size(), lengths.size());
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], i);
+  EXPECT_LE(*std::max_element(tokens.begin(), tokens.end()) -
+                *std::min_element(tokens.begin(), tokens.end()),
+            60);
+}
+
+TEST(Lanes, PackingKeepsOrderAndLimit) {
+  std::vector<EncodedRow> rows(5);
+  const std::size_t lengths[] = {4, 5, 20, 3, 6};
+  std::vector<const EncodedRow*> pointers;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i].tokens.assign(lengths[i], static_cast<std::int32_t>(i));
+    rows[i].loss.assign(lengths[i], 1);
+    rows[i].loss[0] = 0;
+    pointers.push_back(&rows[i]);
+  }
+  const std::vector<PackedBatch> batches = pack(pointers, 10);
+  ASSERT_EQ(batches.size(), 3U);
+  EXPECT_EQ(batches[0].starts, (std::vector<std::int64_t>{0, 4, 9}));
+  EXPECT_EQ(batches[1].size(), 20);
+  EXPECT_EQ(batches[2].starts, (std::vector<std::int64_t>{0, 3, 9}));
+  EXPECT_EQ(batches[2].positions, (std::vector<std::int32_t>{0, 1, 2, 0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(batches[2].rows, (std::vector<std::int64_t>{0, 1, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(batches[2].targets, (std::vector<std::int32_t>{3, 3, 4, 4, 4, 4, 4}));
+}
+
+TEST(Lanes, PoolRunsEveryLaneAndPassesErrorsOn) {
+  LanePool pool(4);
+  std::vector<int> calls(4, 0);
+  for (int round = 0; round < 100; ++round) {
+    pool.run([&](int lane) { ++calls[static_cast<std::size_t>(lane)]; });
+  }
+  EXPECT_EQ(calls, std::vector<int>(4, 100));
+  EXPECT_THROW(pool.run([](int lane) {
+    if (lane == 2) throw Error(ErrorKind::data, "two");
+  }),
+               Error);
+  pool.run([&](int lane) { ++calls[static_cast<std::size_t>(lane)]; });
+  EXPECT_EQ(calls, std::vector<int>(4, 101));
+}
+
+TEST(Schedule, AsTransformers) {
+  TrainOptions options;
+  options.learning_rate = 1;
+  options.warmup_ratio = 0.1;
+  const Schedule cosine(options, 100);
+  EXPECT_DOUBLE_EQ(cosine.learning_rate(0), 0);
+  EXPECT_DOUBLE_EQ(cosine.learning_rate(5), 0.5);
+  EXPECT_DOUBLE_EQ(cosine.learning_rate(10), 1);
+  EXPECT_NEAR(cosine.learning_rate(55), 0.5, 1e-12);
+  EXPECT_NEAR(cosine.learning_rate(32), 0.5 * (1 + std::cos(3.14159265358979 * 22 / 90)), 1e-12);
+  options.lr_scheduler_type = "linear";
+  EXPECT_NEAR(Schedule(options, 100).learning_rate(55), 0.5, 1e-12);
+  EXPECT_NEAR(Schedule(options, 100).learning_rate(99), 1.0 / 90, 1e-12);
+  options.lr_scheduler_type = "constant";
+  EXPECT_DOUBLE_EQ(Schedule(options, 100).learning_rate(99), 1);
+  options.warmup_ratio = 0.025;  // rounded up: 3 steps
+  EXPECT_NEAR(Schedule(options, 100).learning_rate(2), 2.0 / 3, 1e-12);
+}
+
+TEST(Schedule, RunsOverSeveralTrainings) {
+  TrainOptions whole;
+  whole.learning_rate = 0.3;
+  TrainOptions second = whole;
+  second.schedule_total_steps = 100;
+  second.schedule_first_step = 60;
+  EXPECT_DOUBLE_EQ(Schedule(second, 40).learning_rate(7), Schedule(whole, 100).learning_rate(67));
+}
+
+TEST(Schedule, UnknownNameIsAnErrorWithAHint) {
+  TrainOptions options;
+  options.lr_scheduler_type = "cosin";
+  try {
+    const Schedule schedule(options, 10);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::usage);
+    EXPECT_NE(e.hint().find("cosine"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace tapir::student

@@ -1,0 +1,155 @@
+// Against transformers (tests/goldens/student/make_goldens.py): logits, gradients, losses of AdamW
+// steps.
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "student/gradients.h"
+#include "student/model.h"
+#include "student/optimizer.h"
+#include "student/safetensors.h"
+
+namespace tapir::student {
+namespace {
+
+constexpr int kSequences = 3;
+
+class Golden : public ::testing::TestWithParam<const char*> {
+ protected:
+  Golden()
+      : folder_(std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens" / "student" /
+                GetParam()),
+        file_(folder_ / "golden.safetensors"),
+        model_(load_model(folder_)) {
+    for (int i = 0; i < kSequences; ++i) rows_.push_back(read_row(std::to_string(i)));
+  }
+
+  EncodedRow read_row(const std::string& index) const {
+    const TensorView& tokens = file_.tensors().at("tokens." + index);
+    const TensorView& mask = file_.tensors().at("mask." + index);
+    EncodedRow row;
+    row.tokens.resize(static_cast<std::size_t>(tokens.elements()));
+    std::memcpy(row.tokens.data(), tokens.bytes.data(), tokens.bytes.size());
+    row.loss.assign(mask.bytes.begin(), mask.bytes.end());
+    for (const std::uint8_t flag : row.loss) row.supervised += flag;
+    return row;
+  }
+
+  std::vector<float> floats(const std::string& name) const {
+    const TensorView& view = file_.tensors().at(name);
+    std::vector<float> values(static_cast<std::size_t>(view.elements()));
+    to_floats(view, values.data(), name);
+    return values;
+  }
+
+  std::vector<const EncodedRow*> batch() const {
+    std::vector<const EncodedRow*> rows;
+    for (const EncodedRow& row : rows_) rows.push_back(&row);
+    return rows;
+  }
+
+  const float* parameters() const { return model_->parameters.const_data_ptr<float>(); }
+
+  std::filesystem::path folder_;
+  SafetensorsFile file_;
+  std::shared_ptr<const Model> model_;
+  std::vector<EncodedRow> rows_;
+};
+
+// Norm of the difference over the norm.
+double relative_difference(const float* found, const std::vector<float>& expected) {
+  double difference = 0;
+  double norm = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    difference += std::pow(static_cast<double>(found[i]) - static_cast<double>(expected[i]), 2);
+    norm += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  return std::sqrt(difference / norm);
+}
+
+TEST_P(Golden, LogitsOfEveryKernelSet) {
+  const KernelSets sets = available_kernels();
+  for (int set = 0; set < sets.count; ++set) {
+    SCOPED_TRACE(sets.sets[set]->name);
+    Decoder decoder(model_->config, *sets.sets[set]);
+    PackedBatch packed;
+    std::vector<float> expected;
+    for (int i = 0; i < kSequences; ++i) {
+      const EncodedRow& row = rows_[static_cast<std::size_t>(i)];
+      append_sequence(packed, row.tokens, row.loss);
+      const std::vector<float> logits = floats("logits." + std::to_string(i));
+      expected.insert(expected.end(), logits.begin(), logits.end());
+    }
+    std::vector<float> logits(expected.size());
+    decoder.logits(parameters(), packed, logits.data());
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      ASSERT_NEAR(logits[i], expected[i], 1e-4) << i;
+  }
+}
+
+TEST_P(Golden, GradientsOfEveryKernelSet) {
+  const KernelSets sets = available_kernels();
+  for (int set = 0; set < sets.count; ++set) {
+    Decoder decoder(model_->config, *sets.sets[set]);
+    std::vector<float> gradients(static_cast<std::size_t>(model_->layout.size));
+    std::int64_t supervised = 0;
+    for (const EncodedRow& row : rows_) supervised += row.supervised;
+    for (const PackedBatch& packed : pack(batch(), /*limit=*/40)) {
+      decoder.add_gradients(parameters(), packed, 1.0F / static_cast<float>(supervised),
+                            gradients.data());
+    }
+    for (const Parameter& parameter : model_->layout.parameters) {
+      const std::vector<float> expected = floats("grad." + parameter.name);
+      EXPECT_LT(relative_difference(gradients.data() + parameter.offset, expected), 1e-4)
+          << sets.sets[set]->name << " " << parameter.name;
+    }
+  }
+}
+
+TEST_P(Golden, LossesOfTenSteps) {
+  const std::filesystem::path file = folder_ / "golden.json";
+  const Json golden = parse_json(read_file(file), file.string());
+  TrainOptions options;
+  options.weight_decay = golden.at("weight_decay");
+  options.adam_beta1 = golden.at("betas").at(0);
+  options.adam_beta2 = golden.at("betas").at(1);
+  options.adam_epsilon = golden.at("eps");
+  options.max_grad_norm = golden.at("max_grad_norm");
+  TrainingState state;
+  const auto size = static_cast<std::size_t>(model_->layout.size);
+  state.parameters.assign(parameters(), parameters() + size);
+  state.m.resize(size);
+  state.v.resize(size);
+  const Optimizer optimizer(model_->layout, options);
+  LanePool pool(2);
+  LaneGradients lanes(model_->config, 2, 0);
+  for (std::size_t step = 0; step < golden.at("losses").size(); ++step) {
+    const StepLoss loss = lanes.compute(state.parameters.data(), batch(), pool);
+    const double norm = optimizer.reduce(lanes.gradients(), pool);
+    optimizer.apply(lanes.gradients().front(), norm, golden.at("learning_rate"), state, pool);
+    EXPECT_NEAR(loss.loss, golden.at("losses").at(step).get<double>(), 1e-4) << "step " << step;
+    EXPECT_NEAR(norm, golden.at("grad_norms").at(step).get<double>(), 1e-3) << "step " << step;
+  }
+}
+
+TEST_P(Golden, WeightsAreViewsByName) {
+  const LayerWeights& layer = model_->weights.layers.at(1);
+  const SafetensorsFile weights(folder_ / "model.safetensors");
+  std::vector<float> expected(static_cast<std::size_t>(layer.v_proj.numel()));
+  to_floats(weights.tensors().at("model.layers.1.self_attn.v_proj.weight"), expected.data(), "v");
+  EXPECT_EQ(std::vector<float>(layer.v_proj.const_data_ptr<float>(),
+                               layer.v_proj.const_data_ptr<float>() + layer.v_proj.numel()),
+            expected);
+  EXPECT_EQ(layer.qkv_proj.size(0),
+            model_->config.query_width() + 2 * model_->config.key_value_width());
+  EXPECT_EQ(model_->weights.lm_head.const_data_ptr<float>() ==
+                model_->weights.embed_tokens.const_data_ptr<float>(),
+            model_->config.tie_word_embeddings);
+}
+
+INSTANTIATE_TEST_SUITE_P(Configs, Golden, ::testing::Values("mha_tied", "gqa_untied"));
+
+}  // namespace
+}  // namespace tapir::student
