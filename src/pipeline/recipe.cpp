@@ -14,11 +14,12 @@
 namespace tapir::pipeline {
 namespace {
 
-constexpr int kOverrideLine = -1;  // nodes made by YAML::Load of an override carry no line of the file
-
 class Parser {
  public:
-  Parser(std::string where, Recipe& recipe) : where_(std::move(where)), recipe_(recipe) {
+  // overrides: "key=value" texts that were set over the file's own.
+  Parser(std::string where, Recipe& recipe, const std::vector<std::string>& overrides)
+      : where_(std::move(where)), recipe_(recipe) {
+    for (const std::string& text : overrides) overridden_.insert(text.substr(0, text.find('=')));
     for (const auto& key : recipe_key_table()) known_.push_back(key.info.path);
   }
 
@@ -101,17 +102,17 @@ class Parser {
 
   [[noreturn]] void unknown(const YAML::Node& node, const std::string& path, const std::vector<std::string>& known) {
     const auto near = nearest(path, known);
-    throw Error(ErrorKind::usage, place(node) + ": unknown key " + path,
+    throw Error(ErrorKind::usage, place(node, path) + ": unknown key " + path,
                 near ? "did you mean " + *near + "?" : "docs/recipe.md lists every key");
   }
 
   [[noreturn]] void fail(const YAML::Node& node, const std::string& path, const std::string& what) {
-    throw Error(ErrorKind::usage, place(node) + ": " + path + ": " + what, "docs/recipe.md lists every key");
+    throw Error(ErrorKind::usage, place(node, path) + ": " + path + ": " + what, "docs/recipe.md lists every key");
   }
 
-  std::string place(const YAML::Node& node) const {
-    const int line = node.Mark().line;
-    return line == kOverrideLine ? where_ + " (or the command line)" : where_ + ":" + std::to_string(line + 1);
+  std::string place(const YAML::Node& node, const std::string& path) const {
+    if (overridden_.contains(path) || node.Mark().is_null()) return "command line";
+    return where_ + ":" + std::to_string(node.Mark().line + 1);
   }
 
   static std::string shown(const YAML::Node& node) {
@@ -123,6 +124,7 @@ class Parser {
   std::string where_;
   Recipe& recipe_;
   std::vector<std::string> known_;
+  std::set<std::string> overridden_;
 };
 
 void apply_override(YAML::Node root, const std::string& text) {
@@ -210,7 +212,7 @@ Recipe parse_recipe(const std::string& yaml, const std::string& where, const std
   for (const std::string& text : overrides) apply_override(root, text);
   Recipe recipe;
   recipe.folder = folder;
-  Parser(where, recipe).read(root, "");
+  Parser(where, recipe, overrides).read(root, "");
   check_together(recipe, where);
   return recipe;
 }

@@ -28,15 +28,15 @@ std::string quote(const std::string& text) {
   return "\"" + replace_all(replace_all(text, "\\", "\\\\"), "\"", "\\\"") + "\"";
 }
 
-std::string describe(const Range& range) {
-  if (range.high == kInfinity && range.low == -kInfinity) return "a number";
-  if (range.high == kInfinity) return fmt::format("a number {} {}", range.low_open ? "above" : "of at least", range.low);
-  return fmt::format("a number {} {} to {}", range.low_open ? "above" : "from", range.low, range.high);
+std::string describe(const Range& range, const char* number) {
+  if (range.high == kInfinity && range.low == -kInfinity) return number;
+  if (range.high == kInfinity) return fmt::format("{} {} {}", number, range.low_open ? "above" : "of at least", range.low);
+  return fmt::format("{} {} {} to {}", number, range.low_open ? "above" : "from", range.low, range.high);
 }
 
 template <typename T>
 T number(const YAML::Node& node, const Range& range) {
-  const std::string expected = (std::is_integral_v<T> ? "whole: " : "") + describe(range);
+  const std::string expected = describe(range, std::is_integral_v<T> ? "a whole number" : "a number");
   T value{};
   if (!node.IsScalar() || !YAML::convert<T>::decode(node, value)) throw expected;
   const double as_double = static_cast<double>(value);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -26,7 +27,7 @@ Run::Run(Recipe recipe, RunOptions options, std::shared_ptr<const student::Stude
     : recipe_(std::move(recipe)),
       options_(std::move(options)),
       engine_(std::move(engine)),
-      progress_(progress),
+      progress_(progress, stage_name_),
       stop_(std::move(stop)) {
   open();
 }
@@ -59,6 +60,7 @@ void Run::stage(const std::string& name, const Work& work) {
   const auto planned = std::find_if(plan_.begin(), plan_.end(), [&](const auto& s) { return s.name == name; });
   check(planned != plan_.end(), "stage " + name + " is in the plan");
   store_->begin_stage(name, planned->fingerprint);
+  stage_name_.set(name);
   const auto start = std::chrono::steady_clock::now();
   StageEnd end;
   try {
@@ -78,6 +80,7 @@ void Run::stage(const std::string& name, const Work& work) {
   }
   store_->finish_stage(name, end.ledger, seconds_since(start), end.info);
   store_->flush();
+  stage_name_.set("");
   stop_here_when_asked(name);
 }
 

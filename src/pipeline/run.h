@@ -18,6 +18,7 @@
 #include "llm/chat_model.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
+#include "pipeline/stage_labels.h"
 #include "prompting/prompts.h"
 #include "store/run_store.h"
 #include "student/student.h"
@@ -142,7 +143,8 @@ class Run {
   Recipe recipe_;
   RunOptions options_;
   std::shared_ptr<const student::StudentEngine> engine_;
-  ProgressSink& progress_;
+  StageName stage_name_;
+  LabelledProgress progress_;
   std::stop_token stop_;
   std::unique_ptr<store::RunLock> lock_;
   std::unique_ptr<store::RunStore> store_;

@@ -107,6 +107,7 @@ void Run::make_models() {
     const llm::CacheOptions cache{.retry_terminal = options_.retry_terminal,
                                   .book_before_send = !local || recipe_.budget.book_requests == "always"};
     layers_.push_back(std::make_unique<llm::CachedModel>(*layers_.back(), *store_, role, cache));
+    layers_.push_back(std::make_unique<LabelledModel>(*layers_.back(), stage_name_));
     return layers_.back().get();
   };
   // A recorded teacher is never asked: the recipe is refused where it would have to be.

@@ -179,7 +179,9 @@ Run::StageEnd Run::train(const std::string& stage, const std::string& student, c
 }
 
 void Run::publish_final() {
-  const std::string student = store_->meta("final").value_or(student_name(kMainArm, static_cast<int>(recipe_.curriculum.rounds)));
+  // Set when the gate on forgetting stopped the rounds early.
+  std::string student = store_->meta("final").value_or("");
+  if (student.empty()) student = student_name(kMainArm, static_cast<int>(recipe_.curriculum.rounds));
   const std::filesystem::path place = options_.run_dir / "students" / "final";
   const std::filesystem::path from = options_.run_dir / student_folder(student);
   if (std::filesystem::exists(place) && weights_digest(place) == weights_digest(from)) return;

@@ -27,7 +27,7 @@ def killed_run(recipe, run_dir, whole_seconds, kills, log):
     while len(hits) < kills:
         process = run_once(recipe, run_dir, log)
         try:
-            process.wait(timeout=draw.uniform(0.05, 0.35) * whole_seconds)
+            process.wait(timeout=draw.uniform(0.02, 0.12) * whole_seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()

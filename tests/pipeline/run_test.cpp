@@ -42,7 +42,7 @@ class PipelineTest : public ::testing::Test {
   RunOutcome run(const std::string& name, const std::vector<std::string>& overrides = {}, RunOptions extra = {},
                  std::stop_token stop = {}) {
     extra.run_dir = folder_.path() / name;
-    return Run(recipe(overrides), extra, std::make_shared<testing::FakeEngine>(), silent_progress(), stop).go();
+    return pipeline::Run(recipe(overrides), extra, std::make_shared<testing::FakeEngine>(), silent_progress(), stop).go();
   }
 
   std::unique_ptr<store::RunStore> open(const std::string& name) const {
@@ -103,7 +103,11 @@ TEST_F(PipelineTest, MixturesHoldTheSharesOfStrataAndTasks) {
     const auto rows = store->mixture("tapir", round);
     ASSERT_EQ(rows.size(), 100U);
     const auto hard = std::count_if(rows.begin(), rows.end(), [](const auto& r) { return r.stratum == Stratum::hard; });
-    EXPECT_NEAR(static_cast<double>(hard), round == 1 ? 30 : 50, 12);
+    // Hard rows stand in where the easy ones do not suffice, and the stage says so.
+    const Json info = parse_json(store->stage("tapir/round-" + std::to_string(round) + "/mix")->info, "info");
+    const int wanted = round == 1 ? 30 : 50;
+    EXPECT_GE(hard, wanted - 1);
+    EXPECT_EQ(hard > wanted + 1, !info["relaxed"].empty()) << info["relaxed"].dump();
     std::map<std::string, int> tasks;
     for (const MixtureRow& row : rows) ++tasks[row.task];
     const auto taxonomy = tasks::load_taxonomy("gym");
@@ -167,13 +171,13 @@ TEST_F(PipelineTest, AnotherAlphaBuysNothingTwice) {
   RunOptions accept;
   accept.accept_changes = true;
   run("a", {"curriculum.alpha=0.4"}, accept);
-  std::map<std::string, std::int64_t> judge_sends;
-  for (const store::UsageRow& row : open("a")->usage()) judge_sends[row.role] += row.sends;
   RunOptions reuse;
   reuse.reuse = folder_.path() / "a";
   run("c", {"curriculum.alpha=0.4"}, reuse);
   for (const store::UsageRow& row : open("c")->usage()) {
-    if (row.role == "judge") EXPECT_EQ(row.sends, judge_sends["judge"]);
+    if (row.role == "judge") {
+      EXPECT_EQ(row.sends, 0);
+    }
   }
   EXPECT_GT(sends, 0);
 }
@@ -211,7 +215,7 @@ TEST_F(PipelineTest, InterruptedRunsSaveAndGoOn) {
 }
 
 TEST_F(PipelineTest, ASecondRunOnALiveFolderIsRefused) {
-  const Run holder(recipe(), options("a"), std::make_shared<testing::FakeEngine>(), silent_progress(), {});
+  const pipeline::Run holder(recipe(), options("a"), std::make_shared<testing::FakeEngine>(), silent_progress(), {});
   try {
     run("a");
     FAIL();
