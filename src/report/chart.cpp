@@ -143,7 +143,7 @@ std::string dot_plot(const std::vector<DotRow>& rows, const DotPlotOptions& opti
   std::size_t longest = 4;
   for (const DotRow& row : rows) longest = std::max(longest, row.name.size());
   const double height = kRowHeight * static_cast<double>(rows.size());
-  const double left = std::min(150.0, 12 + 7.3 * static_cast<double>(longest));
+  const double left = std::min(150.0, 18 + 7.3 * static_cast<double>(longest));
   Axis x{options.low, options.high,  options.axis_label, nice_ticks(options.low, options.high, 5),
          0,           options.factor};
   Plot plot({options.title, options.description, height, left, 62}, x,

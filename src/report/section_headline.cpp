@@ -16,16 +16,31 @@ const SetResult* headline_of(const StudentResult& student, const Outcome& outcom
   return found == student.sets.end() || found->second.items == 0 ? nullptr : &found->second;
 }
 
-// "+24.0 points (95 % interval +21.1 to +27.0) over S_0": in words whichever way it fell.
-std::string against_words(const std::optional<Difference>& difference, std::string_view other) {
+// "+24.0 points above S_0": in words whichever way it fell.
+std::string against_words(const std::optional<Difference>& difference, const std::string& other) {
   if (!difference) return {};
-  const char* verdict = difference->interval.low > 0    ? "above"
-                        : difference->interval.high < 0 ? "below"
-                                                        : "from (the interval holds zero)";
-  return fmt::format("<b>{} points</b> {} {}", points(difference->value), verdict, other);
+  const std::string value = "<b>" + points(difference->value) + " points</b> ";
+  if (difference->interval.low > 0) return value + "above " + other;
+  if (difference->interval.high < 0) return value + "below " + other;
+  return value + "against " + other + " (the interval holds zero)";
 }
 
-std::string verdict(const Outcome& outcome) {
+// "plain distillation", and at which tokens.
+std::string baseline_words(const ReportData& data, std::string_view main) {
+  std::int64_t plain_tokens = 0;
+  std::int64_t main_tokens = 0;
+  for (const ArmTokens& arm : data.tokens) {
+    if (arm.arm == kBaselineArm) plain_tokens = arm.tokens;
+    if (arm.arm == main) main_tokens = arm.tokens;
+  }
+  if (plain_tokens == 0 || main_tokens == 0) return "plain distillation";
+  const double ratio = static_cast<double>(main_tokens) / static_cast<double>(plain_tokens);
+  if (std::fabs(ratio - 1) < 0.01) return "plain distillation at equal tokens";
+  return "plain distillation (which saw " + decimal(1 / ratio, 2) + " times as many tokens)";
+}
+
+std::string verdict(const ReportData& data) {
+  const Outcome& outcome = data.outcome;
   const StudentResult* main = outcome.main();
   const StudentResult* s0 = outcome.find("");
   if (main == nullptr || headline_of(*main, outcome) == nullptr) {
@@ -40,7 +55,7 @@ std::string verdict(const Outcome& outcome) {
       fmt::format("The student that {} trained answers <b>{}</b> of the held-out questions exactly",
                   escape(main->label), percent(headline_of(*main, outcome)->accuracy));
   const std::string to_s0 = against_words(main->to_s0, "S\xE2\x82\x80");
-  const std::string to_plain = against_words(main->to_plain, "plain distillation at equal tokens");
+  const std::string to_plain = against_words(main->to_plain, baseline_words(data, main->arm));
   if (!to_s0.empty()) text += ": " + to_s0;
   if (!to_plain.empty()) text += (to_s0.empty() ? ": " : ", and ") + to_plain;
   return "<p class=\"verdict\">" + text + ".</p>\n";
@@ -201,7 +216,7 @@ std::string arm_class(const ReportData& data, std::string_view arm) {
 }
 
 std::string headline_section(const ReportData& data) {
-  std::string body = verdict(data.outcome) + tiles(data);
+  std::string body = verdict(data) + tiles(data);
   if (data.outcome.students.empty()) {
     body += not_yet(
         "No student has sat the exam yet: the comparison of S\xE2\x82\x80 and the arms comes with "

@@ -88,7 +88,8 @@ TEST_F(ReadInstructions, OwnRows) {
 TEST_F(ReadInstructions, Messages) {
   const auto rows = read(
       "m.jsonl",
-      R"({"id":"a","messages":[{"role":"system","content":"S"},{"role":"user","content":"U"},{"role":"assistant","content":"A"},{"role":"user","content":"V"},{"role":"assistant","content":"B"}]})"
+      R"({"id":"a","messages":[{"role":"system","content":"S"},)"
+      R"({"role":"user","content":"U"},{"role":"assistant","content":"A"},{"role":"user","content":"V"},{"role":"assistant","content":"B"}]})"
       "\n"
       R"({"id":"b","messages":[{"role":"user","content":[{"type":"text","text":"one "},{"type":"text","text":"two"}]}],"response":"C"})");
   EXPECT_EQ(rows[0].instruction.messages.size(), 4U);

@@ -53,13 +53,27 @@ class Driver:
             port = probe.getsockname()[1]
         self.base = f"http://127.0.0.1:{port}"
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        self.process = subprocess.Popen([chromedriver, f"--port={port}"], stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [chromedriver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         self.session = None
         self.wait_until_ready()
-        options = {"binary": chromium, "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-                                                "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND"]}
-        capabilities = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        options = {
+            "binary": chromium,
+            "args": [
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+                "--disable-dev-shm-usage",
+                "--host-resolver-rules=MAP * ~NOTFOUND",
+            ],
+        }
+        capabilities = {
+            "browserName": "chrome",
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
         answer = self.call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
         self.session = f"/session/{answer['sessionId']}"
 
@@ -74,7 +88,9 @@ class Driver:
 
     def call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self.base + path, data, {"Content-Type": "application/json"}, method=method
+        )
         try:
             with self.opener.open(request, timeout=60) as reply:
                 return json.load(reply)["value"]
@@ -82,13 +98,23 @@ class Driver:
             raise RuntimeError(f"{path}: {error.read().decode(errors='replace')[:500]}") from error
 
     def devtools(self, command, **parameters):
-        return self.call("POST", self.session + "/goog/cdp/execute", {"cmd": command, "params": parameters})
+        return self.call(
+            "POST", self.session + "/goog/cdp/execute", {"cmd": command, "params": parameters}
+        )
 
     def open(self, url, width, dark):
-        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1,
-                      mobile=width < 600)
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=800,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         scheme = "dark" if dark else "light"
-        self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
         self.call("POST", self.session + "/url", {"url": url})
 
     def run(self, script):
@@ -100,8 +126,16 @@ class Driver:
     def screenshot(self, path, whole=True):
         size = self.run("return document.documentElement.scrollHeight")
         width = self.run("return document.documentElement.clientWidth")
-        clip = {"x": 0, "y": 0, "width": width, "height": min(size, 16000) if whole else 800, "scale": 1}
-        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
+        clip = {
+            "x": 0,
+            "y": 0,
+            "width": width,
+            "height": min(size, 16000) if whole else 800,
+            "scale": 1,
+        }
+        shot = self.devtools(
+            "Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip
+        )
         pathlib.Path(path).write_bytes(base64.b64decode(shot["data"]))
 
     def close(self):
@@ -128,7 +162,9 @@ def problems_of(page, width, needs_verdict):
     if page["resources"]:
         found.append(f"loaded from elsewhere: {page['resources']}")
     if page["scripts"]:
-        found.append(f"{page['scripts']} elements of scripts or images: text of a model was not escaped")
+        found.append(
+            f"{page['scripts']} elements of scripts or images: text of a model was not escaped"
+        )
     return found
 
 
@@ -141,9 +177,14 @@ def check(driver, folder, screenshots):
                 where = f"{name}, {width} px, {'dark' if dark else 'light'}"
                 found = problems_of(driver.run(MEASURE), width, needs_verdict=name == "complete")
                 if screenshots:
-                    driver.screenshot(screenshots / f"{name}-{width}-{'dark' if dark else 'light'}.png")
+                    driver.screenshot(
+                        screenshots / f"{name}-{width}-{'dark' if dark else 'light'}.png"
+                    )
                 driver.run("document.querySelectorAll('details').forEach(d => d.open = true)")
-                found += [f"all opened: {p}" for p in problems_of(driver.run(MEASURE), width, needs_verdict=False)]
+                found += [
+                    f"all opened: {p}"
+                    for p in problems_of(driver.run(MEASURE), width, needs_verdict=False)
+                ]
                 found += [f"console: {entry['message']}" for entry in driver.console()]
                 failures += [f"{where}: {problem}" for problem in found]
                 if screenshots and name == "complete" and not dark:
@@ -152,7 +193,9 @@ def check(driver, folder, screenshots):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--writer", required=True, help="the program write_example_report")
     parser.add_argument("--screenshots", type=pathlib.Path, help="folder for pictures of the pages")
     arguments = parser.parse_args()
