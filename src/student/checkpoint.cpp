@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <set>
 #include <utility>
 
@@ -71,6 +72,17 @@ TrainerState from_json(const Json& json, const std::string& where) {
   return state;
 }
 
+// Into a folder that is flushed as a whole before it is put in place.
+void write_aside(const Path& file, std::string_view bytes) {
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (!out) {
+    throw Error(ErrorKind::data, "cannot write " + file.string(),
+                "check that the disk has room and the folder may be written to");
+  }
+}
+
 // What a folder holds of an earlier training is not part of the student.
 bool is_student_file(const Path& file) {
   static const std::set<std::string> kTraining = {
@@ -78,6 +90,14 @@ bool is_student_file(const Path& file) {
       "scheduler.pt", "training_args.bin", "rng_state.pth", "model.safetensors"};
   const std::string name = file.filename().string();
   return !kTraining.contains(name) && file.extension() != ".bin" && file.extension() != ".pt";
+}
+
+void copy_student_files(const Path& from, const Path& to) {
+  for (const auto& entry : std::filesystem::directory_iterator(from)) {
+    if (entry.is_regular_file() && is_student_file(entry.path())) {
+      write_aside(to / entry.path().filename(), read_file(entry.path()));
+    }
+  }
 }
 
 // Weights are saved as F32, whatever they were read from.
@@ -90,7 +110,7 @@ void name_data_type(const Path& folder) {
     config[key] = "float32";
     changed = true;
   }
-  if (changed) write_file(file, config.dump(2) + "\n");
+  if (changed) write_aside(file, config.dump(2) + "\n");
 }
 
 std::optional<std::int64_t> step_of(const Path& folder) {
@@ -124,26 +144,20 @@ std::optional<TrainerState> read_trainer_state(const Path& folder) {
   return from_json(parse_json(read_file(file), file.string()), file.string());
 }
 
-void copy_student_files(const Path& from, const Path& to) {
-  for (const auto& entry : std::filesystem::directory_iterator(from)) {
-    if (entry.is_regular_file() && is_student_file(entry.path())) {
-      write_file(to / entry.path().filename(), read_file(entry.path()));
-    }
-  }
-}
-
 void write_training_folder(const Path& folder, const Path& model_dir, const ParameterLayout& layout,
                            const TrainingState& arrays, const TrainerState& state) {
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   copy_student_files(model_dir, folder);
   name_data_type(folder);
-  write_parameters(layout, arrays.parameters.data(), folder);
+  write_aside(
+      folder / "model.safetensors",
+      safetensors_bytes(named_tensors(layout, arrays.parameters.data(), ""), {{"format", "pt"}}));
   std::vector<NamedTensor> moments = named_tensors(layout, arrays.m.data(), "m.");
   for (NamedTensor& tensor : named_tensors(layout, arrays.v.data(), "v."))
     moments.push_back(std::move(tensor));
-  write_safetensors(folder / kMomentsFile, std::move(moments), {{"format", "pt"}});
-  write_file(folder / kStateFile, to_json(state).dump(2) + "\n");
+  write_aside(folder / kMomentsFile, safetensors_bytes(std::move(moments), {{"format", "pt"}}));
+  write_aside(folder / kStateFile, to_json(state).dump(2) + "\n");
 }
 
 void read_moments(const Path& folder, const ParameterLayout& layout, TrainingState& arrays) {

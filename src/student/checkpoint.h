@@ -26,11 +26,9 @@ struct TrainerState {
 // Error{data} naming the file. Nothing when the folder holds none.
 std::optional<TrainerState> read_trainer_state(const std::filesystem::path& folder);
 
-// Files of a student folder other than weights and training state, copied unedited.
-void copy_student_files(const std::filesystem::path& from, const std::filesystem::path& to);
-
-// Weights, moments and state into `folder`, beside the files of `model_dir`; everything flushed to
-// disk.
+// Weights, moments and state into `folder`, beside the other files of `model_dir` (tokenizer,
+// configs), unedited but for the data type in config.json. For a folder that publish_folder()
+// flushes and puts in place.
 void write_training_folder(const std::filesystem::path& folder,
                            const std::filesystem::path& model_dir, const ParameterLayout& layout,
                            const TrainingState& arrays, const TrainerState& state);

@@ -214,15 +214,15 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   reader.check_cover();
 }
 
-void write_safetensors(const std::filesystem::path& path, std::vector<NamedTensor> tensors,
-                       const std::map<std::string, std::string>& metadata) {
+std::string safetensors_bytes(std::vector<NamedTensor> tensors,
+                              const std::map<std::string, std::string>& metadata) {
   std::sort(tensors.begin(), tensors.end(),
             [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
   OrderedJson header = OrderedJson::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::size_t offset = 0;
   for (const NamedTensor& tensor : tensors) {
-    check(!header.contains(tensor.name), "write_safetensors: tensor names are unique");
+    check(!header.contains(tensor.name), "safetensors_bytes: tensor names are unique");
     const std::size_t end = offset + tensor.view.bytes.size();
     header[tensor.name] = {{"dtype", to_string(tensor.view.type)},
                            {"shape", tensor.view.shape},
@@ -236,7 +236,12 @@ void write_safetensors(const std::filesystem::path& path, std::vector<NamedTenso
   bytes.reserve(kLengthBytes + text.size() + offset);
   bytes += text;
   for (const NamedTensor& tensor : tensors) bytes += tensor.view.bytes;
-  write_file(path, bytes);
+  return bytes;
+}
+
+void write_safetensors(const std::filesystem::path& path, std::vector<NamedTensor> tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  write_file(path, safetensors_bytes(std::move(tensors), metadata));
 }
 
 void to_floats(const TensorView& tensor, float* out, std::string_view where) {

@@ -51,8 +51,12 @@ struct NamedTensor {
   TensorView view;
 };
 
-// Writes atomically. The same tensors and metadata give the same bytes: sorted by name, header
-// padded to 8 bytes.
+// The bytes of a file with these tensors: the same tensors and metadata give the same bytes (sorted
+// by name, header padded to 8 bytes).
+std::string safetensors_bytes(std::vector<NamedTensor> tensors,
+                              const std::map<std::string, std::string>& metadata = {});
+
+// Writes that file atomically.
 void write_safetensors(const std::filesystem::path& path, std::vector<NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
