@@ -15,7 +15,7 @@ from pathlib import Path
 
 # The headers that a seam opens.
 SEAMS = {
-    "llm_api": {"llm/chat_model.h", "llm/ask_all.h"},
+    "llm_api": {"llm/chat_model.h", "llm/ask_all.h", "llm/ask_rows.h"},
     "student_api": {"student/student.h"},
 }
 CALL = re.compile(r"(tapir_library|tapir_api|tapir_test|target_link_libraries)\s*\(([^)]*)\)", re.S)
