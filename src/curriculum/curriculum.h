@@ -60,8 +60,8 @@ struct Candidate {
 struct MixtureResult {
   std::vector<MixtureRow> rows;  // in training order (shuffled)
   std::map<std::string, std::int64_t>
-      repeated;  // rows used again, by task: the counted last resort
-  std::vector<std::string> relaxed;
+      repeated;                      // rows used again, by task: the counted last resort
+  std::vector<std::string> relaxed;  // what mix() itself gave up; Quotas::relaxed stands beside it
 };
 // Draws without replacement, rows not used so far first, in an order drawn from the stream; a task
 // that lacks rows takes from the other stratum, then repeats. `author` of the rows is left to the

@@ -63,9 +63,7 @@ void put_in_drawing_order(Piles& piles, RandomStream& stream) {
 
 class Mixer {
  public:
-  Mixer(Piles piles, const Quotas& quotas) : piles_(std::move(piles)), quotas_(quotas.by_task) {
-    result_.relaxed = quotas.relaxed;
-  }
+  Mixer(Piles piles, const Quotas& quotas) : piles_(std::move(piles)), quotas_(quotas.by_task) {}
 
   MixtureResult run(RandomStream& stream) {
     move_quotas_of_empty_tasks();

@@ -16,11 +16,17 @@ std::string hint_of(std::string_view hint) {
   return hint.empty() ? "" : fmt::format("<title>{}</title>", escape(hint));
 }
 
+// In thousands or millions where the axis reaches far.
 std::string tick_label(const Axis& axis, double value) {
   const double shown = value * axis.factor;
-  if (std::fabs(shown) >= 1e6)
-    return decimal(shown / 1e6, shown < 1e7 && std::fmod(shown, 1e6) != 0 ? 1 : 0) + "M";
-  if (std::fabs(shown) >= 1e4) return decimal(shown / 1e3, 0) + "k";
+  const double reach = std::max(std::fabs(axis.low), std::fabs(axis.high)) * std::fabs(axis.factor);
+  const auto scaled = [&](double unit, const char* suffix) {
+    const double in_units = shown / unit;
+    const bool whole = std::fabs(in_units - std::round(in_units)) < 1e-6;
+    return decimal(in_units, whole ? 0 : 1) + (shown == 0 ? "" : suffix);
+  };
+  if (reach >= 2e6) return scaled(1e6, "M");
+  if (reach >= 1e4) return scaled(1e3, "k");
   return decimal(shown, axis.digits);
 }
 

@@ -78,9 +78,12 @@ std::string orders_card(const Difficulty& d) {
   std::string note =
       fmt::format("{} pairs judged in both orders; {} decisions flip ({}).", number(d.both_orders),
                   number(d.flips), percent(share(d.flips, d.both_orders), 2));
-  if (d.band)
+  if (d.band && *d.band > 0) {
     note += fmt::format(" The second order is asked for within {} of the threshold.",
                         decimal(*d.band, 2));
+  } else if (d.band) {
+    note += " The pilot showed no need of a second order.";
+  }
   if (d.unread > 0)
     note += fmt::format(" {} replies of the judge could not be read.", number(d.unread));
   note += " Size: number of pairs, gaps rounded to whole points.";

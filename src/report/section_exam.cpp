@@ -105,12 +105,15 @@ std::string maps(const Outcome& outcome) {
   if (s0 != nullptr) cards.push_back(card("Before: S\xE2\x82\x80", student_map(*s0, shape)));
   if (main != nullptr) cards.push_back(card("After: " + main->label, student_map(*main, shape)));
   if (s0 != nullptr && main != nullptr)
-    cards.push_back(card("Change, points", change_map(*s0, *main, shape)));
+    cards.push_back(card("Change, points",
+                         "<div class=\"change\">" + change_map(*s0, *main, shape) + "</div>"));
   std::string html = grid(cards, "thirds");
   for (const StudentResult& student : outcome.students) {
     if (student.arm.empty() || student.main) continue;
     std::vector<std::string> pair = {card("After: " + student.label, student_map(student, shape))};
-    if (s0 != nullptr) pair.push_back(card("Change, points", change_map(*s0, student, shape)));
+    if (s0 != nullptr)
+      pair.push_back(card("Change, points",
+                          "<div class=\"change\">" + change_map(*s0, student, shape) + "</div>"));
     html += fold("The same for " + escape(student.label), grid(pair));
   }
   return html;

@@ -12,6 +12,21 @@ namespace {
 
 constexpr std::size_t kShownPoints = 160;
 
+// Moving average, so that the noise of small batches does not hide the course. The first point
+// stays.
+void smooth(std::vector<std::pair<double, double>>& points) {
+  const auto reach = static_cast<std::ptrdiff_t>(points.size() / 25);
+  const auto raw = points;
+  const auto last = static_cast<std::ptrdiff_t>(raw.size()) - 1;
+  for (std::ptrdiff_t i = 1; i <= last; ++i) {
+    const std::ptrdiff_t here = std::min({reach, i - 1, last - i});  // narrower towards the ends
+    double sum = 0;
+    for (std::ptrdiff_t k = i - here; k <= i + here; ++k)
+      sum += raw[static_cast<std::size_t>(k)].second;
+    points[static_cast<std::size_t>(i)].second = sum / static_cast<double>(2 * here + 1);
+  }
+}
+
 // Means of neighbouring points, so that a curve is readable and the page small.
 std::vector<std::pair<double, double>> thinned(const std::vector<CurvePoint>& points,
                                                double CurvePoint::*value) {
@@ -29,6 +44,7 @@ std::vector<std::pair<double, double>> thinned(const std::vector<CurvePoint>& po
     const auto count = static_cast<double>(end - begin);
     shown.emplace_back(tokens / count, sum / count);
   }
+  smooth(shown);
   return shown;
 }
 
@@ -82,7 +98,7 @@ std::string curves_html(const ReportData& data) {
   const CurveChart loss{"Training loss", "loss per supervised token, nats", &CurvePoint::loss, 2};
   if (!arms.empty()) {
     cards.push_back(card("The rounds", curve_chart(data, arms, loss),
-                         "Training loss of the arms, means of neighbouring steps; dashed: a round "
+                         "Training loss of the arms, moving averages; dashed: a round "
                          "begins. Arms learn "
                          "different answers: a lower loss is not a better student."));
   }

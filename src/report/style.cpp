@@ -103,6 +103,8 @@ tr.main{color:inherit}
 .mini small{color:var(--soft);font-size:12px}
 .heat{max-width:620px}
 .thirds .heat{max-width:none}
+.thirds .heat i{font-size:11.5px;padding:4px 0;min-width:26px}
+.thirds .change i{font-size:10.5px}
 .heat th,.heat td{border:0;padding:2px}
 .heat thead th{text-align:center;padding-bottom:4px}
 .heat tbody th{white-space:nowrap;padding-right:8px;font-size:12.5px;vertical-align:middle;
