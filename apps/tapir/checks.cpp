@@ -31,27 +31,34 @@ void add_recipe_options(CLI::App* verb, const std::shared_ptr<Arguments>& a) {
 
 void add_checks(CLI::App& app, Context& context) {
   const auto e = std::make_shared<Arguments>();
-  CLI::App* estimate = app.add_subcommand("estimate", "calls, tokens, money, time, memory and disk of a recipe; asks nobody");
+  CLI::App* estimate = app.add_subcommand(
+      "estimate", "calls, tokens, money, time, memory and disk of a recipe; asks nobody");
   add_recipe_options(estimate, e);
   estimate->callback([e] {
-    const auto result = pipeline::estimate(pipeline::load_recipe(e->recipe, e->settings), *student::make_student_engine());
-    e->json ? print(pipeline::estimate_json(result)) : print(pipeline::estimate_text(result) + pipeline::assumptions_text());
+    const auto result = pipeline::estimate(pipeline::load_recipe(e->recipe, e->settings),
+                                           *student::make_student_engine());
+    e->json ? print(pipeline::estimate_json(result))
+            : print(pipeline::estimate_text(result) + pipeline::assumptions_text());
   });
 
   const auto v = std::make_shared<Arguments>();
-  CLI::App* validate = app.add_subcommand("validate", "is a recipe fit to run: keys, files, student, taxonomy, prompts");
+  CLI::App* validate = app.add_subcommand(
+      "validate", "is a recipe fit to run: keys, files, student, taxonomy, prompts");
   add_recipe_options(validate, v);
   validate->callback([v, &context] {
-    show(pipeline::validate(pipeline::load_recipe(v->recipe, v->settings), *student::make_student_engine()), v->json,
-         ErrorKind::usage, context);
+    show(pipeline::validate(pipeline::load_recipe(v->recipe, v->settings),
+                            *student::make_student_engine()),
+         v->json, ErrorKind::usage, context);
   });
 
   const auto d = std::make_shared<Arguments>();
-  CLI::App* doctor = app.add_subcommand("doctor", "is this machine, and a student folder, fit to work with");
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "is this machine, and a student folder, fit to work with");
   doctor->add_option("--model", d->model, "student folder to look at");
   doctor->add_flag("--json", d->json, "as JSON");
   doctor->callback([d, &context] {
-    show(pipeline::doctor(*student::make_student_engine(), d->model), d->json, ErrorKind::data, context);
+    show(pipeline::doctor(*student::make_student_engine(), d->model), d->json, ErrorKind::data,
+         context);
   });
 }
 

@@ -1,11 +1,12 @@
 // What the files of the verbs share. Each verb's file has one function that adds it to the program.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
+
+#include <CLI/CLI.hpp>
 
 #include "base/json.h"
 #include "base/progress.h"

@@ -45,7 +45,9 @@ void add_report(CLI::App& app) {
   verb->add_option("run", a->run, "run folder")->required();
   verb->add_option("-o,--output", a->output, "where to (default: report.html in the run folder)");
   verb->callback([a] {
-    const std::filesystem::path place = a->output.empty() ? std::filesystem::path(a->run) / "report.html" : std::filesystem::path(a->output);
+    const std::filesystem::path place = a->output.empty()
+                                            ? std::filesystem::path(a->run) / "report.html"
+                                            : std::filesystem::path(a->output);
     write_file(place, report::render_report(*open_run(a->run), {.run_dir = a->run}));
     print(place.string());
   });
@@ -69,14 +71,17 @@ void add_export(CLI::App& app) {
   const auto a = std::make_shared<Arguments>();
   CLI::App* group = app.add_subcommand("export", "take things out of a run");
   group->require_subcommand(1);
-  CLI::App* verb = group->add_subcommand("data", "the training data: a data file, a data card, dataset_info.json");
+  CLI::App* verb = group->add_subcommand(
+      "data", "the training data: a data file, a data card, dataset_info.json");
   verb->add_option("run", a->run, "run folder")->required();
-  verb->add_option("--format", a->data.format, "messages | alpaca")->check(CLI::IsMember({"messages", "alpaca"}));
+  verb->add_option("--format", a->data.format, "messages | alpaca")
+      ->check(CLI::IsMember({"messages", "alpaca"}));
   verb->add_option("--arm", a->data.arm, "which arm's mixtures");
   verb->add_option("-o,--output", a->output, "folder to write")->required();
   verb->callback([a] {
     a->data.output = a->output;
-    print(fmt::format("{} rows in {}", pipeline::export_data(*open_run(a->run), a->data), a->output));
+    print(
+        fmt::format("{} rows in {}", pipeline::export_data(*open_run(a->run), a->data), a->output));
   });
 }
 

@@ -1,6 +1,6 @@
-#include <fmt/format.h>
-
 #include <exception>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -10,7 +10,9 @@
 
 namespace tapir::cli {
 
-void print(const Json& value) { fmt::print("{}\n", value.dump(-1, ' ', false, Json::error_handler_t::replace)); }
+void print(const Json& value) {
+  fmt::print("{}\n", value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
 
 void print(const std::string& text) { fmt::print("{}{}", text, text.ends_with('\n') ? "" : "\n"); }
 
@@ -18,16 +20,21 @@ namespace {
 
 int run_program(int argc, char** argv) {
   CLI::App app{
-      "tapir distils a strong teacher model into a small student: it finds the instructions the student fails at,\n"
-      "balances the task types, lets the teacher expand and refine them, trains over rounds, and measures.\n\n"
-      "  tapir run recipes/quickstart.yaml      the whole method on a tiny real student, no key and no GPU needed\n"
+      "tapir distils a strong teacher model into a small student: it finds the instructions the "
+      "student fails at,\n"
+      "balances the task types, lets the teacher expand and refine them, trains over rounds, and "
+      "measures.\n\n"
+      "  tapir run recipes/quickstart.yaml      the whole method on a tiny real student, no key "
+      "and no GPU needed\n"
       "  tapir status runs/quickstart           where a run stands\n",
       "tapir"};
   app.require_subcommand(1);
   app.fallthrough(false);
   app.set_version_flag("--version", TAPIR_VERSION);
-  app.footer("Exit codes: 0 done; 2 usage or recipe; 3 data; 4 endpoint; 5 budget reached; 6 rows failed;\n"
-             "7 waiting for a batch; 130 interrupted (state is saved); 1 a bug of tapir's.");
+  app.footer(
+      "Exit codes: 0 done; 2 usage or recipe; 3 data; 4 endpoint; 5 budget reached; 6 rows "
+      "failed;\n"
+      "7 waiting for a batch; 130 interrupted (state is saved); 1 a bug of tapir's.");
   Context context;
   context.progress = std::make_shared<TerminalProgress>();
   context.stop = stop_on_signals();
@@ -56,10 +63,13 @@ int main(int argc, char** argv) {
     if (!e.hint().empty()) fmt::print(stderr, "  -> {}\n", e.hint());
     return tapir::exit_code(e.kind());
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "tapir: out of memory\n  -> `tapir estimate` says how much a recipe needs\n");
+    fmt::print(stderr,
+               "tapir: out of memory\n  -> `tapir estimate` says how much a recipe needs\n");
     return 1;
   } catch (const std::exception& e) {
-    fmt::print(stderr, "tapir: {}\n  -> this is a bug of tapir's; please report it with the command\n", e.what());
+    fmt::print(stderr,
+               "tapir: {}\n  -> this is a bug of tapir's; please report it with the command\n",
+               e.what());
     return 1;
   }
 }

@@ -35,7 +35,8 @@ void run(RunArguments& arguments, Context& context) {
   options.run_dir = arguments.run_dir.empty() ? std::filesystem::path("runs") / recipe.name
                                               : std::filesystem::path(arguments.run_dir);
   options.command = context.command_line;
-  pipeline::Run run(recipe, options, student::make_student_engine(), *context.progress, context.stop);
+  pipeline::Run run(recipe, options, student::make_student_engine(), *context.progress,
+                    context.stop);
   std::static_pointer_cast<TerminalProgress>(context.progress)->log_to(options.run_dir / "log.txt");
   pipeline::RunOutcome outcome;
   try {
@@ -51,8 +52,9 @@ void run(RunArguments& arguments, Context& context) {
     print(pipeline::summary_text(run.store(), options.run_dir));
   }
   if (outcome.rows_failed > 0) {
-    context.progress->message(fmt::format("{} rows failed: `tapir status {}` says where and why, `tapir retry {}` asks again",
-                                          outcome.rows_failed, options.run_dir.string(), options.run_dir.string()));
+    context.progress->message(fmt::format(
+        "{} rows failed: `tapir status {}` says where and why, `tapir retry {}` asks again",
+        outcome.rows_failed, options.run_dir.string(), options.run_dir.string()));
     context.exit_code = exit_code(ErrorKind::incomplete);
   }
 }
@@ -70,21 +72,28 @@ void retry(RunArguments& arguments, Context& context) {
 
 void add_run(CLI::App& app, Context& context) {
   const auto arguments = std::make_shared<RunArguments>();
-  CLI::App* verb = app.add_subcommand("run", "run a recipe; the same command goes on where it stopped");
+  CLI::App* verb =
+      app.add_subcommand("run", "run a recipe; the same command goes on where it stopped");
   verb->add_option("recipe", arguments->recipe, "recipe file (YAML)")->required();
-  verb->add_option("settings", arguments->settings, "key=value, over the recipe's own: train.learning_rate=1e-5");
+  verb->add_option("settings", arguments->settings,
+                   "key=value, over the recipe's own: train.learning_rate=1e-5");
   verb->add_option("--set", arguments->set, "key=value, the same")->take_all();
-  verb->add_option("--run-dir", arguments->run_dir, "folder of the run (default: runs/<name of the recipe>)");
-  verb->add_option("--until", arguments->options.until, "stop after this stage (`tapir status` names them)");
-  verb->add_option("--reuse", arguments->options.reuse, "take over the replies of another run: nothing is asked twice");
-  verb->add_flag("--accept-changes", arguments->options.accept_changes, "redo the stages that a changed key touches");
+  verb->add_option("--run-dir", arguments->run_dir,
+                   "folder of the run (default: runs/<name of the recipe>)");
+  verb->add_option("--until", arguments->options.until,
+                   "stop after this stage (`tapir status` names them)");
+  verb->add_option("--reuse", arguments->options.reuse,
+                   "take over the replies of another run: nothing is asked twice");
+  verb->add_flag("--accept-changes", arguments->options.accept_changes,
+                 "redo the stages that a changed key touches");
   verb->add_flag("--allow-other-machine", arguments->options.allow_other_machine,
                  "go on with another CPU type or torch version (bits may differ)");
   verb->add_flag("--json", arguments->json, "the summary as JSON on standard output");
   verb->callback([arguments, &context] { run(*arguments, context); });
 
   const auto again = std::make_shared<RunArguments>();
-  CLI::App* second = app.add_subcommand("retry", "ask again for what failed for good (length, filter, unreadable)");
+  CLI::App* second = app.add_subcommand(
+      "retry", "ask again for what failed for good (length, filter, unreadable)");
   second->add_option("run", again->run_dir, "run folder")->required();
   second->add_flag("--json", again->json, "the summary as JSON on standard output");
   second->callback([again, &context] { retry(*again, context); });

@@ -1,10 +1,10 @@
 #include "signals.h"
 
+#include <thread>
+
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
-
-#include <thread>
 
 namespace tapir::cli {
 

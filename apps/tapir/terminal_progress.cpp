@@ -1,10 +1,10 @@
 #include "terminal_progress.h"
 
+#include <cstdio>
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
-
-#include <cstdio>
 
 namespace tapir::cli {
 namespace {
@@ -67,14 +67,19 @@ void TerminalProgress::end_line() {
 
 std::string TerminalProgress::line_of(const ProgressUpdate& update) const {
   std::string line = fmt::format("{:<28} {:>7}", update.stage, update.done);
-  if (update.total > 0) line += fmt::format("/{} {:>3.0f} %", update.total, 100.0 * static_cast<double>(update.done) / static_cast<double>(update.total));
+  if (update.total > 0)
+    line +=
+        fmt::format("/{} {:>3.0f} %", update.total,
+                    100.0 * static_cast<double>(update.done) / static_cast<double>(update.total));
   if (update.failed > 0) line += fmt::format("  {} failed", update.failed);
   const double seconds = std::chrono::duration<double>(Clock::now() - stage_start_).count();
   const double done = static_cast<double>(update.done) - static_cast<double>(first_done_);
   if (seconds > 0.5 && done > 0) {
     const double rate = done / seconds;
     line += fmt::format("  {:.0f}/s", rate);
-    if (update.total > update.done) line += fmt::format("  {} left", time_left(static_cast<double>(update.total - update.done) / rate));
+    if (update.total > update.done)
+      line += fmt::format("  {} left",
+                          time_left(static_cast<double>(update.total - update.done) / rate));
   }
   if (update.usd > 0) line += fmt::format("  ${:.2f}", update.usd);
   if (!update.detail.empty()) line += "  " + update.detail;

@@ -1,4 +1,5 @@
-// Progress on standard error: one line that is rewritten on a terminal, plain lines now and then elsewhere.
+// Progress on standard error: one line that is rewritten on a terminal, plain lines now and then
+// elsewhere.
 #pragma once
 
 #include <chrono>

@@ -1,12 +1,12 @@
 #include "pipeline/doctor.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <thread>
+
+#include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -20,7 +20,8 @@ namespace {
 std::filesystem::path share_folder() {
   std::error_code failure;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", failure);
-  return failure ? std::filesystem::path() : program.parent_path().parent_path() / "share" / "tapir";
+  return failure ? std::filesystem::path()
+                 : program.parent_path().parent_path() / "share" / "tapir";
 }
 
 std::string cpu_features() {
@@ -40,7 +41,8 @@ std::string cpu_features() {
 }
 
 double memory_gb() {
-  return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE)) / 1e9;
+  return static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<double>(sysconf(_SC_PAGE_SIZE)) / 1e9;
 }
 
 // Runs one look; what it throws is the finding.
@@ -59,10 +61,14 @@ std::string answer_one(const student::Student& student) {
   options.sampling.max_new_tokens = 16;
   options.slots = 1;
   const student::GenerateRequest request{"doctor", {{Role::user, "Say hello."}}, ""};
-  student.generate({&request, 1}, options, [&](student::Generation g) {
-    answer = g.failure.empty() ? fmt::format("{} tokens, ended by {}", g.completion_tokens, to_string(g.finish_reason))
-                               : "failed: " + g.failure;
-  }, {});
+  student.generate({&request, 1}, options,
+                   [&](student::Generation g) {
+                     answer = g.failure.empty()
+                                  ? fmt::format("{} tokens, ended by {}", g.completion_tokens,
+                                                to_string(g.finish_reason))
+                                  : "failed: " + g.failure;
+                   },
+                   {});
   return answer;
 }
 
@@ -76,10 +82,12 @@ void warn_about_method(const Recipe& recipe, std::vector<Check>& checks) {
     checks.push_back({"alpha", true, "alpha passes 1 before the last round and stays there", ""});
   }
   if (recipe.tapir.refine == "hard") {
-    checks.push_back({"refine", true, "hard: style and difficulty are confounded in the mixture", "refine: all is the default"});
+    checks.push_back({"refine", true, "hard: style and difficulty are confounded in the mixture",
+                      "refine: all is the default"});
   }
   if (recipe.difficulty.rows > 0) {
-    checks.push_back({"difficulty.rows", true, fmt::format("only {} rows are judged", recipe.difficulty.rows), ""});
+    checks.push_back({"difficulty.rows", true,
+                      fmt::format("only {} rows are judged", recipe.difficulty.rows), ""});
   }
 }
 
@@ -102,23 +110,29 @@ std::filesystem::path resolve_path(const Recipe& recipe, const std::string& path
   throw Error(ErrorKind::data, "there is no " + path, "looked at " + looked);
 }
 
-std::vector<Check> doctor(const student::StudentEngine& engine, const std::filesystem::path& model) {
+std::vector<Check> doctor(const student::StudentEngine& engine,
+                          const std::filesystem::path& model) {
   std::vector<Check> checks;
-  checks.push_back({"CPU", true, fmt::format("{} threads, {}", std::thread::hardware_concurrency(), cpu_features()), ""});
+  checks.push_back(
+      {"CPU", true,
+       fmt::format("{} threads, {}", std::thread::hardware_concurrency(), cpu_features()), ""});
   checks.push_back({"memory", true, fmt::format("{:.1f} GB", memory_gb()), ""});
   checks.push_back(look("student engine", [&] { return engine.version(); }));
   if (model.empty()) return checks;
   std::shared_ptr<const student::Student> student;
   checks.push_back(look("student folder", [&] {
     student = engine.load(model);
-    return fmt::format("{} parameters, context {}", student->parameter_count(), student->context_length());
+    return fmt::format("{} parameters, context {}", student->parameter_count(),
+                       student->context_length());
   }));
   if (!student) return checks;
   checks.push_back(look("tokenizer", [&] {
-    return fmt::format("\"Hello, world!\" is {} tokens", student->tokenize("Hello, world!", false).size());
+    return fmt::format("\"Hello, world!\" is {} tokens",
+                       student->tokenize("Hello, world!", false).size());
   }));
   checks.push_back(look("chat format", [&] {
-    return fmt::format("one question is {} tokens", student->tokenize_chat({{Role::user, "Hello?"}}).size());
+    return fmt::format("one question is {} tokens",
+                       student->tokenize_chat({{Role::user, "Hello?"}}).size());
   }));
   checks.push_back(look("answers", [&] { return answer_one(*student); }));
   return checks;
@@ -129,7 +143,8 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
   checks.push_back({"recipe", true, fmt::format("{} keys read", recipe_keys().size()), ""});
   checks.push_back(look("student", [&] {
     const auto student = engine.load(resolve_path(recipe, recipe.student.model_name_or_path));
-    return fmt::format("{} parameters, context {}", student->parameter_count(), student->context_length());
+    return fmt::format("{} parameters, context {}", student->parameter_count(),
+                       student->context_length());
   }));
   checks.push_back(look("instructions", [&] {
     if (recipe.data.gym_rows > 0) return fmt::format("{} rows of the gym", recipe.data.gym_rows);
@@ -140,13 +155,16 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
     return found;
   }));
   checks.push_back(look("taxonomy", [&] {
-    const bool is_file = recipe.tasks.taxonomy.ends_with(".yaml") || recipe.tasks.taxonomy.ends_with(".yml");
-    const auto taxonomy = tasks::load_taxonomy(is_file ? resolve_path(recipe, recipe.tasks.taxonomy).string() : recipe.tasks.taxonomy);
+    const bool is_file =
+        recipe.tasks.taxonomy.ends_with(".yaml") || recipe.tasks.taxonomy.ends_with(".yml");
+    const auto taxonomy = tasks::load_taxonomy(
+        is_file ? resolve_path(recipe, recipe.tasks.taxonomy).string() : recipe.tasks.taxonomy);
     return fmt::format("{}: {} tasks", taxonomy.name, taxonomy.tasks.size());
   }));
   checks.push_back(look("prompts", [&] {
     const auto prompts = prompting::PromptSet::load(
-        recipe.teach.prompts.empty() ? std::filesystem::path() : resolve_path(recipe, recipe.teach.prompts));
+        recipe.teach.prompts.empty() ? std::filesystem::path()
+                                     : resolve_path(recipe, recipe.teach.prompts));
     return "version " + prompts.fingerprint().substr(0, 12);
   }));
   warn_about_method(recipe, checks);
@@ -165,7 +183,8 @@ std::string checks_text(const std::vector<Check>& checks) {
 Json checks_json(const std::vector<Check>& checks) {
   Json out = Json::array();
   for (const Check& check : checks) {
-    out.push_back({{"what", check.what}, {"ok", check.ok}, {"found", check.found}, {"hint", check.hint}});
+    out.push_back(
+        {{"what", check.what}, {"ok", check.ok}, {"found", check.found}, {"hint", check.hint}});
   }
   return out;
 }

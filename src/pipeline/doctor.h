@@ -17,17 +17,19 @@ struct Check {
   std::string found;
   std::string hint;
 };
-// Machine: CPU features, threads, memory, engine; with a model folder: loads it, tokenizes, answers one prompt.
+// Machine: CPU features, threads, memory, engine; with a model folder: loads it, tokenizes, answers
+// one prompt.
 std::vector<Check> doctor(const student::StudentEngine& engine, const std::filesystem::path& model);
 
-// Recipe: files, student folder, taxonomy, prompts; warnings of the method (no replay: students forget).
+// Recipe: files, student folder, taxonomy, prompts; warnings of the method (no replay: students
+// forget).
 std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& engine);
 
 std::string checks_text(const std::vector<Check>& checks);
 Json checks_json(const std::vector<Check>& checks);
 
-// Where a file or folder named in a recipe lies: as it is, beside the recipe, one above, or in the installed share folder.
-// Error{data} names every place that was looked at.
+// Where a file or folder named in a recipe lies: as it is, beside the recipe, one above, or in the
+// installed share folder. Error{data} names every place that was looked at.
 std::filesystem::path resolve_path(const Recipe& recipe, const std::string& path);
 
 }  // namespace tapir::pipeline

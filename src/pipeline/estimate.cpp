@@ -1,10 +1,10 @@
 #include "pipeline/estimate.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <thread>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "dataset/read_instructions.h"
@@ -16,17 +16,17 @@ namespace tapir::pipeline {
 namespace {
 
 // What is assumed where nothing is known before the run. Shown by assumptions_text().
-constexpr double kNewPerHard = 0.6;         // expansions per hard row of a mixture
-constexpr double kRequestsPerNew = 1.15;    // some are rejected
-constexpr double kSecondOrders = 0.15;      // adaptive: pairs judged in both orders, beyond the pilot
+constexpr double kNewPerHard = 0.6;       // expansions per hard row of a mixture
+constexpr double kRequestsPerNew = 1.15;  // some are rejected
+constexpr double kSecondOrders = 0.15;    // adaptive: pairs judged in both orders, beyond the pilot
 constexpr double kBytesPerToken = 3.5;
-constexpr double kPromptOverhead = 350;     // tokens that our templates add to a request
-constexpr double kJudgeReply = 120;         // tokens
-constexpr double kStyledAnswer = 2.5;       // length of a refined answer over that of D
-constexpr double kTrainFlops = 60e9;        // of the student engine on two cores, per second
+constexpr double kPromptOverhead = 350;  // tokens that our templates add to a request
+constexpr double kJudgeReply = 120;      // tokens
+constexpr double kStyledAnswer = 2.5;    // length of a refined answer over that of D
+constexpr double kTrainFlops = 60e9;     // of the student engine on two cores, per second
 constexpr double kDecodeFlops = 12e9;
-constexpr double kLocalReplies = 6000;      // replies a second of a teacher or judge in process
-constexpr double kRemoteReplies = 8;        // of an endpoint, over all its connections
+constexpr double kLocalReplies = 6000;  // replies a second of a teacher or judge in process
+constexpr double kRemoteReplies = 8;    // of an endpoint, over all its connections
 
 struct Corpus {
   std::int64_t rows = 0;
@@ -40,7 +40,8 @@ Corpus corpus_of(const Recipe& recipe) {
   double answer = 0;
   const auto add = [&](const Instruction& instruction, const std::string& response) {
     ++corpus.rows;
-    for (const Message& message : instruction.messages) prompt += static_cast<double>(message.content.size());
+    for (const Message& message : instruction.messages)
+      prompt += static_cast<double>(message.content.size());
     answer += static_cast<double>(response.size());
   };
   if (recipe.data.gym_rows > 0) {
@@ -50,19 +51,24 @@ Corpus corpus_of(const Recipe& recipe) {
     corpus.rows = recipe.data.gym_rows;
   } else {
     std::vector<std::filesystem::path> files;
-    for (const std::string& file : recipe.data.instructions) files.push_back(resolve_path(recipe, file));
-    for (const auto& row : dataset::read_instructions(files)) add(row.instruction, row.response.value_or(""));
+    for (const std::string& file : recipe.data.instructions)
+      files.push_back(resolve_path(recipe, file));
+    for (const auto& row : dataset::read_instructions(files))
+      add(row.instruction, row.response.value_or(""));
   }
   // The gym's vocabulary is small: a token is about two bytes there.
   const double bytes = recipe.data.gym_rows > 0 ? 2.0 : kBytesPerToken;
-  corpus.prompt_tokens = prompt / static_cast<double>(std::max<std::int64_t>(1, corpus.rows)) / bytes;
-  corpus.answer_tokens = std::max(8.0, answer / static_cast<double>(std::max<std::int64_t>(1, corpus.rows)) / bytes);
+  corpus.prompt_tokens =
+      prompt / static_cast<double>(std::max<std::int64_t>(1, corpus.rows)) / bytes;
+  corpus.answer_tokens =
+      std::max(8.0, answer / static_cast<double>(std::max<std::int64_t>(1, corpus.rows)) / bytes);
   return corpus;
 }
 
 class Estimator {
  public:
-  Estimator(const Recipe& recipe, const student::StudentEngine& engine) : recipe_(recipe), corpus_(corpus_of(recipe)) {
+  Estimator(const Recipe& recipe, const student::StudentEngine& engine)
+      : recipe_(recipe), corpus_(corpus_of(recipe)) {
     parameters_ = static_cast<double>(
         engine.load(resolve_path(recipe, recipe.student.model_name_or_path))->parameter_count());
   }
@@ -73,12 +79,16 @@ class Estimator {
       ask("responses", recipe_.teacher, rows, corpus_.prompt_tokens, corpus_.answer_tokens);
     }
     if (recipe_.tasks.classifier != "given") {
-      const double asked = recipe_.tasks.classifier == "llm" ? rows : std::min(rows, static_cast<double>(recipe_.tasks.label_rows));
+      const double asked = recipe_.tasks.classifier == "llm"
+                               ? rows
+                               : std::min(rows, static_cast<double>(recipe_.tasks.label_rows));
       ask("tasks", recipe_.teacher, asked, corpus_.prompt_tokens + kPromptOverhead, 10);
     }
     if (recipe_.student.s0 == "train") train("s0/train", s0_tokens());
     decode("s0/answers", rows, corpus_.answer_tokens);
-    const double judged = recipe_.difficulty.rows > 0 ? std::min(rows, static_cast<double>(recipe_.difficulty.rows)) : rows;
+    const double judged = recipe_.difficulty.rows > 0
+                              ? std::min(rows, static_cast<double>(recipe_.difficulty.rows))
+                              : rows;
     ask("difficulty", recipe_.judge, judged * orders(judged),
         corpus_.prompt_tokens + 2 * corpus_.answer_tokens + kPromptOverhead, kJudgeReply);
     for (const auto& [name, arm] : arms_of(recipe_)) add_arm(name, arm);
@@ -90,17 +100,21 @@ class Estimator {
   double orders(double rows) const {
     if (recipe_.judge_orders == "both") return 2;
     if (recipe_.judge_orders == "single") return 1;
-    return 1 + kSecondOrders + std::min(1.0, static_cast<double>(recipe_.difficulty.pilot_rows) / std::max(1.0, rows));
+    return 1 + kSecondOrders +
+           std::min(1.0, static_cast<double>(recipe_.difficulty.pilot_rows) / std::max(1.0, rows));
   }
 
   double mixture_rows() const {
-    return static_cast<double>(recipe_.curriculum.rows > 0 ? recipe_.curriculum.rows : corpus_.rows);
+    return static_cast<double>(recipe_.curriculum.rows > 0 ? recipe_.curriculum.rows
+                                                           : corpus_.rows);
   }
 
   double s0_tokens() const {
     if (recipe_.s0_train.tokens > 0) return static_cast<double>(recipe_.s0_train.tokens);
-    const double epochs = recipe_.s0_train.num_train_epochs.value_or(recipe_.train.num_train_epochs);
-    return epochs * static_cast<double>(corpus_.rows) * (corpus_.prompt_tokens + corpus_.answer_tokens);
+    const double epochs =
+        recipe_.s0_train.num_train_epochs.value_or(recipe_.train.num_train_epochs);
+    return epochs * static_cast<double>(corpus_.rows) *
+           (corpus_.prompt_tokens + corpus_.answer_tokens);
   }
 
   double exam_items(bool all_sets) const {
@@ -117,20 +131,31 @@ class Estimator {
       const double alpha = std::min(1.0, c.alpha + (round - 1) * c.alpha_step);
       const double fresh = arm.expand ? kNewPerHard * alpha * rows : 0;
       const double prompt = corpus_.prompt_tokens + kPromptOverhead;
-      ask(prefix + "/expand", recipe_.teacher, fresh * (1 + kRequestsPerNew), prompt, corpus_.answer_tokens * styled / 2);
-      const double refined = arm.refine == "none" ? 0 : arm.refine == "hard" ? alpha * rows - fresh : rows - fresh;
-      ask(prefix + "/refine", recipe_.teacher, std::max(0.0, refined), prompt + corpus_.answer_tokens, corpus_.answer_tokens * styled);
-      const double tokens = recipe_.train.tokens > 0
-                                ? static_cast<double>(recipe_.train.tokens) / static_cast<double>(c.rounds)
-                                : recipe_.train.num_train_epochs * rows * (corpus_.prompt_tokens + corpus_.answer_tokens * styled);
+      ask(prefix + "/expand", recipe_.teacher, fresh * (1 + kRequestsPerNew), prompt,
+          corpus_.answer_tokens * styled / 2);
+      const double refined = arm.refine == "none"   ? 0
+                             : arm.refine == "hard" ? alpha * rows - fresh
+                                                    : rows - fresh;
+      ask(prefix + "/refine", recipe_.teacher, std::max(0.0, refined),
+          prompt + corpus_.answer_tokens, corpus_.answer_tokens * styled);
+      const double tokens =
+          recipe_.train.tokens > 0
+              ? static_cast<double>(recipe_.train.tokens) / static_cast<double>(c.rounds)
+              : recipe_.train.num_train_epochs * rows *
+                    (corpus_.prompt_tokens + corpus_.answer_tokens * styled);
       train(prefix + "/train", tokens);
       decode("exam/" + prefix, exam_items(round == c.rounds), corpus_.answer_tokens * styled);
     }
   }
 
-  void ask(const std::string& stage, const ModelPart& part, double calls, double prompt_tokens, double reply_tokens) {
-    StageEstimate e{stage, std::llround(calls), std::llround(calls * (prompt_tokens + reply_tokens)), 0, 0};
-    e.usd = calls * (prompt_tokens * std::max(0.0, part.price_input) + reply_tokens * std::max(0.0, part.price_output)) / 1e6;
+  void ask(const std::string& stage, const ModelPart& part, double calls, double prompt_tokens,
+           double reply_tokens) {
+    StageEstimate e{stage, std::llround(calls),
+                    std::llround(calls * (prompt_tokens + reply_tokens)), 0, 0};
+    e.usd = calls *
+            (prompt_tokens * std::max(0.0, part.price_input) +
+             reply_tokens * std::max(0.0, part.price_output)) /
+            1e6;
     e.seconds = calls / (part.kind == "gym" ? kLocalReplies : kRemoteReplies);
     out_.calls += e.calls;
     out_.endpoint_tokens += e.tokens;
@@ -156,8 +181,10 @@ class Estimator {
     // Weights, gradients of each lane, two moments; activations of a batch; the program itself.
     const double lanes = static_cast<double>(recipe_.train.lanes);
     out_.memory_bytes = std::llround(4 * parameters_ * (3 + 2 * lanes)) + 400'000'000;
-    const double students = static_cast<double>(2 + recipe_.curriculum.rounds * static_cast<std::int64_t>(arms_of(recipe_).size()));
-    out_.disk_bytes = std::llround(students * 12 * parameters_) + out_.calls * 3000 + corpus_.rows * 4000;
+    const double students = static_cast<double>(
+        2 + recipe_.curriculum.rounds * static_cast<std::int64_t>(arms_of(recipe_).size()));
+    out_.disk_bytes =
+        std::llround(students * 12 * parameters_) + out_.calls * 3000 + corpus_.rows * 4000;
     return std::move(out_);
   }
 
@@ -169,33 +196,45 @@ class Estimator {
 
 }  // namespace
 
-Estimate estimate(const Recipe& recipe, const student::StudentEngine& engine) { return Estimator(recipe, engine).result(); }
+Estimate estimate(const Recipe& recipe, const student::StudentEngine& engine) {
+  return Estimator(recipe, engine).result();
+}
 
 Json estimate_json(const Estimate& e) {
   Json stages = Json::object();
   for (const StageEstimate& s : e.stages) {
-    stages[s.stage] = {{"calls", s.calls}, {"tokens", s.tokens}, {"usd", s.usd}, {"seconds", s.seconds}};
+    stages[s.stage] = {
+        {"calls", s.calls}, {"tokens", s.tokens}, {"usd", s.usd}, {"seconds", s.seconds}};
   }
-  return {{"stages", stages},       {"calls", e.calls},     {"endpoint_tokens", e.endpoint_tokens},
-          {"usd", e.usd},           {"seconds", e.seconds}, {"memory_bytes", e.memory_bytes},
+  return {{"stages", stages},
+          {"calls", e.calls},
+          {"endpoint_tokens", e.endpoint_tokens},
+          {"usd", e.usd},
+          {"seconds", e.seconds},
+          {"memory_bytes", e.memory_bytes},
           {"disk_bytes", e.disk_bytes}};
 }
 
 std::string estimate_text(const Estimate& e) {
-  std::string out = fmt::format("{:<28} {:>9} {:>12} {:>9} {:>9}\n", "stage", "calls", "tokens", "$", "seconds");
+  std::string out =
+      fmt::format("{:<28} {:>9} {:>12} {:>9} {:>9}\n", "stage", "calls", "tokens", "$", "seconds");
   for (const StageEstimate& s : e.stages) {
-    out += fmt::format("{:<28} {:>9} {:>12} {:>9.2f} {:>9.1f}\n", s.stage, s.calls, s.tokens, s.usd, s.seconds);
+    out += fmt::format("{:<28} {:>9} {:>12} {:>9.2f} {:>9.1f}\n", s.stage, s.calls, s.tokens, s.usd,
+                       s.seconds);
   }
-  out += fmt::format("{:<28} {:>9} {:>12} {:>9.2f} {:>9.1f}\n", "in all", e.calls, "", e.usd, e.seconds);
+  out += fmt::format("{:<28} {:>9} {:>12} {:>9.2f} {:>9.1f}\n", "in all", e.calls, "", e.usd,
+                     e.seconds);
   out += fmt::format("endpoint tokens {}   memory {:.2f} GB   disk {:.2f} GB\n", e.endpoint_tokens,
-                     static_cast<double>(e.memory_bytes) / 1e9, static_cast<double>(e.disk_bytes) / 1e9);
+                     static_cast<double>(e.memory_bytes) / 1e9,
+                     static_cast<double>(e.disk_bytes) / 1e9);
   return out;
 }
 
 std::string assumptions_text() {
   return fmt::format(
       "assumed: {:.1f} new rows per hard row of a mixture; {:.0f} % of pairs need a second order;\n"
-      "a refined answer is {:.1f} times as long; the student trains at {:.0f} GFLOPS; an endpoint answers {:.0f} requests a second\n",
+      "a refined answer is {:.1f} times as long; the student trains at {:.0f} GFLOPS; an endpoint "
+      "answers {:.0f} requests a second\n",
       kNewPerHard, 100 * kSecondOrders, kStyledAnswer, kTrainFlops / 1e9, kRemoteReplies);
 }
 

@@ -1,4 +1,5 @@
-// What a run will take, before anything is spent: calls, tokens, money, time, memory, disk. Makes no calls.
+// What a run will take, before anything is spent: calls, tokens, money, time, memory, disk. Makes
+// no calls.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,8 @@ namespace tapir::pipeline {
 struct StageEstimate {
   std::string stage;
   std::int64_t calls = 0;
-  std::int64_t tokens = 0;  // of endpoints: prompt and completion; of training and generation: through the student
+  std::int64_t tokens =
+      0;  // of endpoints: prompt and completion; of training and generation: through the student
   double usd = 0;
   double seconds = 0;
 };
@@ -27,7 +29,8 @@ struct Estimate {
   std::int64_t memory_bytes = 0;
   std::int64_t disk_bytes = 0;
 };
-// Assumes what stands in docs/recipe.md (share of hard rows, lengths); every assumption is in `assumptions_text`.
+// Assumes what stands in docs/recipe.md (share of hard rows, lengths); every assumption is in
+// `assumptions_text`.
 Estimate estimate(const Recipe& recipe, const student::StudentEngine& engine);
 Json estimate_json(const Estimate& estimate);
 std::string estimate_text(const Estimate& estimate);

@@ -27,7 +27,8 @@ class ExportSource {
       const auto instruction = instructions_.find(row.instruction_id);
       check(instruction != instructions_.end(), "a row of the mixture is in the store");
       const auto& [author, text] = answer(row);
-      dataset::ExportRow exported{instruction->second, text, author, round, row.stratum, row.repeat, {}, {}};
+      dataset::ExportRow exported{instruction->second, text,       author, round,
+                                  row.stratum,         row.repeat, {},     {}};
       if (const auto fit = fits_.find(row.instruction_id); fit != fits_.end()) {
         exported.teacher_score = fit->second.teacher_score;
         exported.student_score = fit->second.student_score;
@@ -39,7 +40,8 @@ class ExportSource {
  private:
   // The answer the mixture names, or what D has where its refinement failed for good.
   std::pair<std::string, std::string> answer(const MixtureRow& row) {
-    for (const std::string& author : {row.author, std::string("teacher/plain"), std::string("data")}) {
+    for (const std::string& author :
+         {row.author, std::string("teacher/plain"), std::string("data")}) {
       auto& by_id = answers_[author];
       if (!read_.contains(author)) {
         for (Response& r : store_.responses(author)) by_id[r.instruction_id] = std::move(r.text);
@@ -48,7 +50,8 @@ class ExportSource {
       const auto found = by_id.find(row.instruction_id);
       if (found != by_id.end()) return {author, found->second};
     }
-    throw Error(ErrorKind::data, "the row " + row.instruction_id + " of the mixture has no answer yet",
+    throw Error(ErrorKind::data,
+                "the row " + row.instruction_id + " of the mixture has no answer yet",
                 "`tapir run` goes on and fills it in");
   }
 
@@ -79,10 +82,12 @@ std::int64_t export_data(const store::RunStore& store, const ExportOptions& opti
   const auto rounds = store.meta("rounds");
   std::vector<dataset::ExportRow> rows;
   ExportSource source(store);
-  for (int round = 1; rounds && round <= std::stoi(*rounds); ++round) source.add_rows(options.arm, round, rows);
+  for (int round = 1; rounds && round <= std::stoi(*rounds); ++round)
+    source.add_rows(options.arm, round, rows);
   if (rows.empty()) {
-    throw Error(ErrorKind::data, "the run has no mixture of the arm " + options.arm + " yet",
-                "`tapir status` shows which stages are done; arms: " + store.meta("arms").value_or("none"));
+    throw Error(
+        ErrorKind::data, "the run has no mixture of the arm " + options.arm + " yet",
+        "`tapir status` shows which stages are done; arms: " + store.meta("arms").value_or("none"));
   }
   dataset::DataCard card;
   card.title = "Training data of a tapir run, arm " + options.arm;
@@ -94,7 +99,8 @@ std::int64_t export_data(const store::RunStore& store, const ExportOptions& opti
   card.facts = {{"Teacher", listed(models_of(store, "teacher"))},
                 {"Judge", listed(models_of(store, "judge"))},
                 {"Spent", "$" + Json(usd).dump()}};
-  dataset::export_data(rows, card, {dataset::parse_export_format(options.format), "train"}, options.output);
+  dataset::export_data(rows, card, {dataset::parse_export_format(options.format), "train"},
+                       options.output);
   return static_cast<std::int64_t>(rows.size());
 }
 

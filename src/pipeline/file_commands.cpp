@@ -15,7 +15,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 struct InputRow {
   Json id;
@@ -81,7 +83,8 @@ OrderedJson generation_row(const InputRow& row, const student::Generation& g) {
 
 Example example_of(const InputRow& row) {
   Example example{row.id.is_string() ? row.id.get<std::string>() : row.id.dump(), {}};
-  for (const Message& message : row.messages) example.segments.push_back({message.role, message.content, false});
+  for (const Message& message : row.messages)
+    example.segments.push_back({message.role, message.content, false});
   if (!row.completion.empty()) {
     example.segments.push_back({Role::assistant, row.completion, true});
   } else if (!example.segments.empty() && example.segments.back().role == Role::assistant) {
@@ -96,7 +99,8 @@ Example example_of(const InputRow& row) {
 }  // namespace
 
 FileSummary generate_file(const student::StudentEngine& engine, const FileCommand& files,
-                          const student::GenerateOptions& options, ProgressSink& progress, std::stop_token stop) {
+                          const student::GenerateOptions& options, ProgressSink& progress,
+                          std::stop_token stop) {
   const auto start = Clock::now();
   const std::vector<InputRow> rows = read_rows(files.input);
   const auto student = engine.load(files.model);
@@ -106,16 +110,20 @@ FileSummary generate_file(const student::StudentEngine& engine, const FileComman
   }
   FileSummary summary;
   std::vector<student::Generation> generations(rows.size());
-  student->generate(requests, options, [&](student::Generation g) {
-    ++summary.rows;
-    summary.failed += g.failure.empty() ? 0 : 1;
-    summary.tokens += g.completion_tokens;
-    progress.update({"generate", static_cast<std::uint64_t>(summary.rows), static_cast<std::uint64_t>(summary.failed),
-                     rows.size(), 0, ""});
-    const auto index = static_cast<std::size_t>(std::stoll(g.id));
-    generations[index] = std::move(g);
-  }, stop);
-  if (stop.stop_requested()) throw Error(ErrorKind::interrupted, "interrupted: nothing was written");
+  student->generate(
+      requests, options,
+      [&](student::Generation g) {
+        ++summary.rows;
+        summary.failed += g.failure.empty() ? 0 : 1;
+        summary.tokens += g.completion_tokens;
+        progress.update({"generate", static_cast<std::uint64_t>(summary.rows),
+                         static_cast<std::uint64_t>(summary.failed), rows.size(), 0, ""});
+        const auto index = static_cast<std::size_t>(std::stoll(g.id));
+        generations[index] = std::move(g);
+      },
+      stop);
+  if (stop.stop_requested())
+    throw Error(ErrorKind::interrupted, "interrupted: nothing was written");
   Output output(files.output);
   for (std::size_t i = 0; i < rows.size(); ++i) output.add(generation_row(rows[i], generations[i]));
   output.finish();
@@ -129,8 +137,9 @@ FileSummary tokenize_file(const student::StudentEngine& engine, const FileComman
   Output output(files.output);
   FileSummary summary;
   for (const InputRow& row : read_rows(files.input)) {
-    const auto ids = row.messages.empty() ? student->tokenize(row.prompt, /*add_special_tokens=*/true)
-                                          : student->tokenize_chat(row.messages);
+    const auto ids = row.messages.empty()
+                         ? student->tokenize(row.prompt, /*add_special_tokens=*/true)
+                         : student->tokenize_chat(row.messages);
     output.add({{"id", row.id}, {"ids", ids}});
     ++summary.rows;
     summary.tokens += static_cast<std::int64_t>(ids.size());
@@ -150,7 +159,10 @@ FileSummary logprobs_file(const student::StudentEngine& engine, const FileComman
   FileSummary summary;
   const auto losses = student->token_losses(examples);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    output.add({{"id", rows[i].id}, {"tokens", losses[i].tokens}, {"logprobs", losses[i].logprobs}, {"loss", losses[i].loss}});
+    output.add({{"id", rows[i].id},
+                {"tokens", losses[i].tokens},
+                {"logprobs", losses[i].logprobs},
+                {"loss", losses[i].loss}});
     ++summary.rows;
     summary.tokens += static_cast<std::int64_t>(losses[i].tokens.size());
   }

@@ -1,4 +1,5 @@
-// The student's commands on files: train, generate, logprobs, tokenize. Rows as docs/files.md states them.
+// The student's commands on files: train, generate, logprobs, tokenize. Rows as docs/files.md
+// states them.
 #pragma once
 
 #include <cstdint>
@@ -25,18 +26,19 @@ struct FileSummary {
   double seconds = 0;
 };
 
-// {"id", "messages" or "prompt"} -> {"id", "response", "finish_reason", "usage"}; rows come in the order of the input.
-// A row that cannot be answered has "error" and is counted.
+// {"id", "messages" or "prompt"} -> {"id", "response", "finish_reason", "usage"}; rows come in the
+// order of the input. A row that cannot be answered has "error" and is counted.
 FileSummary generate_file(const student::StudentEngine& engine, const FileCommand& files,
-                          const student::GenerateOptions& options, ProgressSink& progress, std::stop_token stop);
+                          const student::GenerateOptions& options, ProgressSink& progress,
+                          std::stop_token stop);
 // {"id", "messages" or "prompt"} -> {"id", "ids"}
 FileSummary tokenize_file(const student::StudentEngine& engine, const FileCommand& files);
 // {"id", "messages" that end with the assistant's, or "prompt" or "messages" and "completion"}
 //   -> {"id", "tokens", "logprobs", "loss"}
 FileSummary logprobs_file(const student::StudentEngine& engine, const FileCommand& files);
 
-// Instruction files (any form that dataset reads) with responses, as examples to train on. Error{data} "file:line" for a
-// row without a response.
+// Instruction files (any form that dataset reads) with responses, as examples to train on.
+// Error{data} "file:line" for a row without a response.
 std::vector<Example> read_examples(const std::filesystem::path& file);
 
 }  // namespace tapir::pipeline

@@ -1,5 +1,6 @@
 #include "pipeline/gym_binding.h"
 
+#include "base/error.h"
 #include "gym/family.h"
 #include "gym/world.h"
 
@@ -24,7 +25,8 @@ class GymGrader final : public evaluate::Grader {
 void add_exam(std::vector<evaluate::ExamItem>& out, const gym::ExamOptions& options) {
   if (options.rows == 0) return;
   for (const gym::Item& item : gym::exam(options)) {
-    out.push_back({item.id, std::string(to_string(options.distribution)), std::string(item.family->name()), item.level,
+    out.push_back({item.id, std::string(to_string(options.distribution)),
+                   std::string(item.family->name()), item.level,
                    gym::to_instruction(item).messages});
   }
 }
@@ -33,7 +35,8 @@ void add_exam(std::vector<evaluate::ExamItem>& out, const gym::ExamOptions& opti
 
 std::vector<GymRow> gym_pool(const Recipe& recipe) {
   std::vector<GymRow> rows;
-  for (const gym::Item& item : gym::pool({.rows = static_cast<int>(recipe.data.gym_rows), .seed = recipe.seed})) {
+  for (const gym::Item& item :
+       gym::pool({.rows = static_cast<int>(recipe.data.gym_rows), .seed = recipe.seed})) {
     rows.push_back(to_row(item));
   }
   return rows;
@@ -53,7 +56,10 @@ std::vector<evaluate::ExamItem> gym_exam(const Recipe& recipe, bool all_sets) {
   const gym::Part part = recipe.exam.part == "dev" ? gym::Part::dev : gym::Part::test;
   std::vector<evaluate::ExamItem> items;
   const auto add = [&](gym::Distribution distribution, std::int64_t rows) {
-    add_exam(items, {.part = part, .distribution = distribution, .rows = static_cast<int>(rows), .seed = recipe.seed});
+    add_exam(items, {.part = part,
+                     .distribution = distribution,
+                     .rows = static_cast<int>(rows),
+                     .seed = recipe.seed});
   };
   add(gym::Distribution::uniform, recipe.exam.uniform);
   if (all_sets) add(gym::Distribution::pool, recipe.exam.pool);
@@ -76,10 +82,21 @@ std::string gym_reject(const Instruction& candidate) {
   return "";
 }
 
-std::pair<std::string, int> gym_family_level(const std::string& prompt) {
-  const gym::Family* family = gym::recognise(prompt);
-  if (family == nullptr) return {"", 0};
-  return {std::string(family->name()), family->level(prompt)};
+GymRow gym_exam_record(const evaluate::ExamItem& item) {
+  const gym::Family* family = gym::recognise(item.messages.back().content);
+  check(family != nullptr, "an item of the exam is an item of the gym");
+  Instruction instruction{.id = item.id,
+                          .messages = item.messages,
+                          .task = std::string(family->task()),
+                          .source = "exam"};
+  instruction.round = kOutsideD;
+  return {instruction, family->teacher(instruction.prompt(), gym::Style::steps)};
+}
+
+std::string gym_judge_words(const evaluate::ExamItem& item, const std::string& answer) {
+  return gym::recognise(item.messages.back().content)
+      ->judge(item.messages.back().content, answer)
+      .words;
 }
 
 }  // namespace tapir::pipeline

@@ -28,10 +28,14 @@ std::unique_ptr<evaluate::Grader> gym_grader();
 // The canonical prompt, or the text itself where no family knows it.
 std::string gym_canonical(const Instruction& instruction);
 
-// "" for prompts that may be trained on, else the reason: "held_out" (dev or test part), "not_an_item", "other_task".
+// "" for prompts that may be trained on, else the reason: "held_out" (dev or test part),
+// "not_an_item", "other_task".
 std::string gym_reject(const Instruction& candidate);
 
-// The family and level of a prompt, for reports; {"", 0} where no family knows it.
-std::pair<std::string, int> gym_family_level(const std::string& prompt);
+// An item of the exam as records, for the report's examples: the instruction (round kOutsideD) with
+// the teacher's answer in explicit steps; and the judge's words on an answer to it.
+inline constexpr int kOutsideD = -1;
+GymRow gym_exam_record(const evaluate::ExamItem& item);
+std::string gym_judge_words(const evaluate::ExamItem& item, const std::string& answer);
 
 }  // namespace tapir::pipeline

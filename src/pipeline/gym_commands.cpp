@@ -1,9 +1,9 @@
 #include "pipeline/gym_commands.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <iostream>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -42,12 +42,14 @@ std::vector<gym::Item> items_of_family(const GymItemsOptions& options) {
   if (family == nullptr) {
     std::vector<std::string> names;
     for (const gym::Family* known : gym::families()) names.emplace_back(known->name());
-    throw Error(ErrorKind::usage, "the gym has no family " + options.family, "families: " + join(names, ", "));
+    throw Error(ErrorKind::usage, "the gym has no family " + options.family,
+                "families: " + join(names, ", "));
   }
   std::vector<gym::Item> items;
   for (std::int64_t i = 0; i < options.rows; ++i) {
     const int level = options.level > 0 ? options.level : static_cast<int>(i % gym::kLevels) + 1;
-    items.push_back(gym::make_item(*family, level, part_named(options.part), options.seed, static_cast<std::uint64_t>(i)));
+    items.push_back(gym::make_item(*family, level, part_named(options.part), options.seed,
+                                   static_cast<std::uint64_t>(i)));
   }
   return items;
 }
@@ -55,11 +57,15 @@ std::vector<gym::Item> items_of_family(const GymItemsOptions& options) {
 std::vector<gym::Item> items_of(const GymItemsOptions& options) {
   if (!options.family.empty()) return items_of_family(options);
   const int rows = static_cast<int>(options.rows);
-  if (options.what == "pool" && options.part == "train") return gym::pool({.rows = rows, .seed = options.seed});
+  if (options.what == "pool" && options.part == "train")
+    return gym::pool({.rows = rows, .seed = options.seed});
   const auto distribution = options.what == "pool"      ? gym::Distribution::pool
                             : options.what == "uniform" ? gym::Distribution::uniform
                                                         : gym::Distribution::beyond;
-  return gym::exam({.part = part_named(options.part), .distribution = distribution, .rows = rows, .seed = options.seed});
+  return gym::exam({.part = part_named(options.part),
+                    .distribution = distribution,
+                    .rows = rows,
+                    .seed = options.seed});
 }
 
 void write_rows(const std::string& text, const std::string& output) {
@@ -78,7 +84,10 @@ Json set_json(const std::vector<store::ExamRow>& rows, const std::string& set) {
     for (const auto& [key, level] : summary.by_cell) {
       if (key.first == name) levels[std::to_string(key.second)] = level.accuracy;
     }
-    families[name] = {{"items", cell.items}, {"accuracy", cell.accuracy}, {"score", cell.score}, {"levels", levels}};
+    families[name] = {{"items", cell.items},
+                      {"accuracy", cell.accuracy},
+                      {"score", cell.score},
+                      {"levels", levels}};
   }
   return {{"items", summary.all.items},
           {"macro_accuracy", summary.macro_accuracy},
@@ -122,8 +131,8 @@ std::int64_t gym_items(const GymItemsOptions& options, const std::string& output
   return rows;
 }
 
-Json gym_exam_file(const student::StudentEngine& engine, const GymExamOptions& options, ProgressSink& progress,
-                   std::stop_token stop) {
+Json gym_exam_file(const student::StudentEngine& engine, const GymExamOptions& options,
+                   ProgressSink& progress, std::stop_token stop) {
   Recipe recipe;
   recipe.seed = options.seed;
   recipe.exam = {options.uniform, options.pool, options.beyond, options.part};
@@ -131,12 +140,14 @@ Json gym_exam_file(const student::StudentEngine& engine, const GymExamOptions& o
   const auto student = engine.load(options.model);
   const auto grader = gym_grader();
   std::vector<store::ExamRow> rows;
-  const bool complete = evaluate::run_exam(*student, "student", items, *grader, {},
-                                           [&](const store::ExamRow& row) { rows.push_back(row); }, progress, stop);
+  const bool complete = evaluate::run_exam(
+      *student, "student", items, *grader, {},
+      [&](const store::ExamRow& row) { rows.push_back(row); }, progress, stop);
   if (!complete) throw Error(ErrorKind::interrupted, "interrupted in the exam");
   Json sets = Json::object();
   for (const char* set : {"uniform", "pool", "beyond"}) {
-    if (std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row.set == set; })) sets[set] = set_json(rows, set);
+    if (std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row.set == set; }))
+      sets[set] = set_json(rows, set);
   }
   return {{"model", options.model.string()}, {"part", options.part}, {"sets", sets}};
 }
@@ -144,11 +155,13 @@ Json gym_exam_file(const student::StudentEngine& engine, const GymExamOptions& o
 std::string gym_exam_text(const Json& exam) {
   std::string out;
   for (const auto& [set, summary] : exam["sets"].items()) {
-    out += fmt::format("{}: {} items, macro accuracy {:.1f} %, accuracy {:.1f} %, judge score {:.2f}\n", set,
-                       summary["items"].get<std::int64_t>(), 100 * summary["macro_accuracy"].get<double>(),
-                       100 * summary["accuracy"].get<double>(), summary["score"].get<double>());
+    out += fmt::format(
+        "{}: {} items, macro accuracy {:.1f} %, accuracy {:.1f} %, judge score {:.2f}\n", set,
+        summary["items"].get<std::int64_t>(), 100 * summary["macro_accuracy"].get<double>(),
+        100 * summary["accuracy"].get<double>(), summary["score"].get<double>());
     for (const auto& [family, cell] : summary["families"].items()) {
-      out += fmt::format("  {:<16} {:>5.1f} %  by level", family, 100 * cell["accuracy"].get<double>());
+      out += fmt::format("  {:<16} {:>5.1f} %  by level", family,
+                         100 * cell["accuracy"].get<double>());
       for (const auto& [level, accuracy] : cell["levels"].items()) {
         out += fmt::format("  {}: {:>3.0f}", level, 100 * accuracy.get<double>());
       }
@@ -162,18 +175,21 @@ std::int64_t gym_judge(const std::string& input, const std::string& output) {
   std::string text;
   std::int64_t unknown = 0;
   for_each_jsonl(input, [&](const Json& row, const std::string& where) {
-    const std::string prompt = row.contains("messages") ? messages_from_json(row["messages"].dump(), where).back().content
-                                                        : json_get<std::string>(row, "prompt", where);
+    const std::string prompt =
+        row.contains("messages") ? messages_from_json(row["messages"].dump(), where).back().content
+                                 : json_get<std::string>(row, "prompt", where);
     const gym::Family* family = gym::recognise(prompt);
     OrderedJson out = {{"id", row.value("id", Json())}};
     if (family == nullptr) {
       ++unknown;
       out["error"] = "not_an_item";
     } else {
-      const gym::Verdict verdict = family->judge(prompt, json_get<std::string>(row, "response", where));
+      const gym::Verdict verdict =
+          family->judge(prompt, json_get<std::string>(row, "response", where));
       out["correct"] = verdict.right();
       out["score"] = verdict.score();
-      out["components"] = {{"correct", verdict.correct}, {"steps", verdict.steps}, {"format", verdict.format}};
+      out["components"] = {
+          {"correct", verdict.correct}, {"steps", verdict.steps}, {"format", verdict.format}};
       out["words"] = verdict.words;
     }
     text += out.dump() + "\n";
@@ -182,8 +198,8 @@ std::int64_t gym_judge(const std::string& input, const std::string& output) {
   return unknown;
 }
 
-void gym_base(const student::StudentEngine& engine, const GymBaseOptions& options, ProgressSink& progress,
-              std::stop_token stop) {
+void gym_base(const student::StudentEngine& engine, const GymBaseOptions& options,
+              ProgressSink& progress, std::stop_token stop) {
   // Rows are at least some 16 tokens long: one pass over the corpus is enough.
   const auto corpus = gym::base_corpus({.rows = static_cast<int>(options.tokens / 16),
                                         .worked_share = options.worked_share,
@@ -218,15 +234,22 @@ void gym_base(const student::StudentEngine& engine, const GymBaseOptions& option
   job.io.save_steps = 1000;
   job.io.stage = "gym base";
   for (std::size_t i = 0; i < corpus.size(); ++i) {
-    job.examples.push_back(make_example({.id = std::to_string(i), .messages = {{Role::user, corpus[i].prompt}}}, corpus[i].answer));
+    job.examples.push_back(make_example(
+        {.id = std::to_string(i), .messages = {{Role::user, corpus[i].prompt}}}, corpus[i].answer));
   }
   const student::TrainResult result = engine.train(job, progress, stop);
   if (!result.finished) {
-    throw Error(ErrorKind::interrupted, "interrupted in training the base", "the same command goes on from the last checkpoint");
+    throw Error(ErrorKind::interrupted, "interrupted in training the base",
+                "the same command goes on from the last checkpoint");
   }
+  // A base to start from, not a training to go on with.
   std::filesystem::remove_all(fresh);
-  progress.message(fmt::format("{}: {} steps, {} tokens, loss {:.3f} -> {:.3f} in {:.0f} s", options.output.string(),
-                               result.steps, result.tokens, result.first_loss, result.last_loss, result.seconds));
+  for (const char* name : {"optimizer.safetensors", "trainer_state.json", "metrics.jsonl"}) {
+    std::filesystem::remove(options.output / name);
+  }
+  progress.message(fmt::format("{}: {} steps, {} tokens, loss {:.3f} -> {:.3f} in {:.0f} s",
+                               options.output.string(), result.steps, result.tokens,
+                               result.first_loss, result.last_loss, result.seconds));
 }
 
 }  // namespace tapir::pipeline

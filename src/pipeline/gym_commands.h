@@ -13,7 +13,7 @@
 namespace tapir::pipeline {
 
 struct GymItemsOptions {
-  std::string what = "pool";  // pool | uniform | beyond
+  std::string what = "pool";   // pool | uniform | beyond
   std::string part = "train";  // train | dev | test; the pool is always train
   std::string family;          // one family only; empty: all
   int level = 0;               // with family: one level only; 0: all
@@ -31,12 +31,12 @@ struct GymExamOptions {
   std::uint64_t seed = 42;
 };
 // {"sets": {set: {"macro_accuracy", "accuracy", "score", "items", "families": {...}}}}
-Json gym_exam_file(const student::StudentEngine& engine, const GymExamOptions& options, ProgressSink& progress,
-                   std::stop_token stop);
+Json gym_exam_file(const student::StudentEngine& engine, const GymExamOptions& options,
+                   ProgressSink& progress, std::stop_token stop);
 std::string gym_exam_text(const Json& exam);
 
-// {"id", "messages" or "prompt", "response"} -> {"id", "correct", "score", "components", "words"}; returns the rows that
-// no family knows.
+// {"id", "messages" or "prompt", "response"} -> {"id", "correct", "score", "components", "words"};
+// returns the rows that no family knows.
 std::int64_t gym_judge(const std::string& input, const std::string& output);
 
 struct GymBaseOptions {
@@ -49,13 +49,14 @@ struct GymBaseOptions {
   int num_hidden_layers = 3;
   int num_attention_heads = 6;
   int max_position_embeddings = 320;
-  double learning_rate = 2e-3;
+  double learning_rate = 3e-3;
   int batch_tokens = 1024;
   double worked_share = 0.15;
   int lanes = 2;
 };
-// Tokenizer, fresh student and pre-training on the gym's corpus: how the base of the quickstart is made.
-void gym_base(const student::StudentEngine& engine, const GymBaseOptions& options, ProgressSink& progress,
-              std::stop_token stop);
+// Tokenizer, fresh student and pre-training on the gym's corpus: how the base of the quickstart is
+// made.
+void gym_base(const student::StudentEngine& engine, const GymBaseOptions& options,
+              ProgressSink& progress, std::stop_token stop);
 
 }  // namespace tapir::pipeline

@@ -1,4 +1,5 @@
-// The method (docs/method.md, algorithm 1), line by line. Every step is a stage: done once, kept in the store.
+// The method (docs/method.md, algorithm 1), line by line. Every step is a stage: done once, kept in
+// the store.
 #include "base/error.h"
 #include "pipeline/run.h"
 
@@ -6,7 +7,8 @@ namespace tapir::pipeline {
 
 void Run::run_method() {
   stage("data", [&](const auto& s) { return read_data(s); });  // D = {(x_i, y_i)}
-  if (recipe_.data.responses != "keep") stage("responses", [&](const auto& s) { return ask_responses(s); });
+  if (recipe_.data.responses != "keep")
+    stage("responses", [&](const auto& s) { return ask_responses(s); });
   stage("tasks", [&](const auto& s) { return find_tasks(s); });
   load_corpus();
 
@@ -21,12 +23,13 @@ void Run::run_method() {
   }
   stage("select", [&](const auto& s) { return select(s); });
 
-  // Where nothing is judged again, the teacher's work of all rounds comes before the first training: teacher and
-  // training need not share a machine.
+  // Where nothing is judged again, the teacher's work of all rounds comes before the first
+  // training: teacher and training need not share a machine.
   for (const auto& [name, arm] : arms_of(recipe_)) {
     if (arm.rejudge) continue;
     Pool pool = first_pool(name, arm);  // 3  P_0 <- D_S
-    for (int round = 1; round <= recipe_.curriculum.rounds; ++round) teach_arm(name, arm, round, pool);
+    for (int round = 1; round <= recipe_.curriculum.rounds; ++round)
+      teach_arm(name, arm, round, pool);
   }
 
   stage("exam/s0", [&](const auto& s) { return exam(s, "s0", /*all_sets=*/true); });

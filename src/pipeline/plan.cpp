@@ -1,8 +1,8 @@
 #include "pipeline/plan.h"
 
-#include <fmt/format.h>
-
 #include <map>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -21,20 +21,26 @@ class Planner {
     add({"data", "data"}, {"data.instructions", "data.gym"}, {facts_.data});
     std::string answered = "data";
     if (recipe_.data.responses != "keep") {
-      add({"responses", "responses", "", 0, {"data"}}, {"data.responses", "teacher"}, {facts_.teacher});
+      add({"responses", "responses", "", 0, {"data"}}, {"data.responses", "teacher"},
+          {facts_.teacher});
       answered = "responses";
     }
-    add({"tasks", "tasks", "", 0, {"data"}}, {"tasks", "teacher"}, {facts_.taxonomy, facts_.prompts, facts_.teacher});
-    add({"s0/train", "train", "", 0, {answered}}, {"student.model_name_or_path", "student.s0", "train", "s0_train"},
+    add({"tasks", "tasks", "", 0, {"data"}}, {"tasks", "teacher"},
+        {facts_.taxonomy, facts_.prompts, facts_.teacher});
+    add({"s0/train", "train", "", 0, {answered}},
+        {"student.model_name_or_path", "student.s0", "train", "s0_train"},
         {facts_.student, facts_.machine});
     add({"s0/answers", "answers", "", 0, {"s0/train"}}, {"student.generation"}, {facts_.machine});
-    add({"difficulty", "difficulty", "", 0, {"s0/answers"}}, difficulty_keys(), {facts_.prompts, facts_.judge});
+    add({"difficulty", "difficulty", "", 0, {"s0/answers"}}, difficulty_keys(),
+        {facts_.prompts, facts_.judge});
     if (recipe_.difficulty.held_out_rows > 0) {
-      add({"difficulty/held_out", "difficulty", "", 0, {"s0/train"}}, held_out_keys(), {facts_.prompts, facts_.judge});
+      add({"difficulty/held_out", "difficulty", "", 0, {"s0/train"}}, held_out_keys(),
+          {facts_.prompts, facts_.judge});
     }
     add({"select", "select", "", 0, {"difficulty"}}, {"difficulty"}, {});
     teach_without_rejudging();
-    add({"exam/s0", "exam", "", 0, {"s0/train"}}, {"evaluate", "student.generation"}, {facts_.machine});
+    add({"exam/s0", "exam", "", 0, {"s0/train"}}, {"evaluate", "student.generation"},
+        {facts_.machine});
     for (const auto& [name, arm] : arms_of(recipe_)) {
       for (int round = 1; round <= recipe_.curriculum.rounds; ++round) {
         if (arm.rejudge) add_teaching(name, arm, round);
@@ -47,12 +53,15 @@ class Planner {
  private:
   static std::vector<std::string> difficulty_keys() { return {"difficulty", "judge"}; }
 
-  static std::vector<std::string> held_out_keys() { return {"difficulty", "judge", "student.generation"}; }
+  static std::vector<std::string> held_out_keys() {
+    return {"difficulty", "judge", "student.generation"};
+  }
 
   void teach_without_rejudging() {
     for (const auto& [name, arm] : arms_of(recipe_)) {
       if (arm.rejudge) continue;
-      for (int round = 1; round <= recipe_.curriculum.rounds; ++round) add_teaching(name, arm, round);
+      for (int round = 1; round <= recipe_.curriculum.rounds; ++round)
+        add_teaching(name, arm, round);
     }
   }
 
@@ -60,39 +69,48 @@ class Planner {
     const std::string prefix = fmt::format("{}/round-{}", name, round);
     std::vector<std::string> before = {"select", "tasks"};
     if (round > 1) before.push_back(fmt::format("{}/round-{}/mix", name, round - 1));
-    if (arm.expand_as_tapir && name != kMainArm) before.push_back(fmt::format("{}/round-{}/expand", kMainArm, round));
+    if (arm.expand_as_tapir && name != kMainArm)
+      before.push_back(fmt::format("{}/round-{}/expand", kMainArm, round));
     if (arm.rejudge && round > 1) {
       const std::string old = fmt::format("{}/round-{}", name, round - 1);
-      add({prefix + "/answers", "answers", name, round, {old + "/train"}}, {"student.generation"}, {facts_.machine});
-      add({prefix + "/difficulty", "difficulty", name, round, {prefix + "/answers"}}, difficulty_keys(),
-          {facts_.prompts, facts_.judge});
+      add({prefix + "/answers", "answers", name, round, {old + "/train"}}, {"student.generation"},
+          {facts_.machine});
+      add({prefix + "/difficulty", "difficulty", name, round, {prefix + "/answers"}},
+          difficulty_keys(), {facts_.prompts, facts_.judge});
       before.push_back(prefix + "/difficulty");
     }
-    std::vector<std::string> keys = {"curriculum.rounds", "curriculum.alpha", "curriculum.alpha_step",
-                                     "curriculum.rows", "teacher", "teach.prompts", "teach.max_attempts_per_row"};
+    std::vector<std::string> keys = {
+        "curriculum.rounds", "curriculum.alpha", "curriculum.alpha_step",     "curriculum.rows",
+        "teacher",           "teach.prompts",    "teach.max_attempts_per_row"};
     // The main arm's own choices stand under teach and curriculum, the others' under arms.
     if (name == kMainArm) {
-      keys.insert(keys.end(), {"teach.expand", "teach.refine", "teach.select", "teach.balance", "curriculum.rejudge"});
+      keys.insert(keys.end(), {"teach.expand", "teach.refine", "teach.select", "teach.balance",
+                               "curriculum.rejudge"});
     } else {
       keys.push_back("arms." + name);
     }
-    add({prefix + "/expand", "expand", name, round, before}, keys, {facts_.prompts, facts_.taxonomy, facts_.teacher});
+    add({prefix + "/expand", "expand", name, round, before}, keys,
+        {facts_.prompts, facts_.taxonomy, facts_.teacher});
     add({prefix + "/mix", "mix", name, round, {prefix + "/expand"}}, {}, {});
-    add({prefix + "/refine", "refine", name, round, {prefix + "/mix"}}, {"teacher"}, {facts_.prompts, facts_.teacher});
+    add({prefix + "/refine", "refine", name, round, {prefix + "/mix"}}, {"teacher"},
+        {facts_.prompts, facts_.teacher});
   }
 
   void add_training(const std::string& name, int round) {
     const std::string student = student_name(name, round);
     const std::string before = round > 1 ? student_name(name, round - 1) + "/train" : "s0/train";
-    add({student + "/train", "train", name, round, {student + "/refine", before}}, {"train", "curriculum.rounds"},
-        {facts_.machine});
+    add({student + "/train", "train", name, round, {student + "/refine", before}},
+        {"train", "curriculum.rounds"}, {facts_.machine});
     add({"exam/" + student, "exam", name, round, {student + "/train"}},
-        {"evaluate", "student.generation", "curriculum.forgetting_gate", "curriculum.forgetting_tolerance"},
+        {"evaluate", "student.generation", "curriculum.forgetting_gate",
+         "curriculum.forgetting_tolerance"},
         {facts_.machine});
   }
 
-  void add(PlannedStage stage, const std::vector<std::string>& keys, const std::vector<std::string>& facts) {
-    std::string text = fmt::format("{}\nversion={}\nseed={}\n", stage.name, kStageVersion, recipe_.seed);
+  void add(PlannedStage stage, const std::vector<std::string>& keys,
+           const std::vector<std::string>& facts) {
+    std::string text =
+        fmt::format("{}\nversion={}\nseed={}\n", stage.name, kStageVersion, recipe_.seed);
     text += fingerprint_text(recipe_, keys);
     for (const std::string& fact : facts) text += "fact=" + fact + "\n";
     for (const std::string& name : stage.upstream) {

@@ -1,4 +1,5 @@
-// The stages of a run in the order they are done, each with the fingerprint of all it depends on. Pure.
+// The stages of a run in the order they are done, each with the fingerprint of all it depends on.
+// Pure.
 #pragma once
 
 #include <string>
@@ -22,9 +23,9 @@ struct PlanFacts {
 };
 
 struct PlannedStage {
-  std::string name;                   // "tapir/round-2/train"
-  std::string kind;                   // "train"
-  std::string arm;                    // empty outside the arms
+  std::string name;  // "tapir/round-2/train"
+  std::string kind;  // "train"
+  std::string arm;   // empty outside the arms
   int round = 0;
   std::vector<std::string> upstream;  // names of stages
   std::string fingerprint;
@@ -35,10 +36,12 @@ std::vector<PlannedStage> make_plan(const Recipe& recipe, const PlanFacts& facts
 // Digest over the whole plan: the run's fingerprint.
 std::string plan_fingerprint(const std::vector<PlannedStage>& plan);
 
-// The arms in the order they are run: the main arm first (its expansions set the number of others'), then by name.
+// The arms in the order they are run: the main arm first (its expansions set the number of
+// others'), then by name.
 std::vector<std::pair<std::string, Arm>> arms_of(const Recipe& recipe);
 
-// "s0", "tapir/round-2": the student that a training stage makes, and its folder below the run folder.
+// "s0", "tapir/round-2": the student that a training stage makes, and its folder below the run
+// folder.
 std::string student_name(const std::string& arm, int round);
 std::string student_folder(const std::string& student);
 

@@ -1,10 +1,10 @@
 #include "pipeline/recipe.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <set>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -27,7 +27,8 @@ class Parser {
     std::set<std::string> seen;
     for (const auto& entry : node) {
       if (!entry.first.IsScalar()) fail(entry.first, prefix, "a key must be plain text");
-      const std::string path = prefix.empty() ? entry.first.Scalar() : prefix + "." + entry.first.Scalar();
+      const std::string path =
+          prefix.empty() ? entry.first.Scalar() : prefix + "." + entry.first.Scalar();
       if (!seen.insert(path).second) fail(entry.first, path, "the key stands there twice");
       read_value(entry.first, entry.second, path);
     }
@@ -39,8 +40,9 @@ class Parser {
     for (const auto& key : recipe_key_table()) {
       if (key.info.path == path) return set(key, recipe_, value, path);
     }
-    const bool is_section = std::any_of(known_.begin(), known_.end(),
-                                        [&](const std::string& k) { return k.starts_with(path + "."); });
+    const bool is_section = std::any_of(known_.begin(), known_.end(), [&](const std::string& k) {
+      return k.starts_with(path + ".");
+    });
     if (!is_section) unknown(key_node, path, known_);
     if (value.IsNull()) return;
     if (!value.IsMap()) fail(value, path, "expected a section of keys, found " + shown(value));
@@ -60,8 +62,9 @@ class Parser {
       if (!entry.second.IsMap()) fail(entry.second, "arms." + name, "expected keys of an arm");
       for (const auto& field : entry.second) {
         const std::string path = "arms." + name + "." + field.first.Scalar();
-        const auto key = std::find_if(arm_key_table().begin(), arm_key_table().end(),
-                                      [&](const auto& k) { return k.info.path == field.first.Scalar(); });
+        const auto key =
+            std::find_if(arm_key_table().begin(), arm_key_table().end(),
+                         [&](const auto& k) { return k.info.path == field.first.Scalar(); });
         if (key == arm_key_table().end()) unknown(field.first, field.first.Scalar(), known);
         set(*key, arm, field.second, path);
       }
@@ -69,9 +72,12 @@ class Parser {
   }
 
   void check_name(const YAML::Node& node, const std::string& name) {
-    const bool plain = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
+    const bool plain =
+        !name.empty() &&
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string::npos;
     if (!plain || name == "tapir" || name == "s0") {
-      fail(node, "arms." + name, "an arm's name is of a-z, 0-9, _ and -, and neither tapir (the main arm) nor s0");
+      fail(node, "arms." + name,
+           "an arm's name is of a-z, 0-9, _ and -, and neither tapir (the main arm) nor s0");
     }
   }
 
@@ -100,14 +106,16 @@ class Parser {
     return YAML::Node(text);
   }
 
-  [[noreturn]] void unknown(const YAML::Node& node, const std::string& path, const std::vector<std::string>& known) {
+  [[noreturn]] void unknown(const YAML::Node& node, const std::string& path,
+                            const std::vector<std::string>& known) {
     const auto near = nearest(path, known);
     throw Error(ErrorKind::usage, place(node, path) + ": unknown key " + path,
                 near ? "did you mean " + *near + "?" : "docs/recipe.md lists every key");
   }
 
   [[noreturn]] void fail(const YAML::Node& node, const std::string& path, const std::string& what) {
-    throw Error(ErrorKind::usage, place(node, path) + ": " + path + ": " + what, "docs/recipe.md lists every key");
+    throw Error(ErrorKind::usage, place(node, path) + ": " + path + ": " + what,
+                "docs/recipe.md lists every key");
   }
 
   std::string place(const YAML::Node& node, const std::string& path) const {
@@ -130,7 +138,8 @@ class Parser {
 void apply_override(YAML::Node root, const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
-    throw Error(ErrorKind::usage, "\"" + text + "\" is no setting of a recipe", "write key=value, for example seed=7");
+    throw Error(ErrorKind::usage, "\"" + text + "\" is no setting of a recipe",
+                "write key=value, for example seed=7");
   }
   YAML::Node value;
   try {
@@ -148,17 +157,20 @@ void apply_override(YAML::Node root, const std::string& text) {
   node[path.back()] = value;
 }
 
-[[noreturn]] void impossible(const std::string& where, const std::string& what, const std::string& hint) {
+[[noreturn]] void impossible(const std::string& where, const std::string& what,
+                             const std::string& hint) {
   throw Error(ErrorKind::usage, where + ": " + what, hint);
 }
 
 // What one key alone cannot know.
 void check_together(const Recipe& r, const std::string& where) {
   if (r.student.model_name_or_path.empty()) {
-    impossible(where, "student.model_name_or_path is not set", "name a Hugging Face folder to start from");
+    impossible(where, "student.model_name_or_path is not set",
+               "name a Hugging Face folder to start from");
   }
   if (r.data.gym_rows == 0 && r.data.instructions.empty()) {
-    impossible(where, "there are no instructions: data.instructions and data.gym.rows are both empty",
+    impossible(where,
+               "there are no instructions: data.instructions and data.gym.rows are both empty",
                "name files in data.instructions, or set data.gym.rows for the embedded gym");
   }
   if (r.data.gym_rows > 0 && !r.data.instructions.empty()) {
@@ -169,18 +181,23 @@ void check_together(const Recipe& r, const std::string& where) {
                "set teach.expand: false and teach.refine: none, or another teacher");
   }
   if (!r.arms.empty() && r.train.batch_tokens == 0) {
-    impossible(where, "arms are compared at equal tokens, which needs train.batch_tokens",
-               "set train.batch_tokens, for example to total_batch_size times the usual length of a row");
+    impossible(
+        where, "arms are compared at equal tokens, which needs train.batch_tokens",
+        "set train.batch_tokens, for example to total_batch_size times the usual length of a row");
   }
   if (r.train.tokens > 0 && r.train.batch_tokens == 0) {
-    impossible(where, "train.tokens counts tokens, which needs train.batch_tokens", "set train.batch_tokens");
+    impossible(where, "train.tokens counts tokens, which needs train.batch_tokens",
+               "set train.batch_tokens");
   }
   if (r.s0_train.tokens > 0 && r.train.batch_tokens == 0) {
-    impossible(where, "s0_train.tokens counts tokens, which needs train.batch_tokens", "set train.batch_tokens");
+    impossible(where, "s0_train.tokens counts tokens, which needs train.batch_tokens",
+               "set train.batch_tokens");
   }
   const bool paid = r.budget.max_usd > 0;
-  for (const auto& [role, part] : {std::pair{"teacher", &r.teacher}, std::pair{"judge", &r.judge}}) {
-    if (paid && part->kind != "gym" && part->kind != "recorded" && (part->price_input < 0 || part->price_output < 0)) {
+  for (const auto& [role, part] :
+       {std::pair{"teacher", &r.teacher}, std::pair{"judge", &r.judge}}) {
+    if (paid && part->kind != "gym" && part->kind != "recorded" &&
+        (part->price_input < 0 || part->price_output < 0)) {
       impossible(where, std::string("budget.max_usd is set but ") + role + " has no price",
                  std::string("set ") + role + ".price_per_million: {input, output} in dollars");
     }
@@ -199,16 +216,19 @@ std::vector<KeyInfo> recipe_keys() {
   return keys;
 }
 
-Recipe parse_recipe(const std::string& yaml, const std::string& where, const std::filesystem::path& folder,
+Recipe parse_recipe(const std::string& yaml, const std::string& where,
+                    const std::filesystem::path& folder,
                     const std::vector<std::string>& overrides) {
   YAML::Node root;
   try {
     root = YAML::Load(yaml);
   } catch (const YAML::Exception& e) {
-    throw Error(ErrorKind::usage, where + ":" + std::to_string(e.mark.line + 1) + ": not valid YAML: " + e.msg);
+    throw Error(ErrorKind::usage,
+                where + ":" + std::to_string(e.mark.line + 1) + ": not valid YAML: " + e.msg);
   }
   if (root.IsNull()) root = YAML::Node(YAML::NodeType::Map);
-  if (!root.IsMap()) throw Error(ErrorKind::usage, where + ": expected keys of a recipe, found something else");
+  if (!root.IsMap())
+    throw Error(ErrorKind::usage, where + ": expected keys of a recipe, found something else");
   for (const std::string& text : overrides) apply_override(root, text);
   Recipe recipe;
   recipe.folder = folder;
@@ -222,9 +242,11 @@ Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::str
   try {
     text = read_file(file);
   } catch (const Error& e) {
-    throw Error(ErrorKind::usage, std::string("cannot read the recipe: ") + e.what(), "recipes/ has examples");
+    throw Error(ErrorKind::usage, std::string("cannot read the recipe: ") + e.what(),
+                "recipes/ has examples");
   }
-  return parse_recipe(text, file.string(), std::filesystem::absolute(file).parent_path(), overrides);
+  return parse_recipe(text, file.string(), std::filesystem::absolute(file).parent_path(),
+                      overrides);
 }
 
 std::string to_yaml(const Recipe& recipe) {
@@ -233,7 +255,8 @@ std::string to_yaml(const Recipe& recipe) {
   for (const auto& key : recipe_key_table()) {
     const std::vector<std::string> path = split(key.info.path, '.');
     std::size_t shared = 0;
-    while (shared < open.size() && shared + 1 < path.size() && open[shared] == path[shared]) ++shared;
+    while (shared < open.size() && shared + 1 < path.size() && open[shared] == path[shared])
+      ++shared;
     open.resize(shared);
     for (; open.size() + 1 < path.size(); open.push_back(path[open.size()])) {
       out += std::string(2 * open.size(), ' ') + path[open.size()] + ":\n";
@@ -244,7 +267,8 @@ std::string to_yaml(const Recipe& recipe) {
   out += "arms:\n";
   for (const auto& [name, arm] : recipe.arms) {
     out += "  " + name + ":\n";
-    for (const auto& key : arm_key_table()) out += "    " + key.info.path + ": " + key.show(arm) + "\n";
+    for (const auto& key : arm_key_table())
+      out += "    " + key.info.path + ": " + key.show(arm) + "\n";
   }
   return out;
 }
@@ -257,7 +281,8 @@ std::string fingerprint_text(const Recipe& recipe, const std::vector<std::string
   };
   std::string out;
   for (const auto& key : recipe_key_table()) {
-    if (key.info.changes_results && wanted(key.info.path)) out += key.info.path + "=" + key.show(recipe) + "\n";
+    if (key.info.changes_results && wanted(key.info.path))
+      out += key.info.path + "=" + key.show(recipe) + "\n";
   }
   for (const auto& [name, arm] : recipe.arms) {
     for (const auto& key : arm_key_table()) {

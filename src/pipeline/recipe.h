@@ -1,5 +1,5 @@
-// A recipe: what a run is to do. Every key is a row of the table in recipe_keys.cpp, from which parsing, the resolved
-// recipe.yaml, the fingerprints and docs/recipe.md's table are made.
+// A recipe: what a run is to do. Every key is a row of the table in recipe_keys.cpp, from which
+// parsing, the resolved recipe.yaml, the fingerprints and docs/recipe.md's table are made.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +27,13 @@ struct ModelPart {
 
 // A way through the rounds. The main arm is "tapir".
 struct Arm {
-  std::string select = "hard";        // hard | random: as many rows of D at random instead of the hard ones
-  bool expand = true;                 // false: rows of D only
-  bool expand_as_tapir = false;       // as many new rows as the main arm made in that round
-  bool balance = true;                // meet the target shares; false: shares as they come
-  std::string refine = "all";         // all | hard | none
-  bool rejudge = false;               // score D and P_{r-1} again with S_{r-1} before every round but the first
+  std::string select =
+      "hard";          // hard | random: as many rows of D at random instead of the hard ones
+  bool expand = true;  // false: rows of D only
+  bool expand_as_tapir = false;  // as many new rows as the main arm made in that round
+  bool balance = true;           // meet the target shares; false: shares as they come
+  std::string refine = "all";    // all | hard | none
+  bool rejudge = false;  // score D and P_{r-1} again with S_{r-1} before every round but the first
 };
 
 struct Recipe {
@@ -40,7 +41,8 @@ struct Recipe {
   std::uint64_t seed = 42;
 
   struct {
-    std::string model_name_or_path;  // relative paths: from the recipe's folder, then the installed share folder
+    std::string model_name_or_path;  // relative paths: from the recipe's folder, then the installed
+                                     // share folder
     std::string s0 = "train";        // train | as_is | a student folder
     double temperature = 0;
     double top_p = 1;
@@ -101,7 +103,7 @@ struct Recipe {
     std::int64_t rounds = 3;
     double alpha = 0.3;
     double alpha_step = 0.2;
-    std::int64_t rows = 0;               // of all rounds; 0: as many as D has
+    std::int64_t rows = 0;                 // of all rounds; 0: as many as D has
     std::string forgetting_gate = "warn";  // off | warn | stop
     double forgetting_tolerance = 0.1;
   } curriculum;
@@ -119,10 +121,10 @@ struct Recipe {
     std::int64_t total_batch_size = 32;
     std::int64_t batch_tokens = 0;
     double num_train_epochs = 3;
-    std::int64_t tokens = 0;              // through the optimizer, over all rounds; 0: by epochs
+    std::int64_t tokens = 0;               // through the optimizer, over all rounds; 0: by epochs
     std::string schedule_scope = "round";  // round | run
     std::int64_t lanes = 2;
-    std::int64_t save_steps = 0;     // files only
+    std::int64_t save_steps = 0;      // files only
     std::int64_t logging_steps = 10;  // files only
   } train;
   // Of S_0; what is not set is as in `train`.
@@ -142,7 +144,8 @@ struct Recipe {
   struct {
     double max_usd = 0;           // 0: no cap
     std::int64_t max_tokens = 0;  // 0: no cap
-    std::string book_requests = "auto";  // auto | always: book before sending; auto: where endpoints cost money
+    std::string book_requests =
+        "auto";  // auto | always: book before sending; auto: where endpoints cost money
   } budget;
 
   // Where it was read from; relative paths are looked up from here.
@@ -151,25 +154,27 @@ struct Recipe {
 
 // One row of the table: how a key is shown and what it changes.
 struct KeyInfo {
-  std::string path;     // "train.learning_rate"; arms: "arms.<name>.select"
-  std::string type;     // "number", "integer", "text", "yes or no", "list of text"
+  std::string path;      // "train.learning_rate"; arms: "arms.<name>.select"
+  std::string type;      // "number", "integer", "text", "yes or no", "list of text"
   std::string fallback;  // default, as YAML
   std::string help;
   bool changes_results = true;  // enters the fingerprint
 };
 std::vector<KeyInfo> recipe_keys();
 
-// Reads a recipe, then sets `overrides` ("train.learning_rate=1e-5"); ${NAME} in text values is taken from the
-// environment. Error{usage} with file:line and key: unknown keys (with the nearest), wrong types, impossible values.
+// Reads a recipe, then sets `overrides` ("train.learning_rate=1e-5"); ${NAME} in text values is
+// taken from the environment. Error{usage} with file:line and key: unknown keys (with the nearest),
+// wrong types, impossible values.
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides);
 // The same from text; `where` stands for the file's name.
-Recipe parse_recipe(const std::string& yaml, const std::string& where, const std::filesystem::path& folder,
-                    const std::vector<std::string>& overrides);
+Recipe parse_recipe(const std::string& yaml, const std::string& where,
+                    const std::filesystem::path& folder, const std::vector<std::string>& overrides);
 
 // Every key with its value, in the table's order: recipe.yaml of a run.
 std::string to_yaml(const Recipe& recipe);
 
-// "key=value" lines of every key under the prefixes that changes results: what a stage's fingerprint is made of.
+// "key=value" lines of every key under the prefixes that changes results: what a stage's
+// fingerprint is made of.
 std::string fingerprint_text(const Recipe& recipe, const std::vector<std::string>& prefixes);
 
 }  // namespace tapir::pipeline

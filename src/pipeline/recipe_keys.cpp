@@ -1,11 +1,11 @@
 #include "pipeline/recipe_keys.h"
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <limits>
 #include <type_traits>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/strings.h"
 
@@ -22,7 +22,8 @@ struct Range {
 
 std::string quote(const std::string& text) {
   if (text.empty()) return "\"\"";
-  const bool plain = text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") ==
+  const bool plain = text.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") ==
                      std::string::npos;
   if (plain) return text;
   return "\"" + replace_all(replace_all(text, "\\", "\\\\"), "\"", "\\\"") + "\"";
@@ -30,17 +31,21 @@ std::string quote(const std::string& text) {
 
 std::string describe(const Range& range, const char* number) {
   if (range.high == kInfinity && range.low == -kInfinity) return number;
-  if (range.high == kInfinity) return fmt::format("{} {} {}", number, range.low_open ? "above" : "of at least", range.low);
-  return fmt::format("{} {} {} to {}", number, range.low_open ? "above" : "from", range.low, range.high);
+  if (range.high == kInfinity)
+    return fmt::format("{} {} {}", number, range.low_open ? "above" : "of at least", range.low);
+  return fmt::format("{} {} {} to {}", number, range.low_open ? "above" : "from", range.low,
+                     range.high);
 }
 
 template <typename T>
 T number(const YAML::Node& node, const Range& range) {
-  const std::string expected = describe(range, std::is_integral_v<T> ? "a whole number" : "a number");
+  const std::string expected =
+      describe(range, std::is_integral_v<T> ? "a whole number" : "a number");
   T value{};
   if (!node.IsScalar() || !YAML::convert<T>::decode(node, value)) throw expected;
   const double as_double = static_cast<double>(value);
-  const bool inside = as_double >= range.low && as_double <= range.high && !(range.low_open && as_double == range.low);
+  const bool inside = as_double >= range.low && as_double <= range.high &&
+                      !(range.low_open && as_double == range.low);
   if (!std::isfinite(as_double) || !inside) throw expected;
   return value;
 }
@@ -50,75 +55,86 @@ class Table {
  public:
   template <typename Get>
   Table& real(std::string path, Get get, Range range, std::string help, bool results = true) {
-    return add({std::move(path), "number", "", std::move(help), results},
-               [get, range](Owner& o, const YAML::Node& n) { get(o) = number<double>(n, range); },
-               [get](const Owner& o) { return fmt::format("{}", get(const_cast<Owner&>(o))); });
+    return add(
+        {std::move(path), "number", "", std::move(help), results},
+        [get, range](Owner& o, const YAML::Node& n) { get(o) = number<double>(n, range); },
+        [get](const Owner& o) { return fmt::format("{}", get(const_cast<Owner&>(o))); });
   }
   template <typename Get>
   Table& whole(std::string path, Get get, Range range, std::string help, bool results = true) {
     using T = std::remove_reference_t<decltype(get(std::declval<Owner&>()))>;
-    return add({std::move(path), "integer", "", std::move(help), results},
-               [get, range](Owner& o, const YAML::Node& n) { get(o) = number<T>(n, range); },
-               [get](const Owner& o) { return std::to_string(get(const_cast<Owner&>(o))); });
+    return add(
+        {std::move(path), "integer", "", std::move(help), results},
+        [get, range](Owner& o, const YAML::Node& n) { get(o) = number<T>(n, range); },
+        [get](const Owner& o) { return std::to_string(get(const_cast<Owner&>(o))); });
   }
   template <typename Get>
   Table& maybe(std::string path, Get get, Range range, std::string help) {
-    return add({std::move(path), "number", "", std::move(help), true},
-               [get, range](Owner& o, const YAML::Node& n) {
-                 if (n.IsNull()) {
-                   get(o).reset();
-                 } else {
-                   get(o) = number<double>(n, range);
-                 }
-               },
-               [get](const Owner& o) {
-                 const auto& value = get(const_cast<Owner&>(o));
-                 return value ? fmt::format("{}", *value) : std::string("null");
-               });
+    return add(
+        {std::move(path), "number", "", std::move(help), true},
+        [get, range](Owner& o, const YAML::Node& n) {
+          if (n.IsNull()) {
+            get(o).reset();
+          } else {
+            get(o) = number<double>(n, range);
+          }
+        },
+        [get](const Owner& o) {
+          const auto& value = get(const_cast<Owner&>(o));
+          return value ? fmt::format("{}", *value) : std::string("null");
+        });
   }
   template <typename Get>
   Table& flag(std::string path, Get get, std::string help) {
-    return add({std::move(path), "true or false", "", std::move(help), true},
-               [get](Owner& o, const YAML::Node& n) {
-                 bool value = false;
-                 if (!n.IsScalar() || !YAML::convert<bool>::decode(n, value)) throw std::string("true or false");
-                 get(o) = value;
-               },
-               [get](const Owner& o) { return get(const_cast<Owner&>(o)) ? std::string("true") : std::string("false"); });
+    return add(
+        {std::move(path), "true or false", "", std::move(help), true},
+        [get](Owner& o, const YAML::Node& n) {
+          bool value = false;
+          if (!n.IsScalar() || !YAML::convert<bool>::decode(n, value))
+            throw std::string("true or false");
+          get(o) = value;
+        },
+        [get](const Owner& o) {
+          return get(const_cast<Owner&>(o)) ? std::string("true") : std::string("false");
+        });
   }
   // choices empty: any text.
   template <typename Get>
-  Table& text(std::string path, Get get, std::vector<std::string> choices, std::string help, bool results = true) {
-    return add({std::move(path), choices.empty() ? "text" : join(choices, " | "), "", std::move(help), results},
-               [get, choices](Owner& o, const YAML::Node& n) {
-                 const std::string expected = choices.empty() ? "text" : "one of: " + join(choices, ", ");
-                 if (!n.IsScalar()) throw expected;
-                 const std::string value = n.Scalar();
-                 bool known = choices.empty();
-                 for (const std::string& choice : choices) known = known || choice == value;
-                 if (!known) throw expected;
-                 get(o) = value;
-               },
-               [get](const Owner& o) { return quote(get(const_cast<Owner&>(o))); });
+  Table& text(std::string path, Get get, std::vector<std::string> choices, std::string help,
+              bool results = true) {
+    return add(
+        {std::move(path), choices.empty() ? "text" : join(choices, " | "), "", std::move(help),
+         results},
+        [get, choices](Owner& o, const YAML::Node& n) {
+          const std::string expected = choices.empty() ? "text" : "one of: " + join(choices, ", ");
+          if (!n.IsScalar()) throw expected;
+          const std::string value = n.Scalar();
+          bool known = choices.empty();
+          for (const std::string& choice : choices) known = known || choice == value;
+          if (!known) throw expected;
+          get(o) = value;
+        },
+        [get](const Owner& o) { return quote(get(const_cast<Owner&>(o))); });
   }
   template <typename Get>
   Table& list(std::string path, Get get, std::string help) {
-    return add({std::move(path), "list of text", "", std::move(help), true},
-               [get](Owner& o, const YAML::Node& n) {
-                 std::vector<std::string> values;
-                 if (n.IsScalar()) values = {n.Scalar()};
-                 if (!n.IsScalar() && !n.IsSequence()) throw std::string("a list of text");
-                 for (const YAML::Node& item : n) {
-                   if (!item.IsScalar()) throw std::string("a list of text");
-                   values.push_back(item.Scalar());
-                 }
-                 get(o) = values;
-               },
-               [get](const Owner& o) {
-                 std::vector<std::string> quoted;
-                 for (const std::string& item : get(const_cast<Owner&>(o))) quoted.push_back(quote(item));
-                 return "[" + join(quoted, ", ") + "]";
-               });
+    return add(
+        {std::move(path), "list of text", "", std::move(help), true},
+        [get](Owner& o, const YAML::Node& n) {
+          std::vector<std::string> values;
+          if (n.IsScalar()) values = {n.Scalar()};
+          if (!n.IsScalar() && !n.IsSequence()) throw std::string("a list of text");
+          for (const YAML::Node& item : n) {
+            if (!item.IsScalar()) throw std::string("a list of text");
+            values.push_back(item.Scalar());
+          }
+          get(o) = values;
+        },
+        [get](const Owner& o) {
+          std::vector<std::string> quoted;
+          for (const std::string& item : get(const_cast<Owner&>(o))) quoted.push_back(quote(item));
+          return "[" + join(quoted, ", ") + "]";
+        });
   }
   std::vector<Key<Owner>> take() { return std::move(keys_); }
 
@@ -133,8 +149,10 @@ class Table {
 };
 
 // A field as an lvalue of its owner.
-#define FIELD(path) [](Recipe & r) -> auto& { return r.path; }
-#define ARM(path) [](Arm & a) -> auto& { return a.path; }
+#define FIELD(path) \
+  [](Recipe & r) -> auto& { return r.path; }
+#define ARM(path) \
+  [](Arm & a) -> auto& { return a.path; }
 
 const Range kAny{};
 const Range kPositive{0, kInfinity, /*low_open=*/true};
@@ -144,36 +162,51 @@ const Range kAtLeastOne{1, kInfinity};
 
 void add_student_and_data(Table<Recipe>& t) {
   t.text("name", FIELD(name), {}, "name of the run, in reports", /*results=*/false)
-      .whole("seed", FIELD(seed), kNotNegative, "every draw of the run comes from streams named by it")
-      .text("student.model_name_or_path", FIELD(student.model_name_or_path), {}, "Hugging Face folder to start from")
-      .text("student.s0", FIELD(student.s0), {}, "train | as_is (an instruct model) | a folder: what S_0 is")
+      .whole("seed", FIELD(seed), kNotNegative,
+             "every draw of the run comes from streams named by it")
+      .text("student.model_name_or_path", FIELD(student.model_name_or_path), {},
+            "Hugging Face folder to start from")
+      .text("student.s0", FIELD(student.s0), {},
+            "train | as_is (an instruct model) | a folder: what S_0 is")
       .real("student.generation.temperature", FIELD(student.temperature), kNotNegative, "0: greedy")
       .real("student.generation.top_p", FIELD(student.top_p), {0, 1, true}, "nucleus sampling")
       .whole("student.generation.top_k", FIELD(student.top_k), kNotNegative, "0: off")
       .whole("student.generation.max_new_tokens", FIELD(student.max_new_tokens), kAtLeastOne,
              "longest answer; a longer one is cut, judged and flagged")
-      .whole("student.generation.slots", FIELD(student.slots), {1, 1024}, "rows that a worker decodes together")
-      .whole("student.generation.workers", FIELD(student.workers), {0, 1024}, "0: one per core", /*results=*/false)
-      .list("data.instructions", FIELD(data.instructions), "files of instructions: Alpaca, messages, ShareGPT, JSON or JSONL")
+      .whole("student.generation.slots", FIELD(student.slots), {1, 1024},
+             "rows that a worker decodes together")
+      .whole("student.generation.workers", FIELD(student.workers), {0, 1024}, "0: one per core",
+             /*results=*/false)
+      .list("data.instructions", FIELD(data.instructions),
+            "files of instructions: Alpaca, messages, ShareGPT, JSON or JSONL")
       .text("data.responses", FIELD(data.responses), {"keep", "missing", "reannotate"},
             "answers of D: as the files have them, filled in where missing, or all by the teacher")
-      .whole("data.gym.rows", FIELD(data.gym_rows), kNotNegative, "rows of the gym's pool; 0: files");
+      .whole("data.gym.rows", FIELD(data.gym_rows), kNotNegative,
+             "rows of the gym's pool; 0: files");
 }
 
 void add_models(Table<Recipe>& t) {
-  t.text("teacher.kind", FIELD(teacher.kind), {"gym", "recorded"}, "who teaches; recorded: the answers the data brings")
+  t.text("teacher.kind", FIELD(teacher.kind), {"gym", "recorded"},
+         "who teaches; recorded: the answers the data brings")
       .text("teacher.model", FIELD(teacher.model), {}, "name of the teacher in reports")
-      .real("teacher.temperature", FIELD(teacher.temperature), kNotNegative, "of the teacher's sampling")
+      .real("teacher.temperature", FIELD(teacher.temperature), kNotNegative,
+            "of the teacher's sampling")
       .real("teacher.top_p", FIELD(teacher.top_p), {0, 1, true}, "of the teacher's sampling")
-      .whole("teacher.max_tokens", FIELD(teacher.max_tokens), kAtLeastOne, "longest reply of the teacher")
+      .whole("teacher.max_tokens", FIELD(teacher.max_tokens), kAtLeastOne,
+             "longest reply of the teacher")
       .whole("teacher.max_concurrent_requests", FIELD(teacher.max_concurrent_requests), kAtLeastOne,
              "requests in flight", /*results=*/false)
-      .real("teacher.price_per_million.input", FIELD(teacher.price_input), kAny, "dollars; below 0: no price", false)
-      .real("teacher.price_per_million.cached_input", FIELD(teacher.price_cached_input), kAny, "dollars", false)
+      .real("teacher.price_per_million.input", FIELD(teacher.price_input), kAny,
+            "dollars; below 0: no price", false)
+      .real("teacher.price_per_million.cached_input", FIELD(teacher.price_cached_input), kAny,
+            "dollars", false)
       .real("teacher.price_per_million.output", FIELD(teacher.price_output), kAny, "dollars", false)
-      .real("teacher.gym.error_rate", FIELD(teacher_gym.error_rate), kShare, "share of wrong answers")
-      .real("teacher.gym.evolve_share", FIELD(teacher_gym.evolve_share), kShare, "of expansions: one level up")
-      .real("teacher.gym.mutate_share", FIELD(teacher_gym.mutate_share), kShare, "of expansions: another family")
+      .real("teacher.gym.error_rate", FIELD(teacher_gym.error_rate), kShare,
+            "share of wrong answers")
+      .real("teacher.gym.evolve_share", FIELD(teacher_gym.evolve_share), kShare,
+            "of expansions: one level up")
+      .real("teacher.gym.mutate_share", FIELD(teacher_gym.mutate_share), kShare,
+            "of expansions: another family")
       .text("judge.kind", FIELD(judge.kind), {"gym"}, "who judges")
       .text("judge.model", FIELD(judge.model), {}, "name of the judge in reports")
       .real("judge.temperature", FIELD(judge.temperature), kNotNegative, "of the judge's sampling")
@@ -181,77 +214,116 @@ void add_models(Table<Recipe>& t) {
       .whole("judge.max_tokens", FIELD(judge.max_tokens), kAtLeastOne, "longest reply of the judge")
       .whole("judge.max_concurrent_requests", FIELD(judge.max_concurrent_requests), kAtLeastOne,
              "requests in flight", /*results=*/false)
-      .real("judge.price_per_million.input", FIELD(judge.price_input), kAny, "dollars; below 0: no price", false)
-      .real("judge.price_per_million.cached_input", FIELD(judge.price_cached_input), kAny, "dollars", false)
+      .real("judge.price_per_million.input", FIELD(judge.price_input), kAny,
+            "dollars; below 0: no price", false)
+      .real("judge.price_per_million.cached_input", FIELD(judge.price_cached_input), kAny,
+            "dollars", false)
       .real("judge.price_per_million.output", FIELD(judge.price_output), kAny, "dollars", false)
-      .text("judge.orders", FIELD(judge_orders), {"adaptive", "both", "single"}, "in which orders a pair is judged")
-      .whole("judge.max_attempts", FIELD(judge_max_attempts), {1, 20}, "asked so often while it cannot be read")
-      .real("judge.gym.noise", FIELD(judge_gym.noise), kNotNegative, "standard deviation added to each score")
-      .real("judge.gym.position_bias", FIELD(judge_gym.position_bias), kAny, "added to the answer shown first")
+      .text("judge.orders", FIELD(judge_orders), {"adaptive", "both", "single"},
+            "in which orders a pair is judged")
+      .whole("judge.max_attempts", FIELD(judge_max_attempts), {1, 20},
+             "asked so often while it cannot be read")
+      .real("judge.gym.noise", FIELD(judge_gym.noise), kNotNegative,
+            "standard deviation added to each score")
+      .real("judge.gym.position_bias", FIELD(judge_gym.position_bias), kAny,
+            "added to the answer shown first")
       .real("judge.gym.length_bias", FIELD(judge_gym.length_bias), kAny, "added per 100 characters")
-      .real("judge.gym.malformed_rate", FIELD(judge_gym.malformed_rate), kShare, "share of unreadable replies");
+      .real("judge.gym.malformed_rate", FIELD(judge_gym.malformed_rate), kShare,
+            "share of unreadable replies");
 }
 
 void add_method(Table<Recipe>& t) {
-  t.text("difficulty.method", FIELD(difficulty.method), {"mfd"}, "Model Fitting Difficulty by the judge")
-      .real("difficulty.threshold", FIELD(difficulty.threshold), {-9, 9}, "delta: hard when teacher - student is above")
-      .flag("difficulty.strict", FIELD(difficulty.strict), "true: above delta; false: at least delta")
-      .maybe("difficulty.max_gap", FIELD(difficulty.max_gap), {-9, 9}, "ceiling on the gap: rows no student can reach")
-      .whole("difficulty.rows", FIELD(difficulty.rows), kNotNegative, "rows of D to judge, drawn by id; 0: all")
-      .whole("difficulty.pilot_rows", FIELD(difficulty.pilot_rows), kAtLeastOne, "adaptive: judged in both orders first")
+  t.text("difficulty.method", FIELD(difficulty.method), {"mfd"},
+         "Model Fitting Difficulty by the judge")
+      .real("difficulty.threshold", FIELD(difficulty.threshold), {-9, 9},
+            "delta: hard when teacher - student is above")
+      .flag("difficulty.strict", FIELD(difficulty.strict),
+            "true: above delta; false: at least delta")
+      .maybe("difficulty.max_gap", FIELD(difficulty.max_gap), {-9, 9},
+             "ceiling on the gap: rows no student can reach")
+      .whole("difficulty.rows", FIELD(difficulty.rows), kNotNegative,
+             "rows of D to judge, drawn by id; 0: all")
+      .whole("difficulty.pilot_rows", FIELD(difficulty.pilot_rows), kAtLeastOne,
+             "adaptive: judged in both orders first")
       .whole("difficulty.held_out_rows", FIELD(difficulty.held_out_rows), kNotNegative,
              "rows outside D that are judged too, to show what S_0 memorised")
       .text("tasks.taxonomy", FIELD(tasks.taxonomy), {}, "tapir33 | gym | a YAML file")
-      .text("tasks.classifier", FIELD(tasks.classifier), {"light", "llm", "given"}, "who finds the task of a row")
-      .whole("tasks.label_rows", FIELD(tasks.label_rows), {10, kInfinity}, "light: rows that the teacher labels first")
+      .text("tasks.classifier", FIELD(tasks.classifier), {"light", "llm", "given"},
+            "who finds the task of a row")
+      .whole("tasks.label_rows", FIELD(tasks.label_rows), {10, kInfinity},
+             "light: rows that the teacher labels first")
       .text("teach.prompts", FIELD(teach.prompts), {}, "folder of own prompt templates")
-      .whole("teach.max_attempts_per_row", FIELD(teach.max_attempts_per_row), {1, 100}, "requests per new row needed")
+      .whole("teach.max_attempts_per_row", FIELD(teach.max_attempts_per_row), {1, 100},
+             "requests per new row needed")
       .flag("teach.expand", FIELD(tapir.expand), "new instructions by the teacher")
-      .text("teach.refine", FIELD(tapir.refine), {"all", "hard", "none"}, "which rows are answered again in their task's style")
-      .text("teach.select", FIELD(tapir.select), {"hard", "random"}, "random: as many rows at random (an ablation)")
+      .text("teach.refine", FIELD(tapir.refine), {"all", "hard", "none"},
+            "which rows are answered again in their task's style")
+      .text("teach.select", FIELD(tapir.select), {"hard", "random"},
+            "random: as many rows at random (an ablation)")
       .flag("teach.balance", FIELD(tapir.balance), "meet the taxonomy's shares")
       .whole("curriculum.rounds", FIELD(curriculum.rounds), {1, 100}, "N")
       .real("curriculum.alpha", FIELD(curriculum.alpha), kShare, "share of hard rows in round 1")
       .real("curriculum.alpha_step", FIELD(curriculum.alpha_step), kShare, "added every round")
-      .whole("curriculum.rows", FIELD(curriculum.rows), kNotNegative, "of all rounds together; 0: as many as D has")
-      .flag("curriculum.rejudge", FIELD(tapir.rejudge), "score D and P again with the newest student before a round")
-      .text("curriculum.forgetting_gate", FIELD(curriculum.forgetting_gate), {"off", "warn", "stop"},
-            "when a family falls below its best")
-      .real("curriculum.forgetting_tolerance", FIELD(curriculum.forgetting_tolerance), kShare, "accuracy it may fall");
+      .whole("curriculum.rows", FIELD(curriculum.rows), kNotNegative,
+             "of all rounds together; 0: as many as D has")
+      .flag("curriculum.rejudge", FIELD(tapir.rejudge),
+            "score D and P again with the newest student before a round")
+      .text("curriculum.forgetting_gate", FIELD(curriculum.forgetting_gate),
+            {"off", "warn", "stop"}, "when a family falls below its best")
+      .real("curriculum.forgetting_tolerance", FIELD(curriculum.forgetting_tolerance), kShare,
+            "accuracy it may fall");
 }
 
 void add_training(Table<Recipe>& t) {
   t.real("train.learning_rate", FIELD(train.learning_rate), kPositive, "AdamW's peak rate")
-      .text("train.lr_scheduler_type", FIELD(train.lr_scheduler_type), {"cosine", "linear", "constant"}, "after warm-up")
+      .text("train.lr_scheduler_type", FIELD(train.lr_scheduler_type),
+            {"cosine", "linear", "constant"}, "after warm-up")
       .real("train.warmup_ratio", FIELD(train.warmup_ratio), kShare, "of the schedule's steps")
       .real("train.weight_decay", FIELD(train.weight_decay), kNotNegative, "AdamW")
       .real("train.adam_beta1", FIELD(train.adam_beta1), kShare, "AdamW")
       .real("train.adam_beta2", FIELD(train.adam_beta2), kShare, "AdamW")
       .real("train.adam_epsilon", FIELD(train.adam_epsilon), kPositive, "AdamW")
       .real("train.max_grad_norm", FIELD(train.max_grad_norm), kNotNegative, "clipping; 0: off")
-      .whole("train.cutoff_len", FIELD(train.cutoff_len), {8, kInfinity}, "longer rows are cut, and counted")
-      .whole("train.total_batch_size", FIELD(train.total_batch_size), kAtLeastOne, "rows of an optimizer step")
-      .whole("train.batch_tokens", FIELD(train.batch_tokens), kNotNegative, "tokens of an optimizer step instead of rows")
-      .real("train.num_train_epochs", FIELD(train.num_train_epochs), kPositive, "of a round, unless tokens is set")
-      .whole("train.tokens", FIELD(train.tokens), kNotNegative, "through the optimizer in all rounds together; 0: by epochs")
-      .text("train.schedule_scope", FIELD(train.schedule_scope), {"round", "run"}, "one schedule per round or over all")
+      .whole("train.cutoff_len", FIELD(train.cutoff_len), {8, kInfinity},
+             "longer rows are cut, and counted")
+      .whole("train.total_batch_size", FIELD(train.total_batch_size), kAtLeastOne,
+             "rows of an optimizer step")
+      .whole("train.batch_tokens", FIELD(train.batch_tokens), kNotNegative,
+             "tokens of an optimizer step instead of rows")
+      .real("train.num_train_epochs", FIELD(train.num_train_epochs), kPositive,
+            "of a round, unless tokens is set")
+      .whole("train.tokens", FIELD(train.tokens), kNotNegative,
+             "through the optimizer in all rounds together; 0: by epochs")
+      .text("train.schedule_scope", FIELD(train.schedule_scope), {"round", "run"},
+            "one schedule per round or over all")
       .whole("train.lanes", FIELD(train.lanes), {1, 256}, "gradients are summed over so many lanes")
-      .whole("train.save_steps", FIELD(train.save_steps), kNotNegative, "a checkpoint every so many steps", false)
-      .whole("train.logging_steps", FIELD(train.logging_steps), kAtLeastOne, "a line of metrics every so many steps", false)
-      .maybe("s0_train.learning_rate", FIELD(s0_train.learning_rate), kPositive, "S_0's own; null: as train")
-      .maybe("s0_train.num_train_epochs", FIELD(s0_train.num_train_epochs), kPositive, "S_0's own; null: as train")
-      .whole("s0_train.tokens", FIELD(s0_train.tokens), kNotNegative, "through the optimizer for S_0; 0: by epochs");
+      .whole("train.save_steps", FIELD(train.save_steps), kNotNegative,
+             "a checkpoint every so many steps", false)
+      .whole("train.logging_steps", FIELD(train.logging_steps), kAtLeastOne,
+             "a line of metrics every so many steps", false)
+      .maybe("s0_train.learning_rate", FIELD(s0_train.learning_rate), kPositive,
+             "S_0's own; null: as train")
+      .maybe("s0_train.num_train_epochs", FIELD(s0_train.num_train_epochs), kPositive,
+             "S_0's own; null: as train")
+      .whole("s0_train.tokens", FIELD(s0_train.tokens), kNotNegative,
+             "through the optimizer for S_0; 0: by epochs");
 }
 
 void add_outcome(Table<Recipe>& t) {
-  t.whole("evaluate.exam.uniform", FIELD(exam.uniform), kNotNegative, "items, even over families and levels")
-      .whole("evaluate.exam.pool", FIELD(exam.pool), kNotNegative, "items as the pool is distributed")
-      .whole("evaluate.exam.beyond", FIELD(exam.beyond), kNotNegative, "items of levels never trained on")
-      .text("evaluate.exam.part", FIELD(exam.part), {"test", "dev"}, "test: for reports; dev: for every choice")
+  t.whole("evaluate.exam.uniform", FIELD(exam.uniform), kNotNegative,
+          "items, even over families and levels")
+      .whole("evaluate.exam.pool", FIELD(exam.pool), kNotNegative,
+             "items as the pool is distributed")
+      .whole("evaluate.exam.beyond", FIELD(exam.beyond), kNotNegative,
+             "items of levels never trained on")
+      .text("evaluate.exam.part", FIELD(exam.part), {"test", "dev"},
+            "test: for reports; dev: for every choice")
       .real("budget.max_usd", FIELD(budget.max_usd), kNotNegative, "0: no cap", /*results=*/false)
-      .whole("budget.max_tokens", FIELD(budget.max_tokens), kNotNegative, "0: no cap", /*results=*/false)
+      .whole("budget.max_tokens", FIELD(budget.max_tokens), kNotNegative, "0: no cap",
+             /*results=*/false)
       .text("budget.book_requests", FIELD(budget.book_requests), {"auto", "always"},
-            "note every request in the store before it is sent; auto: where it may cost money", /*results=*/false);
+            "note every request in the store before it is sent; auto: where it may cost money",
+            /*results=*/false);
 }
 
 }  // namespace
@@ -274,9 +346,11 @@ const std::vector<Key<Arm>>& arm_key_table() {
     Table<Arm> t;
     t.text("select", ARM(select), {"hard", "random"}, "hard rows, or as many of D at random")
         .flag("expand", ARM(expand), "new instructions by the teacher")
-        .flag("expand_as_tapir", ARM(expand_as_tapir), "as many new rows as the main arm made in that round")
+        .flag("expand_as_tapir", ARM(expand_as_tapir),
+              "as many new rows as the main arm made in that round")
         .flag("balance", ARM(balance), "meet the taxonomy's shares")
-        .text("refine", ARM(refine), {"all", "hard", "none"}, "which rows are answered again in their task's style")
+        .text("refine", ARM(refine), {"all", "hard", "none"},
+              "which rows are answered again in their task's style")
         .flag("rejudge", ARM(rejudge), "score again with the newest student before a round");
     return t.take();
   }();

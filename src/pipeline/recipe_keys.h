@@ -1,11 +1,11 @@
 // The table of recipe keys. Internal to the pipeline.
 #pragma once
 
-#include <yaml-cpp/yaml.h>
-
 #include <functional>
 #include <string>
 #include <vector>
+
+#include <yaml-cpp/yaml.h>
 
 #include "pipeline/recipe.h"
 

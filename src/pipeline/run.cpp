@@ -1,10 +1,10 @@
 #include "pipeline/run.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -42,7 +42,8 @@ RunOutcome Run::go() {
     run_method();
     outcome.finished = true;
   } catch (const UntilReached&) {
-    progress_.message(fmt::format("stopped after {} as asked; the same command without --until goes on", options_.until));
+    progress_.message(fmt::format(
+        "stopped after {} as asked; the same command without --until goes on", options_.until));
   }
   store_->flush();
   for (const store::StageRecord& record : store_->stages()) {
@@ -53,11 +54,13 @@ RunOutcome Run::go() {
 
 void Run::stage(const std::string& name, const Work& work) {
   if (stop_.stop_requested()) {
-    throw Error(ErrorKind::interrupted, "interrupted before " + name, "the same command goes on from here");
+    throw Error(ErrorKind::interrupted, "interrupted before " + name,
+                "the same command goes on from here");
   }
   const auto known = store_->stage(name);
   if (known && known->finished) return stop_here_when_asked(name);
-  const auto planned = std::find_if(plan_.begin(), plan_.end(), [&](const auto& s) { return s.name == name; });
+  const auto planned =
+      std::find_if(plan_.begin(), plan_.end(), [&](const auto& s) { return s.name == name; });
   check(planned != plan_.end(), "stage " + name + " is in the plan");
   store_->begin_stage(name, planned->fingerprint);
   stage_name_.set(name);
@@ -66,7 +69,8 @@ void Run::stage(const std::string& name, const Work& work) {
   try {
     end = work(name);
     if (stop_.stop_requested()) {
-      throw Error(ErrorKind::interrupted, "interrupted in " + name, "the same command goes on from here");
+      throw Error(ErrorKind::interrupted, "interrupted in " + name,
+                  "the same command goes on from here");
     }
   } catch (...) {
     store_->add_stage_seconds(name, seconds_since(start));
@@ -74,9 +78,11 @@ void Run::stage(const std::string& name, const Work& work) {
     throw;
   }
   if (!end.ledger.balances()) {
-    throw Error(ErrorKind::bug, fmt::format("the ledger of {} does not balance: in {} but done {}, failed {}, filtered {}",
-                                            name, end.ledger.in, end.ledger.done, end.ledger.failed_total(),
-                                            end.ledger.filtered_total()));
+    throw Error(
+        ErrorKind::bug,
+        fmt::format("the ledger of {} does not balance: in {} but done {}, failed {}, filtered {}",
+                    name, end.ledger.in, end.ledger.done, end.ledger.failed_total(),
+                    end.ledger.filtered_total()));
   }
   store_->finish_stage(name, end.ledger, seconds_since(start), end.info);
   store_->flush();
@@ -99,13 +105,18 @@ void Run::check_complete(bool complete, const std::string& stage, const std::str
   if (complete) return;
   store_->flush();
   if (stop_.stop_requested()) {
-    throw Error(ErrorKind::interrupted, "interrupted in " + stage, "the same command goes on from here");
+    throw Error(ErrorKind::interrupted, "interrupted in " + stage,
+                "the same command goes on from here");
   }
   if (budget_->exhausted()) {
-    throw Error(ErrorKind::budget, fmt::format("{}: the budget is reached: ${:.2f} spent", stage, budget_->spent().usd()),
-                "what was answered is kept; raise budget.max_usd or budget.max_tokens and run the same command again");
+    throw Error(
+        ErrorKind::budget,
+        fmt::format("{}: the budget is reached: ${:.2f} spent", stage, budget_->spent().usd()),
+        "what was answered is kept; raise budget.max_usd or budget.max_tokens and run the same "
+        "command again");
   }
-  throw Error(ErrorKind::endpoint, fmt::format("{}: the {} left rows without an answer", stage, role),
+  throw Error(ErrorKind::endpoint,
+              fmt::format("{}: the {} left rows without an answer", stage, role),
               "what was answered is kept; run the same command again when the endpoint is well");
 }
 

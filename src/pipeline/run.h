@@ -1,4 +1,5 @@
-// A run: one folder, one store, the stages of the method. run_method() in method.cpp reads like the algorithm.
+// A run: one folder, one store, the stages of the method. run_method() in method.cpp reads like the
+// algorithm.
 #pragma once
 
 #include <filesystem>
@@ -29,15 +30,16 @@ namespace tapir::pipeline {
 
 struct RunOptions {
   std::filesystem::path run_dir;
-  std::string until;             // stop after this stage; empty: go to the end
-  std::filesystem::path reuse;   // another run whose replies are taken over; may be empty
-  bool accept_changes = false;   // redo the stages that a changed key touches
+  std::string until;            // stop after this stage; empty: go to the end
+  std::filesystem::path reuse;  // another run whose replies are taken over; may be empty
+  bool accept_changes = false;  // redo the stages that a changed key touches
   bool allow_other_machine = false;
-  bool retry_terminal = false;   // ask again what failed for good
-  std::string command;           // as typed, for the report
+  bool retry_terminal = false;  // ask again what failed for good
+  std::string command;          // as typed, for the report
 };
 
-// How a sitting ended. `rows_failed`: rows that are in a ledger as failed; the caller exits with 6 when there are any.
+// How a sitting ended. `rows_failed`: rows that are in a ledger as failed; the caller exits with 6
+// when there are any.
 struct RunOutcome {
   bool finished = false;  // false: `until` was reached
   std::int64_t rows_failed = 0;
@@ -51,9 +53,9 @@ struct Corpus {
 
 // P_r of an arm as it grows: what may enter the hard part of a mixture.
 struct Pool {
-  std::map<std::string, Instruction> hard;   // by id
-  std::map<std::string, Instruction> easy;   // D \ D_S
-  std::map<std::string, int> uses;           // in mixtures of the rounds before
+  std::map<std::string, Instruction> hard;  // by id
+  std::map<std::string, Instruction> easy;  // D \ D_S
+  std::map<std::string, int> uses;          // in mixtures of the rounds before
 };
 
 // One sitting. Not thread-safe; the stages use threads inside.
@@ -93,7 +95,8 @@ class Run {
   std::filesystem::path resolve(const std::string& path) const;
 
   // ---- run.cpp: stages in general ----
-  // Does the work unless the stage is finished; accounts time; throws on stop and when `until` is reached.
+  // Does the work unless the stage is finished; accounts time; throws on stop and when `until` is
+  // reached.
   void stage(const std::string& name, const Work& work);
   void stop_here_when_asked(const std::string& finished_stage);
   StageEnd end_of(const std::string& stage, std::uint64_t in, std::string info = {});
@@ -106,7 +109,8 @@ class Run {
   void load_corpus();
 
   // ---- stages_difficulty.cpp ----
-  StageEnd answer_corpus(const std::string& stage, const std::string& student, const std::vector<Instruction>& rows);
+  StageEnd answer_corpus(const std::string& stage, const std::string& student,
+                         const std::vector<Instruction>& rows);
   StageEnd measure_difficulty(const std::string& stage, const std::string& student,
                               const std::vector<Instruction>& rows);
   StageEnd select(const std::string& stage);
@@ -117,10 +121,12 @@ class Run {
   // ---- stages_teach.cpp ----
   Pool first_pool(const std::string& name, const Arm& arm) const;
   void rejudge_pool(const std::string& name, int round, Pool& pool);
-  StageEnd expand(const std::string& stage, const std::string& name, const Arm& arm, int round, const Pool& pool);
+  StageEnd expand(const std::string& stage, const std::string& name, const Arm& arm, int round,
+                  const Pool& pool);
   void answer_new(const std::string& stage, const std::string& name, int round,
                   std::vector<teach::ExpandedRow>& made);
-  StageEnd mix(const std::string& stage, const std::string& name, const Arm& arm, int round, const Pool& pool);
+  StageEnd mix(const std::string& stage, const std::string& name, const Arm& arm, int round,
+               const Pool& pool);
   StageEnd refine(const std::string& stage, const std::string& name, int round, const Pool& pool);
   void after_expand(const std::string& name, int round, Pool& pool) const;
   void after_mix(const std::string& name, int round, Pool& pool) const;
@@ -133,10 +139,13 @@ class Run {
   StageEnd train_round(const std::string& stage, const std::string& name, int round);
   std::vector<Example> examples_of(const std::string& name, int round) const;
   student::TrainJob job(const std::string& student, const std::filesystem::path& from) const;
-  StageEnd train(const std::string& stage, const std::string& student, const student::TrainJob& job);
+  StageEnd train(const std::string& stage, const std::string& student,
+                 const student::TrainJob& job);
   void publish_final();
 
   // ---- stages_exam.cpp ----
+  void put_judge_words(const std::string& stage, const evaluate::ExamItem& item,
+                       const store::ExamRow& row);
   StageEnd exam(const std::string& stage, const std::string& student, bool all_sets);
   bool gate_stops(const std::string& name, int round);
 
@@ -152,7 +161,8 @@ class Run {
   tasks::Taxonomy taxonomy_;
   std::vector<PlannedStage> plan_;
   std::unique_ptr<llm::Budget> budget_;
-  std::vector<std::unique_ptr<llm::ChatModel>> layers_;  // what teacher_ and judge_ stand on; ends before the store
+  std::vector<std::unique_ptr<llm::ChatModel>>
+      layers_;  // what teacher_ and judge_ stand on; ends before the store
   llm::ChatModel* teacher_ = nullptr;
   llm::ChatModel* judge_ = nullptr;
   Corpus corpus_;

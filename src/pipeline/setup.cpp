@@ -1,8 +1,8 @@
 // What a sitting needs before its first stage: folder, lock, store, prompts, models, plan.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -73,14 +73,16 @@ void Run::open() {
   std::error_code failure;
   std::filesystem::create_directories(options_.run_dir, failure);
   if (failure) {
-    throw Error(ErrorKind::data, "cannot make the run folder " + options_.run_dir.string() + ": " + failure.message(),
-                "choose another with --run-dir");
+    throw Error(
+        ErrorKind::data,
+        "cannot make the run folder " + options_.run_dir.string() + ": " + failure.message(),
+        "choose another with --run-dir");
   }
   lock_ = std::make_unique<store::RunLock>(options_.run_dir);
   store_ = store::RunStore::open(options_.run_dir / "run.db", store::OpenMode::create);
   if (const std::string note = store_->journal_note(); !note.empty()) progress_.message(note);
-  prompts_ = prompting::PromptSet::load(recipe_.teach.prompts.empty() ? std::filesystem::path()
-                                                                      : resolve(recipe_.teach.prompts));
+  prompts_ = prompting::PromptSet::load(
+      recipe_.teach.prompts.empty() ? std::filesystem::path() : resolve(recipe_.teach.prompts));
   const std::string& taxonomy = recipe_.tasks.taxonomy;
   const bool is_file = taxonomy.ends_with(".yaml") || taxonomy.ends_with(".yml");
   taxonomy_ = tasks::load_taxonomy(is_file ? resolve(taxonomy).string() : taxonomy);
@@ -93,19 +95,24 @@ void Run::open() {
   sweep();
 }
 
-std::filesystem::path Run::resolve(const std::string& path) const { return resolve_path(recipe_, path); }
+std::filesystem::path Run::resolve(const std::string& path) const {
+  return resolve_path(recipe_, path);
+}
 
 void Run::make_models() {
   const auto& t = recipe_.teacher_gym;
   const auto& j = recipe_.judge_gym;
   budget_ = std::make_unique<llm::Budget>(caps_of(recipe_), spent_so_far(*store_));
-  const auto stack = [&](std::unique_ptr<llm::ChatModel> endpoint, const ModelPart& part, const std::string& role) {
+  const auto stack = [&](std::unique_ptr<llm::ChatModel> endpoint, const ModelPart& part,
+                         const std::string& role) {
     layers_.push_back(std::move(endpoint));
-    layers_.push_back(std::make_unique<llm::BudgetedModel>(*layers_.back(), *budget_, prices_of(part)));
+    layers_.push_back(
+        std::make_unique<llm::BudgetedModel>(*layers_.back(), *budget_, prices_of(part)));
     layers_.push_back(std::make_unique<llm::RetryModel>(*layers_.back(), llm::RetryOptions{}));
     const bool local = part.kind == "gym" || part.kind == "recorded";
-    const llm::CacheOptions cache{.retry_terminal = options_.retry_terminal,
-                                  .book_before_send = !local || recipe_.budget.book_requests == "always"};
+    const llm::CacheOptions cache{
+        .retry_terminal = options_.retry_terminal,
+        .book_before_send = !local || recipe_.budget.book_requests == "always"};
     layers_.push_back(std::make_unique<llm::CachedModel>(*layers_.back(), *store_, role, cache));
     layers_.push_back(std::make_unique<LabelledModel>(*layers_.back(), stage_name_));
     return layers_.back().get();
@@ -115,19 +122,23 @@ void Run::make_models() {
   if (recipe_.teacher.kind == "gym") {
     teacher = gym::make_teacher({t.error_rate, t.evolve_share, t.mutate_share, recipe_.seed});
   } else {
-    teacher = std::make_unique<llm::RecordedModel>(std::map<std::string, std::string>{}, llm::RecordedBy::prompt);
+    teacher = std::make_unique<llm::RecordedModel>(std::map<std::string, std::string>{},
+                                                   llm::RecordedBy::prompt);
   }
   teacher_ = stack(std::move(teacher), recipe_.teacher, "teacher");
-  judge_ = stack(gym::make_judge({j.noise, j.position_bias, j.length_bias, j.malformed_rate, recipe_.seed}), recipe_.judge,
-                 "judge");
+  judge_ = stack(
+      gym::make_judge({j.noise, j.position_bias, j.length_bias, j.malformed_rate, recipe_.seed}),
+      recipe_.judge, "judge");
 }
 
 PlanFacts Run::facts() const {
   PlanFacts facts;
   facts.data = kGymVersion;
-  for (const std::string& file : recipe_.data.instructions) facts.data += sha256_file(resolve(file));
+  for (const std::string& file : recipe_.data.instructions)
+    facts.data += sha256_file(resolve(file));
   const std::filesystem::path base = resolve(recipe_.student.model_name_or_path);
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"}) {
+  for (const char* name :
+       {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"}) {
     if (std::filesystem::exists(base / name)) facts.student += sha256_file(base / name);
   }
   facts.prompts = prompts_.fingerprint();
@@ -138,7 +149,8 @@ PlanFacts Run::facts() const {
   const auto before = store_->meta("machine");
   if (before && *before != facts.machine) {
     if (!options_.allow_other_machine) {
-      throw Error(ErrorKind::usage, "this run was made on another machine: " + *before + "; here: " + facts.machine,
+      throw Error(ErrorKind::usage,
+                  "this run was made on another machine: " + *before + "; here: " + facts.machine,
                   "bits may differ from here on; add --allow-other-machine to go on");
     }
     facts.machine = *before;
@@ -164,14 +176,18 @@ void Run::check_plan() {
   }
   if (!changed.empty() && !options_.accept_changes) {
     std::string list;
-    for (const auto& record : changed) list += fmt::format("\n  {:<28} {}", record.name, cost_of(*store_, record));
-    throw Error(ErrorKind::usage, "the recipe changed since this run began; these stages would be done again:" + list,
-                "add --accept-changes to redo them (replies that are paid for are used again), or choose another --run-dir");
+    for (const auto& record : changed)
+      list += fmt::format("\n  {:<28} {}", record.name, cost_of(*store_, record));
+    throw Error(ErrorKind::usage,
+                "the recipe changed since this run began; these stages would be done again:" + list,
+                "add --accept-changes to redo them (replies that are paid for are used again), or "
+                "choose another --run-dir");
   }
   for (const auto& record : changed) {
     store_->drop_stage(record.name);
     if (!record.name.ends_with("/train")) continue;
-    const auto folder = options_.run_dir / student_folder(record.name.substr(0, record.name.size() - 6));
+    const auto folder =
+        options_.run_dir / student_folder(record.name.substr(0, record.name.size() - 6));
     std::filesystem::remove_all(folder);
     std::filesystem::remove_all(folder.string() + ".work");
   }
@@ -195,16 +211,20 @@ void Run::check_plan() {
              fmt::format("# fingerprint: {}\n{}", plan_fingerprint(plan_), to_yaml(recipe_)));
 }
 
-// What a kill left behind: files that were not finished. A training's .work folder stays: it is gone on from.
+// What a kill left behind: files that were not finished. A training's .work folder stays: it is
+// gone on from.
 void Run::sweep() {
   for (const store::TrainRecord& record : store_->trainings()) {
     if (!std::filesystem::exists(options_.run_dir / record.folder / "config.json")) {
-      throw Error(ErrorKind::data, "the run says that " + record.folder + " is trained, but the folder is not there",
-                  "put it back, or run with --run-dir elsewhere and --reuse " + options_.run_dir.string());
+      throw Error(
+          ErrorKind::data,
+          "the run says that " + record.folder + " is trained, but the folder is not there",
+          "put it back, or run with --run-dir elsewhere and --reuse " + options_.run_dir.string());
     }
   }
   for (const auto& entry : std::filesystem::directory_iterator(options_.run_dir)) {
-    if (entry.path().filename().string().find(".tmp") != std::string::npos) std::filesystem::remove(entry.path());
+    if (entry.path().filename().string().find(".tmp") != std::string::npos)
+      std::filesystem::remove(entry.path());
   }
 }
 

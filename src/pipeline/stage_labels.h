@@ -1,4 +1,5 @@
-// Gives requests and progress the name of the run's stage: the stages' own code knows nothing of arms and rounds.
+// Gives requests and progress the name of the run's stage: the stages' own code knows nothing of
+// arms and rounds.
 #pragma once
 
 #include <mutex>
@@ -41,14 +42,16 @@ class LabelledModel final : public llm::ChatModel {
   const StageName& stage_;
 };
 
-// Shows progress under the stage at work; what the code calls its own step is kept where it says more.
+// Shows progress under the stage at work; what the code calls its own step is kept where it says
+// more.
 class LabelledProgress final : public ProgressSink {
  public:
   LabelledProgress(ProgressSink& inner, const StageName& stage) : inner_(inner), stage_(stage) {}
   void update(const ProgressUpdate& update) override {
     const std::string stage = stage_.get();
     ProgressUpdate labelled = update;
-    if (!stage.empty()) labelled.stage = stage.ends_with(update.stage) ? stage : stage + " (" + update.stage + ")";
+    if (!stage.empty())
+      labelled.stage = stage.ends_with(update.stage) ? stage : stage + " (" + update.stage + ")";
     inner_.update(labelled);
   }
   void message(std::string_view line) override { inner_.message(line); }

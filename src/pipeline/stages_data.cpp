@@ -1,8 +1,8 @@
 // The corpus D: instructions in, answers, tasks.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <set>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -16,7 +16,7 @@ namespace tapir::pipeline {
 namespace {
 
 constexpr const char* kTeacherAuthor = "teacher/plain";  // of answers without a style of ours
-constexpr double kHeldOutShare = 0.2;                    // of the labelled rows: the classifier's own exam
+constexpr double kHeldOutShare = 0.2;  // of the labelled rows: the classifier's own exam
 
 // Instructions as they are, for the teacher to answer.
 class PlainRequests final : public llm::RequestSource {
@@ -45,8 +45,8 @@ class ReplyFunction final : public llm::ReplySink {
   std::function<void(llm::ChatReply)> take_;
 };
 
-std::vector<Instruction> drawn(std::vector<Instruction> rows, std::int64_t count, std::uint64_t seed,
-                               std::string_view stage) {
+std::vector<Instruction> drawn(std::vector<Instruction> rows, std::int64_t count,
+                               std::uint64_t seed, std::string_view stage) {
   RandomStream(seed, stage).shuffle(rows);
   rows.resize(std::min<std::size_t>(rows.size(), static_cast<std::size_t>(count)));
   return rows;
@@ -57,7 +57,8 @@ struct LabelledSplit {
   std::vector<tasks::LabelledText> held_out;
 };
 
-LabelledSplit split_labelled(const std::vector<Instruction>& rows, const std::map<std::string, std::string>& task_of) {
+LabelledSplit split_labelled(const std::vector<Instruction>& rows,
+                             const std::map<std::string, std::string>& task_of) {
   LabelledSplit out;
   const auto held = static_cast<std::size_t>(kHeldOutShare * static_cast<double>(rows.size()));
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -84,7 +85,8 @@ Run::StageEnd Run::read_data(const std::string& stage) {
       return;
     }
     store_->put_instruction(stage, instruction);
-    if (answer) store_->put_response(stage, {instruction.id, "data", *answer, FinishReason::stop, 0, ""});
+    if (answer)
+      store_->put_response(stage, {instruction.id, "data", *answer, FinishReason::stop, 0, ""});
     store_->put_outcome(stage, instruction.id, Outcome::done, "");
   };
   if (recipe_.data.gym_rows > 0) {
@@ -93,12 +95,14 @@ Run::StageEnd Run::read_data(const std::string& stage) {
   std::vector<std::filesystem::path> files;
   for (const std::string& file : recipe_.data.instructions) files.push_back(resolve(file));
   if (!files.empty()) {
-    for (dataset::DataRow& row : dataset::read_instructions(files)) keep(std::move(row.instruction), row.response);
+    for (dataset::DataRow& row : dataset::read_instructions(files))
+      keep(std::move(row.instruction), row.response);
   }
   StageEnd end = end_of(stage, in);
   if (end.ledger.done == 0) {
     throw Error(ErrorKind::data, "not one instruction is left of " + std::to_string(in),
-                "rows without a response are left out; set data.responses: missing to have the teacher answer them");
+                "rows without a response are left out; set data.responses: missing to have the "
+                "teacher answer them");
   }
   return end;
 }
@@ -135,7 +139,8 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
     }
     progress_.update({stage, ++done, 0, in, 0, ""});
   });
-  llm::ask_all(*teacher_, source, sink, {static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)}, stop_);
+  llm::ask_all(*teacher_, source, sink,
+               {static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)}, stop_);
   check_complete(complete, stage, "teacher");
   return end_of(stage, in);
 }
@@ -152,7 +157,8 @@ Run::StageEnd Run::find_tasks(const std::string& stage) {
     return end_of(stage, rows.size(), info.dump());
   }
   const bool light = recipe_.tasks.classifier == "light";
-  const auto labelled_rows = light ? drawn(rows, recipe_.tasks.label_rows, recipe_.seed, "tasks") : rows;
+  const auto labelled_rows =
+      light ? drawn(rows, recipe_.tasks.label_rows, recipe_.seed, "tasks") : rows;
   tasks::LlmOptions options;
   options.sampling.max_tokens = static_cast<int>(recipe_.teacher.max_tokens);
   options.max_in_flight = static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests);
@@ -165,8 +171,10 @@ Run::StageEnd Run::find_tasks(const std::string& stage) {
   if (light) {
     const LabelledSplit split = split_labelled(labelled_rows, labels.task_of);
     if (split.train.empty() || split.held_out.empty()) {
-      throw Error(ErrorKind::data, "too few labelled rows to train a classifier: " + std::to_string(labels.task_of.size()),
-                  "raise tasks.label_rows, or set tasks.classifier: llm");
+      throw Error(
+          ErrorKind::data,
+          "too few labelled rows to train a classifier: " + std::to_string(labels.task_of.size()),
+          "raise tasks.label_rows, or set tasks.classifier: llm");
     }
     classifier = tasks::train_light(split.train, {.seed = recipe_.seed});
     const tasks::Agreement agreement = tasks::agreement(*classifier, split.held_out);
@@ -174,8 +182,9 @@ Run::StageEnd Run::find_tasks(const std::string& stage) {
                          {"accuracy", agreement.accuracy},
                          {"expected_calibration_error", agreement.expected_calibration_error},
                          {"confusion", agreement.confusion}};
-    progress_.message(fmt::format("tasks: the light classifier agrees with the teacher on {:.1f} % of {} held-out rows",
-                                  100 * agreement.accuracy, agreement.rows));
+    progress_.message(fmt::format(
+        "tasks: the light classifier agrees with the teacher on {:.1f} % of {} held-out rows",
+        100 * agreement.accuracy, agreement.rows));
   }
   for (const Instruction& row : rows) {
     const auto found = labels.task_of.find(row.id);
@@ -195,7 +204,8 @@ void Run::load_corpus() {
   corpus_.rows = store_->instructions(0);
   corpus_.answers.clear();
   for (const char* author : {"data", kTeacherAuthor}) {
-    for (Response& r : store_->responses(author)) corpus_.answers[r.instruction_id] = std::move(r.text);
+    for (Response& r : store_->responses(author))
+      corpus_.answers[r.instruction_id] = std::move(r.text);
   }
 }
 

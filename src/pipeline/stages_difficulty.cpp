@@ -54,13 +54,15 @@ Run::StageEnd Run::answer_corpus(const std::string& stage, const std::string& st
                                  const std::vector<Instruction>& rows) {
   const std::string author = author_of(student);
   std::set<std::string> answered;
-  for (const Response& response : store_->responses(author)) answered.insert(response.instruction_id);
+  for (const Response& response : store_->responses(author))
+    answered.insert(response.instruction_id);
   std::vector<student::GenerateRequest> requests;
   for (const Instruction& row : rows) {
     if (!answered.contains(row.id)) requests.push_back({row.id, row.messages, ""});
   }
   student::GenerateOptions options;
-  options.sampling = {recipe_.student.temperature, recipe_.student.top_p, static_cast<int>(recipe_.student.top_k),
+  options.sampling = {recipe_.student.temperature, recipe_.student.top_p,
+                      static_cast<int>(recipe_.student.top_k),
                       static_cast<int>(recipe_.student.max_new_tokens), recipe_.seed};
   options.slots = static_cast<int>(recipe_.student.slots);
   options.workers = static_cast<int>(recipe_.student.workers);
@@ -76,7 +78,8 @@ Run::StageEnd Run::answer_corpus(const std::string& stage, const std::string& st
     progress_.update({stage, ++done, 0, rows.size(), 0, ""});
   };
   if (!requests.empty()) {
-    engine_->load(options_.run_dir / student_folder(student))->generate(requests, options, keep, stop_);
+    engine_->load(options_.run_dir / student_folder(student))
+        ->generate(requests, options, keep, stop_);
   }
   return end_of(stage, rows.size());
 }
@@ -85,7 +88,8 @@ Run::StageEnd Run::measure_difficulty(const std::string& stage, const std::strin
                                       const std::vector<Instruction>& rows) {
   const std::string author = author_of(student);
   std::map<std::string, Response> answers;
-  for (Response& response : store_->responses(author)) answers[response.instruction_id] = std::move(response);
+  for (Response& response : store_->responses(author))
+    answers[response.instruction_id] = std::move(response);
   std::vector<difficulty::Pair> pairs;
   for (const Instruction& row : rows) {
     const auto answer = answers.find(row.id);
@@ -104,12 +108,14 @@ Run::StageEnd Run::measure_difficulty(const std::string& stage, const std::strin
   const auto judgments = by_instruction(store_->judgments(author));
   for (const difficulty::Pair& pair : pairs) {
     const auto found = judgments.find(pair.instruction.id);
-    const auto fit = found == judgments.end() ? std::nullopt : difficulty::fit_of(found->second, pair.truncated);
+    const auto fit =
+        found == judgments.end() ? std::nullopt : difficulty::fit_of(found->second, pair.truncated);
     if (fit) {
       store_->put_fit(stage, *fit);
       store_->put_outcome(stage, pair.instruction.id, Outcome::done, "");
     } else {
-      const std::string reason = found == judgments.end() ? "not_judged" : found->second.back().failure;
+      const std::string reason =
+          found == judgments.end() ? "not_judged" : found->second.back().failure;
       store_->put_outcome(stage, pair.instruction.id, Outcome::failed, reason);
     }
   }
@@ -124,7 +130,7 @@ Run::StageEnd Run::judge_held_out(const std::string& stage) {
   for (const GymRow& row : rows) {
     if (held_out.answers.contains(row.instruction.id)) continue;
     instructions.push_back(row.instruction);
-    instructions.back().round = -1;
+    instructions.back().round = kOutsideD;
     store_->put_instruction(stage, instructions.back());
     held_out.answers[row.instruction.id] = row.answer;
   }
@@ -133,11 +139,16 @@ Run::StageEnd Run::judge_held_out(const std::string& stage) {
   options.slots = static_cast<int>(recipe_.student.slots);
   std::vector<student::GenerateRequest> requests;
   for (const Instruction& row : instructions) requests.push_back({row.id, row.messages, ""});
-  engine_->load(options_.run_dir / student_folder("s0"))->generate(requests, options, [&](student::Generation g) {
-    if (g.failure.empty()) {
-      store_->put_response(stage, {g.id, author_of(student), g.text, g.finish_reason, g.completion_tokens, ""});
-    }
-  }, stop_);
+  engine_->load(options_.run_dir / student_folder("s0"))
+      ->generate(
+          requests, options,
+          [&](student::Generation g) {
+            if (g.failure.empty()) {
+              store_->put_response(stage, {g.id, author_of(student), g.text, g.finish_reason,
+                                           g.completion_tokens, ""});
+            }
+          },
+          stop_);
   std::swap(corpus_.answers, held_out.answers);
   StageEnd end;
   try {
@@ -158,21 +169,25 @@ Run::StageEnd Run::select(const std::string& stage) {
     const bool kept = difficulty::is_hard(fit, select_options(recipe_));
     hard += kept ? 1 : 0;
     judged.insert(fit.instruction_id);
-    store_->put_outcome(stage, fit.instruction_id, kept ? Outcome::done : Outcome::filtered, kept ? "" : "easy");
+    store_->put_outcome(stage, fit.instruction_id, kept ? Outcome::done : Outcome::filtered,
+                        kept ? "" : "easy");
   }
   for (const Instruction& row : corpus_.rows) {
-    if (!judged.contains(row.id)) store_->put_outcome(stage, row.id, Outcome::filtered, "not_judged");
+    if (!judged.contains(row.id))
+      store_->put_outcome(stage, row.id, Outcome::filtered, "not_judged");
   }
   if (hard == 0) {
     throw Error(ErrorKind::data, "no instruction passes the threshold: the hard set is empty",
-                "lower difficulty.threshold; `tapir inspect` and the report's histogram show what each would keep");
+                "lower difficulty.threshold; `tapir inspect` and the report's histogram show what "
+                "each would keep");
   }
   Json table = Json::array();
   for (const difficulty::ThresholdRow& row : difficulty::threshold_table(fits)) {
     table.push_back({row.threshold, row.kept_above, row.kept_at_least});
   }
   progress_.message(std::to_string(hard) + " of " + std::to_string(corpus_.rows.size()) +
-                    " instructions are hard (gap above " + Json(recipe_.difficulty.threshold).dump() + ")");
+                    " instructions are hard (gap above " +
+                    Json(recipe_.difficulty.threshold).dump() + ")");
   return end_of(stage, corpus_.rows.size(), Json{{"hard", hard}, {"thresholds", table}}.dump());
 }
 

@@ -1,7 +1,7 @@
 // Line 5 of the algorithm: expansion, mixture and refinement of one round of one arm.
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -17,7 +17,8 @@ namespace {
 constexpr const char* kAnyTask = "";
 
 std::vector<curriculum::Candidate> candidates(const std::map<std::string, Instruction>& rows,
-                                              const std::map<std::string, int>& uses, bool balance) {
+                                              const std::map<std::string, int>& uses,
+                                              bool balance) {
   std::vector<curriculum::Candidate> out;
   for (const auto& [id, row] : rows) {
     const auto used = uses.find(id);
@@ -35,7 +36,8 @@ llm::Sampling sampling_of(const ModelPart& part) {
 }
 
 std::uint64_t unused(const std::vector<curriculum::Candidate>& rows) {
-  return static_cast<std::uint64_t>(std::count_if(rows.begin(), rows.end(), [](const auto& c) { return c.uses == 0; }));
+  return static_cast<std::uint64_t>(
+      std::count_if(rows.begin(), rows.end(), [](const auto& c) { return c.uses == 0; }));
 }
 
 }  // namespace
@@ -47,7 +49,8 @@ Pool Run::first_pool(const std::string& name, const Arm& arm) const {
     std::vector<std::string> ids;
     for (const Instruction& row : corpus_.rows) ids.push_back(row.id);
     RandomStream(recipe_.seed, "select_random", "").shuffle(ids);
-    chosen = std::set<std::string>(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(hard.size()));
+    chosen =
+        std::set<std::string>(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(hard.size()));
   }
   // Rows whose judgment stayed unreadable are in neither stratum.
   std::set<std::string> judged;
@@ -89,7 +92,8 @@ void Run::rejudge_pool(const std::string& name, int round, Pool& pool) {
 curriculum::Quotas Run::quotas(const Arm& arm, int round, const Pool& pool) const {
   const auto& c = recipe_.curriculum;
   const std::int64_t rows = c.rows > 0 ? c.rows : static_cast<std::int64_t>(corpus_.rows.size());
-  const auto rounds = curriculum::schedule({static_cast<int>(c.rounds), c.alpha, c.alpha_step, rows});
+  const auto rounds =
+      curriculum::schedule({static_cast<int>(c.rounds), c.alpha, c.alpha_step, rows});
   const curriculum::RoundPlan& plan = rounds.at(static_cast<std::size_t>(round - 1));
   curriculum::QuotaInput input{plan.rows, plan.alpha, {}, {}};
   input.shares = arm.balance ? taxonomy_.shares() : std::map<std::string, double>{{kAnyTask, 1.0}};
@@ -99,10 +103,12 @@ curriculum::Quotas Run::quotas(const Arm& arm, int round, const Pool& pool) cons
   return curriculum::quotas(input);
 }
 
-std::string Run::style_author(const std::string& task) const { return "teacher/" + taxonomy_.style_of(task).first; }
+std::string Run::style_author(const std::string& task) const {
+  return "teacher/" + taxonomy_.style_of(task).first;
+}
 
-Run::StageEnd Run::expand(const std::string& stage, const std::string& name, const Arm& arm, int round,
-                          const Pool& pool) {
+Run::StageEnd Run::expand(const std::string& stage, const std::string& name, const Arm& arm,
+                          int round, const Pool& pool) {
   if (!arm.expand) return end_of(stage, 0);
   std::map<std::string, std::vector<Instruction>> seeds;
   for (const auto& [id, row] : pool.hard) seeds[row.task].push_back(row);
@@ -135,18 +141,21 @@ Run::StageEnd Run::expand(const std::string& stage, const std::string& name, con
   options.seed = recipe_.seed;
   options.max_in_flight = static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests);
   std::vector<teach::ExpandedRow> made;
-  const auto summary = teach::expand(*teacher_, prompts_, taxonomy_, seeds, needed, novelty, options,
-                                     [&](const teach::ExpandedRow& row) { made.push_back(row); }, progress_, stop_);
+  const auto summary = teach::expand(
+      *teacher_, prompts_, taxonomy_, seeds, needed, novelty, options,
+      [&](const teach::ExpandedRow& row) { made.push_back(row); }, progress_, stop_);
   check_complete(summary.complete, stage, "teacher");
   answer_new(stage, name, round, made);
   Json missing = Json::object();
   for (const auto& [task, rows] : summary.missing) {
     if (rows > 0) missing[task] = rows;
   }
-  return end_of(stage, made.size(), Json{{"waves", summary.waves}, {"missing", missing}, {"needed", needed}}.dump());
+  return end_of(stage, made.size(),
+                Json{{"waves", summary.waves}, {"missing", missing}, {"needed", needed}}.dump());
 }
 
-// A new instruction is answered once, directly in its task's style; without an answer it does not enter P_r.
+// A new instruction is answered once, directly in its task's style; without an answer it does not
+// enter P_r.
 void Run::answer_new(const std::string& stage, const std::string& name, int round,
                      std::vector<teach::ExpandedRow>& made) {
   std::vector<teach::RefineRow> rows;
@@ -156,9 +165,11 @@ void Run::answer_new(const std::string& stage, const std::string& name, int roun
   std::map<std::string, std::string> lost;
   const auto summary = teach::refine(
       *teacher_, prompts_, taxonomy_, rows,
-      {sampling_of(recipe_.teacher), 3, static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)},
+      {sampling_of(recipe_.teacher), 3,
+       static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)},
       [&](const Response& response) { store_->put_response(stage, response); },
-      [&](const std::string& id, const std::string& reason) { lost[id] = reason; }, progress_, stop_);
+      [&](const std::string& id, const std::string& reason) { lost[id] = reason; }, progress_,
+      stop_);
   check_complete(summary.complete, stage, "teacher");
   for (std::size_t i = 0; i < made.size(); ++i) {
     const Instruction& instruction = made[i].instruction;
@@ -166,8 +177,9 @@ void Run::answer_new(const std::string& stage, const std::string& name, int roun
     const std::string outcome = failed != lost.end() ? "no_answer" : made[i].outcome;
     const std::string row_id = fmt::format("{}#{}", instruction.id, i);
     if (outcome == "kept") store_->put_instruction(stage, instruction);
-    store_->put_teach_row(stage, {name, round, instruction.id, instruction.task, outcome, instruction.parent_id,
-                                  outcome == "kept" || instruction.messages.empty() ? "" : instruction.prompt()});
+    store_->put_teach_row(
+        stage, {name, round, instruction.id, instruction.task, outcome, instruction.parent_id,
+                outcome == "kept" || instruction.messages.empty() ? "" : instruction.prompt()});
     if (outcome == "kept") {
       store_->put_outcome(stage, row_id, Outcome::done, "");
     } else {
@@ -190,14 +202,17 @@ Run::StageEnd Run::mix(const std::string& stage, const std::string& name, const 
                        const Pool& pool) {
   const curriculum::Quotas quota = quotas(arm, round, pool);
   RandomStream stream(recipe_.seed, "mix", std::to_string(round));
-  curriculum::MixtureResult mixture = curriculum::mix(quota, candidates(pool.hard, pool.uses, arm.balance),
-                                                      candidates(pool.easy, pool.uses, arm.balance), stream);
+  curriculum::MixtureResult mixture =
+      curriculum::mix(quota, candidates(pool.hard, pool.uses, arm.balance),
+                      candidates(pool.easy, pool.uses, arm.balance), stream);
   std::map<std::string, std::int64_t> reached;
   std::int64_t hard = 0;
   for (MixtureRow& row : mixture.rows) {
     const bool in_hard = pool.hard.contains(row.instruction_id);
-    const Instruction& instruction = in_hard ? pool.hard.at(row.instruction_id) : pool.easy.at(row.instruction_id);
-    const bool refined = arm.refine == "all" || (arm.refine == "hard" && row.stratum == Stratum::hard);
+    const Instruction& instruction =
+        in_hard ? pool.hard.at(row.instruction_id) : pool.easy.at(row.instruction_id);
+    const bool refined =
+        arm.refine == "all" || (arm.refine == "hard" && row.stratum == Stratum::hard);
     row.task = instruction.task;
     row.author = refined || instruction.round > 0 ? style_author(row.task) : "data";
     ++reached[row.task];
@@ -208,7 +223,8 @@ Run::StageEnd Run::mix(const std::string& stage, const std::string& name, const 
   Json shares = Json::object();
   const auto target = taxonomy_.shares();
   for (const std::string& task : taxonomy_.names()) {
-    shares[task] = {arm.balance ? Json(target.at(task)) : Json(nullptr), static_cast<double>(reached[task]) / total};
+    shares[task] = {arm.balance ? Json(target.at(task)) : Json(nullptr),
+                    static_cast<double>(reached[task]) / total};
   }
   std::vector<std::string> relaxed = quota.relaxed;
   relaxed.insert(relaxed.end(), mixture.relaxed.begin(), mixture.relaxed.end());
@@ -225,7 +241,8 @@ Run::StageEnd Run::mix(const std::string& stage, const std::string& name, const 
   return end;
 }
 
-Run::StageEnd Run::refine(const std::string& stage, const std::string& name, int round, const Pool& pool) {
+Run::StageEnd Run::refine(const std::string& stage, const std::string& name, int round,
+                          const Pool& pool) {
   std::map<std::string, std::string> author_of_row;  // distinct rows that the teacher answers
   for (const MixtureRow& row : store_->mixture(name, round)) {
     if (row.author != "data") author_of_row[row.instruction_id] = row.author;
@@ -234,7 +251,8 @@ Run::StageEnd Run::refine(const std::string& stage, const std::string& name, int
   std::vector<teach::RefineRow> rows;
   for (const auto& [id, author] : author_of_row) {
     if (!answered.contains(author)) {
-      for (const Response& response : store_->responses(author)) answered[author].insert(response.instruction_id);
+      for (const Response& response : store_->responses(author))
+        answered[author].insert(response.instruction_id);
     }
     store_->put_outcome(stage, id, Outcome::done, "");
     if (answered[author].contains(id)) continue;
@@ -245,9 +263,12 @@ Run::StageEnd Run::refine(const std::string& stage, const std::string& name, int
   }
   const auto summary = teach::refine(
       *teacher_, prompts_, taxonomy_, rows,
-      {sampling_of(recipe_.teacher), 3, static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)},
+      {sampling_of(recipe_.teacher), 3,
+       static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)},
       [&](const Response& response) { store_->put_response(stage, response); },
-      [&](const std::string& id, const std::string& reason) { store_->put_outcome(stage, id, Outcome::failed, reason); },
+      [&](const std::string& id, const std::string& reason) {
+        store_->put_outcome(stage, id, Outcome::failed, reason);
+      },
       progress_, stop_);
   check_complete(summary.complete, stage, "teacher");
   return end_of(stage, author_of_row.size());

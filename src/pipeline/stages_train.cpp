@@ -1,8 +1,8 @@
 // Lines 1 and 6 of the algorithm: fine-tuning.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -20,7 +20,8 @@ std::int64_t steps_for(std::int64_t tokens, std::int64_t batch_tokens) {
 std::string weights_digest(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() == ".safetensors" && entry.path().filename().string().starts_with("model")) {
+    if (entry.path().extension() == ".safetensors" &&
+        entry.path().filename().string().starts_with("model")) {
       files.push_back(entry.path());
     }
   }
@@ -35,8 +36,8 @@ void refuse_rows_without_loss(const student::Preflight& preflight, const std::st
   std::string ids;
   for (const std::string& id : preflight.ids_without_loss) ids += (ids.empty() ? "" : ", ") + id;
   throw Error(ErrorKind::data,
-              fmt::format("{}: {} of {} rows have no token to learn (first: {})", stage, preflight.rows_without_loss,
-                          preflight.rows, ids),
+              fmt::format("{}: {} of {} rows have no token to learn (first: {})", stage,
+                          preflight.rows_without_loss, preflight.rows, ids),
               "their prompts fill train.cutoff_len: raise it, or take the rows out");
 }
 
@@ -60,7 +61,8 @@ student::TrainJob Run::job(const std::string& student, const std::filesystem::pa
   job.options.batch_tokens = static_cast<int>(t.batch_tokens);
   job.options.num_train_epochs = t.num_train_epochs;
   // The order of rows differs from round to round, and is the same in every arm.
-  job.options.seed = RandomStream(recipe_.seed, "train", student.substr(student.find('/') + 1)).next();
+  job.options.seed =
+      RandomStream(recipe_.seed, "train", student.substr(student.find('/') + 1)).next();
   job.options.lanes = static_cast<int>(t.lanes);
   job.io.save_steps = t.save_steps;
   job.io.logging_steps = t.logging_steps;
@@ -74,7 +76,8 @@ student::TrainJob Run::job(const std::string& student, const std::filesystem::pa
 Run::StageEnd Run::train_s0(const std::string& stage) {
   const std::filesystem::path base = resolve(recipe_.student.model_name_or_path);
   if (recipe_.student.s0 != "train") {
-    const std::filesystem::path from = recipe_.student.s0 == "as_is" ? base : resolve(recipe_.student.s0);
+    const std::filesystem::path from =
+        recipe_.student.s0 == "as_is" ? base : resolve(recipe_.student.s0);
     const std::filesystem::path place = options_.run_dir / student_folder("s0");
     std::filesystem::path work = place;
     work += ".work";
@@ -82,13 +85,16 @@ Run::StageEnd Run::train_s0(const std::string& stage) {
     std::filesystem::create_directories(place.parent_path());
     std::filesystem::copy(from, work, std::filesystem::copy_options::recursive);
     publish_folder(work, place);
-    store_->put_training(stage, {.student = "s0", .folder = student_folder("s0"), .digest = weights_digest(place)});
+    store_->put_training(
+        stage, {.student = "s0", .folder = student_folder("s0"), .digest = weights_digest(place)});
     return end_of(stage, 0);
   }
   student::TrainJob s0 = job("s0", base);
   if (recipe_.s0_train.learning_rate) s0.options.learning_rate = *recipe_.s0_train.learning_rate;
-  if (recipe_.s0_train.num_train_epochs) s0.options.num_train_epochs = *recipe_.s0_train.num_train_epochs;
-  if (recipe_.s0_train.tokens > 0) s0.options.max_steps = steps_for(recipe_.s0_train.tokens, recipe_.train.batch_tokens);
+  if (recipe_.s0_train.num_train_epochs)
+    s0.options.num_train_epochs = *recipe_.s0_train.num_train_epochs;
+  if (recipe_.s0_train.tokens > 0)
+    s0.options.max_steps = steps_for(recipe_.s0_train.tokens, recipe_.train.batch_tokens);
   for (const Instruction& row : corpus_.rows) {
     const auto answer = corpus_.answers.find(row.id);
     if (answer != corpus_.answers.end()) s0.examples.push_back(make_example(row, answer->second));
@@ -128,12 +134,14 @@ std::vector<Example> Run::examples_of(const std::string& name, int round) const 
   std::vector<Example> examples;
   for (const MixtureRow& row : store_->mixture(name, round)) {
     if (row.author != "data" && !answers.contains(row.author)) {
-      for (const Response& r : store_->responses(row.author)) answers[row.author][r.instruction_id] = r.text;
+      for (const Response& r : store_->responses(row.author))
+        answers[row.author][r.instruction_id] = r.text;
     }
     const auto& by_author = answers[row.author];
     const auto styled = by_author.find(row.instruction_id);
     const auto kept = corpus_.answers.find(row.instruction_id);
-    // A row whose refinement failed for good is trained on with the answer that D has; its failure stands in the ledger.
+    // A row whose refinement failed for good is trained on with the answer that D has; its failure
+    // stands in the ledger.
     if (styled == by_author.end() && kept == corpus_.answers.end()) continue;
     const std::string& answer = styled != by_author.end() ? styled->second : kept->second;
     examples.push_back(make_example(rows.at(row.instruction_id), answer));
@@ -142,25 +150,30 @@ std::vector<Example> Run::examples_of(const std::string& name, int round) const 
   return examples;
 }
 
-Run::StageEnd Run::train(const std::string& stage, const std::string& student, const student::TrainJob& job) {
+Run::StageEnd Run::train(const std::string& stage, const std::string& student,
+                         const student::TrainJob& job) {
   if (job.examples.empty()) {
-    throw Error(ErrorKind::data, stage + ": there is no row to train on", "look at `tapir status` for where rows went");
+    throw Error(ErrorKind::data, stage + ": there is no row to train on",
+                "look at `tapir status` for where rows went");
   }
   std::filesystem::create_directories(job.output_dir.parent_path());
   std::filesystem::create_directories(job.io.metrics.parent_path());
   const student::Preflight preflight = engine_->preflight(job);
   refuse_rows_without_loss(preflight, stage);
-  progress_.message(fmt::format("{}: {} rows, {} truncated, {} tokens, {:.0f} % of them learnt, {} steps", stage,
-                                preflight.rows, preflight.truncated_rows, preflight.tokens,
-                                100.0 * static_cast<double>(preflight.supervised_tokens) /
-                                    static_cast<double>(std::max<std::int64_t>(1, preflight.tokens)),
-                                preflight.steps));
+  progress_.message(
+      fmt::format("{}: {} rows, {} truncated, {} tokens, {:.0f} % of them learnt, {} steps", stage,
+                  preflight.rows, preflight.truncated_rows, preflight.tokens,
+                  100.0 * static_cast<double>(preflight.supervised_tokens) /
+                      static_cast<double>(std::max<std::int64_t>(1, preflight.tokens)),
+                  preflight.steps));
   const student::TrainResult result = engine_->train(job, progress_, stop_);
   if (!result.finished) {
-    throw Error(ErrorKind::interrupted, "interrupted in " + stage, "the same command goes on from the last checkpoint");
+    throw Error(ErrorKind::interrupted, "interrupted in " + stage,
+                "the same command goes on from the last checkpoint");
   }
   std::set<std::string> distinct;
-  for (const Example& example : job.examples) distinct.insert(example.id.substr(0, example.id.find('#')));
+  for (const Example& example : job.examples)
+    distinct.insert(example.id.substr(0, example.id.find('#')));
   const auto seen = std::min<std::int64_t>(result.rows, static_cast<std::int64_t>(distinct.size()));
   store_->put_training(stage, {.student = student,
                                .steps = result.steps,
@@ -181,7 +194,8 @@ Run::StageEnd Run::train(const std::string& stage, const std::string& student, c
 void Run::publish_final() {
   // Set when the gate on forgetting stopped the rounds early.
   std::string student = store_->meta("final").value_or("");
-  if (student.empty()) student = student_name(kMainArm, static_cast<int>(recipe_.curriculum.rounds));
+  if (student.empty())
+    student = student_name(kMainArm, static_cast<int>(recipe_.curriculum.rounds));
   const std::filesystem::path place = options_.run_dir / "students" / "final";
   const std::filesystem::path from = options_.run_dir / student_folder(student);
   if (std::filesystem::exists(place) && weights_digest(place) == weights_digest(from)) return;

@@ -1,8 +1,8 @@
 #include "pipeline/status.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "evaluate/exam.h"
@@ -11,7 +11,10 @@ namespace tapir::pipeline {
 namespace {
 
 Json ledger_json(const Ledger& ledger) {
-  return {{"in", ledger.in}, {"done", ledger.done}, {"failed", ledger.failed}, {"filtered", ledger.filtered}};
+  return {{"in", ledger.in},
+          {"done", ledger.done},
+          {"failed", ledger.failed},
+          {"filtered", ledger.filtered}};
 }
 
 std::vector<std::string> planned_stages(const store::RunStore& store) {
@@ -23,7 +26,9 @@ std::vector<std::string> planned_stages(const store::RunStore& store) {
 }
 
 Json stage_json(const store::StageRecord& record) {
-  Json out = {{"name", record.name}, {"state", record.finished ? "done" : "begun"}, {"seconds", record.seconds}};
+  Json out = {{"name", record.name},
+              {"state", record.finished ? "done" : "begun"},
+              {"seconds", record.seconds}};
   out.update(ledger_json(record.ledger));
   return out;
 }
@@ -85,7 +90,8 @@ Json status_json(const store::RunStore& store, const std::filesystem::path& run_
   out["usage"] = usage;
   out["usd"] = usd;
   Json students = Json::array();
-  for (const std::string& student : store.exam_students()) students.push_back(student_json(store, student));
+  for (const std::string& student : store.exam_students())
+    students.push_back(student_json(store, student));
   out["students"] = students;
   return out;
 }
@@ -93,7 +99,8 @@ Json status_json(const store::RunStore& store, const std::filesystem::path& run_
 std::string status_text(const Json& status) {
   std::string out = fmt::format("run {}  {}\n\n", status["run"].get<std::string>(),
                                 status["finished"].get<bool>() ? "finished" : "not finished");
-  out += fmt::format("{:<32} {:>8} {:>8} {:>8} {:>8} {:>9}\n", "stage", "in", "done", "failed", "filtered", "seconds");
+  out += fmt::format("{:<32} {:>8} {:>8} {:>8} {:>8} {:>9}\n", "stage", "in", "done", "failed",
+                     "filtered", "seconds");
   for (const Json& stage : status["stages"]) {
     const std::string state = stage["state"];
     if (state == "waiting") {
@@ -103,23 +110,26 @@ std::string status_text(const Json& status) {
     std::int64_t failed = 0;
     std::int64_t filtered = 0;
     for (const auto& [reason, count] : stage["failed"].items()) failed += count.get<std::int64_t>();
-    for (const auto& [reason, count] : stage["filtered"].items()) filtered += count.get<std::int64_t>();
-    out += fmt::format("{:<32} {:>8} {:>8} {:>8} {:>8} {:>9.1f}{}\n", stage["name"].get<std::string>(),
-                       state == "done" ? std::to_string(stage["in"].get<std::int64_t>()) : "...",
-                       stage["done"].get<std::int64_t>(), failed, filtered, stage["seconds"].get<double>(),
-                       failed > 0 ? "  failed: " + reasons(stage["failed"]) : "");
+    for (const auto& [reason, count] : stage["filtered"].items())
+      filtered += count.get<std::int64_t>();
+    out += fmt::format(
+        "{:<32} {:>8} {:>8} {:>8} {:>8} {:>9.1f}{}\n", stage["name"].get<std::string>(),
+        state == "done" ? std::to_string(stage["in"].get<std::int64_t>()) : "...",
+        stage["done"].get<std::int64_t>(), failed, filtered, stage["seconds"].get<double>(),
+        failed > 0 ? "  failed: " + reasons(stage["failed"]) : "");
   }
   if (!status["usage"].empty()) out += "\n";
   for (const Json& row : status["usage"]) {
-    out += fmt::format("{:<32} {} {}: {} replies, {} failed, {} + {} tokens, ${:.4f}\n", row["stage"].get<std::string>(),
-                       row["role"].get<std::string>(), row["model"].get<std::string>(),
-                       row["replies"].get<std::int64_t>(), row["failed"].get<std::int64_t>(),
-                       row["prompt_tokens"].get<std::int64_t>(), row["completion_tokens"].get<std::int64_t>(),
-                       row["usd"].get<double>());
+    out += fmt::format("{:<32} {} {}: {} replies, {} failed, {} + {} tokens, ${:.4f}\n",
+                       row["stage"].get<std::string>(), row["role"].get<std::string>(),
+                       row["model"].get<std::string>(), row["replies"].get<std::int64_t>(),
+                       row["failed"].get<std::int64_t>(), row["prompt_tokens"].get<std::int64_t>(),
+                       row["completion_tokens"].get<std::int64_t>(), row["usd"].get<double>());
   }
   if (!status["students"].empty()) out += "\nexam (uniform, macro accuracy)\n";
   for (const Json& row : status["students"]) {
-    out += fmt::format("{:<32} {:.1f} %\n", row["student"].get<std::string>(), 100 * row["macro_accuracy"].get<double>());
+    out += fmt::format("{:<32} {:.1f} %\n", row["student"].get<std::string>(),
+                       100 * row["macro_accuracy"].get<double>());
   }
   return out;
 }
@@ -145,8 +155,11 @@ Json inspect_json(const store::RunStore& store, const std::string& id) {
   }
   out["judgments"] = Json::array();
   for (const Judgment& judgment : store.judgments_of(id)) {
-    Json row = {{"author", judgment.author}, {"order", to_string(judgment.order)}, {"attempt", judgment.attempt},
-                {"text", judgment.text}, {"failure", judgment.failure}};
+    Json row = {{"author", judgment.author},
+                {"order", to_string(judgment.order)},
+                {"attempt", judgment.attempt},
+                {"text", judgment.text},
+                {"failure", judgment.failure}};
     if (judgment.teacher_score) row["teacher"] = *judgment.teacher_score;
     if (judgment.student_score) row["student"] = *judgment.student_score;
     out["judgments"].push_back(row);
@@ -155,21 +168,25 @@ Json inspect_json(const store::RunStore& store, const std::string& id) {
 }
 
 std::string inspect_text(const Json& record) {
-  std::string out = fmt::format("instruction {}   task {}   source {}   round {}{}\n", record["id"].get<std::string>(),
-                                record["task"].get<std::string>(), record["source"].get<std::string>(),
-                                record["round"].get<int>(),
+  std::string out = fmt::format("instruction {}   task {}   source {}   round {}{}\n",
+                                record["id"].get<std::string>(), record["task"].get<std::string>(),
+                                record["source"].get<std::string>(), record["round"].get<int>(),
                                 record["parent_id"].get<std::string>().empty()
                                     ? ""
                                     : "   parent " + record["parent_id"].get<std::string>());
   for (const Json& message : record["messages"]) {
-    out += fmt::format("  {}: {}\n", message["role"].get<std::string>(), message["content"].get<std::string>());
+    out += fmt::format("  {}: {}\n", message["role"].get<std::string>(),
+                       message["content"].get<std::string>());
   }
   for (const Json& response : record["responses"]) {
     out += fmt::format("\nresponse of {} ({})\n  {}\n", response["author"].get<std::string>(),
-                       response["finish_reason"].get<std::string>(), response["text"].get<std::string>());
+                       response["finish_reason"].get<std::string>(),
+                       response["text"].get<std::string>());
   }
   for (const Json& judgment : record["judgments"]) {
-    const auto score = [&](const char* who) { return judgment.contains(who) ? judgment[who].dump() : std::string("-"); };
+    const auto score = [&](const char* who) {
+      return judgment.contains(who) ? judgment[who].dump() : std::string("-");
+    };
     out += fmt::format("\njudgment of {}, {}, attempt {}: teacher {}, student {}\n  {}\n",
                        judgment["author"].get<std::string>(), judgment["order"].get<std::string>(),
                        judgment["attempt"].get<int>(), score("teacher"), score("student"),
@@ -183,11 +200,14 @@ std::string inspect_overview(const store::RunStore& store) {
   for (const Instruction& row : store.instructions()) ++by_round[row.round];
   std::string out;
   for (const auto& [round, rows] : by_round) {
-    const std::string name = round == 0 ? "corpus D" : round < 0 ? "held out" : fmt::format("new in round {}", round);
+    const std::string name = round == 0  ? "corpus D"
+                             : round < 0 ? "exam and held out"
+                                         : fmt::format("new in round {}", round);
     out += fmt::format("{:<20} {} instructions\n", name, rows);
   }
   std::vector<Fit> fits = store.fits("student/s0");
-  std::stable_sort(fits.begin(), fits.end(), [](const Fit& a, const Fit& b) { return a.gap() > b.gap(); });
+  std::stable_sort(fits.begin(), fits.end(),
+                   [](const Fit& a, const Fit& b) { return a.gap() > b.gap(); });
   if (!fits.empty()) out += "\nlargest gaps between teacher and S_0\n";
   for (std::size_t i = 0; i < std::min<std::size_t>(10, fits.size()); ++i) {
     out += fmt::format("  {}  gap {:.1f}\n", fits[i].instruction_id, fits[i].gap());
@@ -206,7 +226,8 @@ std::string summary_text(const store::RunStore& store, const std::filesystem::pa
     out += fmt::format("hard instructions   {} of {}\n", select->ledger.done, select->ledger.in);
   }
   out += fmt::format("exam, uniform       macro accuracy  (difference to S_0, 95 % interval)\n");
-  out += fmt::format("  {:<17} {:>5.1f} %\n", "S_0", 100 * evaluate::summarise(s0, "uniform").macro_accuracy);
+  out += fmt::format("  {:<17} {:>5.1f} %\n", "S_0",
+                     100 * evaluate::summarise(s0, "uniform").macro_accuracy);
   std::vector<store::ExamRow> plain;
   std::vector<store::ExamRow> main;
   for (const Json& arm : parse_json(*arms, "arms")) {
@@ -215,15 +236,17 @@ std::string summary_text(const store::RunStore& store, const std::filesystem::pa
     if (rows.empty()) continue;
     const auto difference = evaluate::compare(rows, s0, "uniform", 0);
     out += fmt::format("  {:<17} {:>5.1f} %   {:+.1f} [{:+.1f}, {:+.1f}]\n", name,
-                       100 * evaluate::summarise(rows, "uniform").macro_accuracy, 100 * difference.difference,
-                       100 * difference.low, 100 * difference.high);
+                       100 * evaluate::summarise(rows, "uniform").macro_accuracy,
+                       100 * difference.difference, 100 * difference.low, 100 * difference.high);
     if (name == "plain") plain = rows;
     if (name == "tapir") main = rows;
   }
   if (!plain.empty() && !main.empty()) {
     const auto d = evaluate::compare(main, plain, "uniform", 0);
-    out += fmt::format("tapir - plain       {:+.1f} [{:+.1f}, {:+.1f}] points; judged better or equal in {:.0f} % of items\n",
-                       100 * d.difference, 100 * d.low, 100 * d.high, 100 * d.win_rate);
+    out += fmt::format(
+        "tapir - plain       {:+.1f} [{:+.1f}, {:+.1f}] points; judged better or equal in {:.0f} % "
+        "of items\n",
+        100 * d.difference, 100 * d.low, 100 * d.high, 100 * d.win_rate);
   }
   out += fmt::format("report              {}\n", (run_dir / "report.html").string());
   return out;

@@ -9,7 +9,8 @@
 
 namespace tapir::pipeline {
 
-// {"run", "fingerprint", "finished", "stages": [{name, state, in, done, failed, filtered, seconds}], "usage": [...],
+// {"run", "fingerprint", "finished", "stages": [{name, state, in, done, failed, filtered,
+// seconds}], "usage": [...],
 //  "usd", "students": [{student, macro_accuracy, ...}]}
 Json status_json(const store::RunStore& store, const std::filesystem::path& run_dir);
 std::string status_text(const Json& status);

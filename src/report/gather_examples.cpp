@@ -26,9 +26,12 @@ std::vector<JudgeWords> words_of(const store::RunStore& store, const std::string
     last.insert_or_assign(judgment.order, std::move(judgment));
   }
   std::vector<JudgeWords> words;
+  // The exam's grader sees one answer alone: there is no order to tell.
+  const bool alone = author.starts_with("exam/");
   for (const auto& [order, judgment] : last) {
-    const char* first = order == Order::teacher_first ? ", teacher's answer shown first"
-                                                      : ", student's answer shown first";
+    const char* first = alone                           ? ""
+                        : order == Order::teacher_first ? ", teacher's answer shown first"
+                                                        : ", student's answer shown first";
     words.push_back(
         {label + first, judgment.teacher_score, judgment.student_score,
          judgment.failure.empty() ? judgment.text : "(" + judgment.failure + ") " + judgment.text});
@@ -73,9 +76,9 @@ Example exam_example(const store::RunStore& store, const Sat& sat,
   example.final_score = sat.after->score;
   add_instruction(store, example);
   add_teacher(store, example);
-  example.judge = words_of(store, example.id, "student/s0", "S\xE2\x82\x80");
+  example.judge = words_of(store, example.id, "exam/s0", "S\xE2\x82\x80");
   for (JudgeWords& words :
-       words_of(store, example.id, "student/" + final_student.student, final_student.label)) {
+       words_of(store, example.id, "exam/" + final_student.student, final_student.label)) {
     example.judge.push_back(std::move(words));
   }
   return example;

@@ -1,5 +1,6 @@
-// A student without torch: it knows the gym's teacher and gets a share of prompts right that grows with training.
-// Everything is a pure function of folder and prompt, so runs can be compared to the byte.
+// A student without torch: it knows the gym's teacher and gets a share of prompts right that grows
+// with training. Everything is a pure function of folder and prompt, so runs can be compared to the
+// byte.
 #pragma once
 
 #include <filesystem>
@@ -33,7 +34,9 @@ class FakeStudent final : public student::Student {
       sink({request.id, text, FinishReason::stop, 10, 5, ""});
     }
   }
-  std::vector<student::TokenLosses> token_losses(std::span<const Example>) const override { return {}; }
+  std::vector<student::TokenLosses> token_losses(std::span<const Example>) const override {
+    return {};
+  }
   std::vector<std::int32_t> tokenize(const std::string& text, bool) const override {
     return std::vector<std::int32_t>(text.size(), 1);
   }
@@ -57,7 +60,8 @@ class FakeEngine final : public student::StudentEngine {
     p.steps = job.options.max_steps > 0 ? job.options.max_steps : 10;
     return p;
   }
-  student::TrainResult train(const student::TrainJob& job, ProgressSink&, std::stop_token stop) const override {
+  student::TrainResult train(const student::TrainJob& job, ProgressSink&,
+                             std::stop_token stop) const override {
     if (stop.stop_requested()) return {.finished = false};
     std::string text;
     for (const Example& example : job.examples) {
@@ -67,11 +71,19 @@ class FakeEngine final : public student::StudentEngine {
     }
     const Json before = parse_json(read_file(job.model_dir / "config.json"), "config.json");
     std::filesystem::create_directories(job.output_dir);
-    write_file(job.output_dir / "model.safetensors", sha256_hex(text + read_file(job.model_dir / "model.safetensors")));
-    write_file(job.output_dir / "config.json", Json{{"skill", before["skill"].get<double>() + 0.1}}.dump());
+    write_file(job.output_dir / "model.safetensors",
+               sha256_hex(text + read_file(job.model_dir / "model.safetensors")));
+    write_file(job.output_dir / "config.json",
+               Json{{"skill", before["skill"].get<double>() + 0.1}}.dump());
     const auto p = preflight(job);
-    return {.steps = p.steps, .tokens = p.tokens, .supervised_tokens = p.supervised_tokens, .rows = p.rows,
-            .first_loss = 2, .last_loss = 1, .seconds = 0, .finished = true};
+    return {.steps = p.steps,
+            .tokens = p.tokens,
+            .supervised_tokens = p.supervised_tokens,
+            .rows = p.rows,
+            .first_loss = 2,
+            .last_loss = 1,
+            .seconds = 0,
+            .finished = true};
   }
   std::string version() const override { return "fake 1"; }
 };

@@ -1,8 +1,8 @@
 #include "pipeline/recipe.h"
 
-#include <gmock/gmock.h>
-
 #include <set>
+
+#include <gmock/gmock.h>
 
 #include "base/error.h"
 #include "pipeline/plan.h"
@@ -29,46 +29,61 @@ std::string complaint(const std::string& yaml, const std::vector<std::string>& o
 
 TEST(Recipe, UnknownKeyNamesLineAndNearest) {
   EXPECT_THAT(complaint(std::string(kMinimal) + "train:\n  learning_rat: 1\n"),
-              ::testing::AllOf(::testing::HasSubstr("recipe.yaml:4"), ::testing::HasSubstr("train.learning_rat"),
+              ::testing::AllOf(::testing::HasSubstr("recipe.yaml:4"),
+                               ::testing::HasSubstr("train.learning_rat"),
                                ::testing::HasSubstr("did you mean train.learning_rate?")));
 }
 
 TEST(Recipe, WrongTypeSaysWhatWasExpectedAndFound) {
   EXPECT_THAT(complaint(std::string(kMinimal) + "curriculum: {rounds: many}\n"),
-              ::testing::AllOf(::testing::HasSubstr("curriculum.rounds"), ::testing::HasSubstr("whole"),
-                               ::testing::HasSubstr("many")));
+              ::testing::AllOf(::testing::HasSubstr("curriculum.rounds"),
+                               ::testing::HasSubstr("whole"), ::testing::HasSubstr("many")));
 }
 
 TEST(Recipe, ImpossibleValues) {
-  EXPECT_THAT(complaint(std::string(kMinimal) + "curriculum: {rounds: 0}\n"), ::testing::HasSubstr("curriculum.rounds"));
-  EXPECT_THAT(complaint(std::string(kMinimal) + "curriculum: {alpha: 1.5}\n"), ::testing::HasSubstr("from 0 to 1"));
-  EXPECT_THAT(complaint(std::string(kMinimal) + "train: {learning_rate: .nan}\n"), ::testing::HasSubstr("learning_rate"));
-  EXPECT_THAT(complaint("data: {gym: {rows: 10}}\n"), ::testing::HasSubstr("student.model_name_or_path"));
-  EXPECT_THAT(complaint("student: {model_name_or_path: x}\n"), ::testing::HasSubstr("no instructions"));
-  EXPECT_THAT(complaint(std::string(kMinimal) + "arms: {plain: {}}\n"), ::testing::HasSubstr("batch_tokens"));
-  EXPECT_THAT(complaint(std::string(kMinimal) + "arms: {tapir: {}}\n"), ::testing::HasSubstr("main arm"));
-  EXPECT_THAT(complaint(std::string(kMinimal) + "seed: 1\nseed: 2\n"), ::testing::HasSubstr("twice"));
+  EXPECT_THAT(complaint(std::string(kMinimal) + "curriculum: {rounds: 0}\n"),
+              ::testing::HasSubstr("curriculum.rounds"));
+  EXPECT_THAT(complaint(std::string(kMinimal) + "curriculum: {alpha: 1.5}\n"),
+              ::testing::HasSubstr("from 0 to 1"));
+  EXPECT_THAT(complaint(std::string(kMinimal) + "train: {learning_rate: .nan}\n"),
+              ::testing::HasSubstr("learning_rate"));
+  EXPECT_THAT(complaint("data: {gym: {rows: 10}}\n"),
+              ::testing::HasSubstr("student.model_name_or_path"));
+  EXPECT_THAT(complaint("student: {model_name_or_path: x}\n"),
+              ::testing::HasSubstr("no instructions"));
+  EXPECT_THAT(complaint(std::string(kMinimal) + "arms: {plain: {}}\n"),
+              ::testing::HasSubstr("batch_tokens"));
+  EXPECT_THAT(complaint(std::string(kMinimal) + "arms: {tapir: {}}\n"),
+              ::testing::HasSubstr("main arm"));
+  EXPECT_THAT(complaint(std::string(kMinimal) + "seed: 1\nseed: 2\n"),
+              ::testing::HasSubstr("twice"));
   EXPECT_THAT(complaint("student: [1, 2\n"), ::testing::HasSubstr("not valid YAML"));
 }
 
 TEST(Recipe, OverridesWinAndAreChecked) {
   EXPECT_EQ(parse(kMinimal, {"train.learning_rate=1e-5"}).train.learning_rate, 1e-5);
-  EXPECT_EQ(parse(kMinimal, {"arms.plain.select=random", "train.batch_tokens=512"}).arms.at("plain").select, "random");
-  EXPECT_THAT(complaint(kMinimal, {"train.nothing=1"}), ::testing::HasSubstr("unknown key train.nothing"));
+  EXPECT_EQ(parse(kMinimal, {"arms.plain.select=random", "train.batch_tokens=512"})
+                .arms.at("plain")
+                .select,
+            "random");
+  EXPECT_THAT(complaint(kMinimal, {"train.nothing=1"}),
+              ::testing::HasSubstr("unknown key train.nothing"));
   EXPECT_THAT(complaint(kMinimal, {"nonsense"}), ::testing::HasSubstr("key=value"));
 }
 
 TEST(Recipe, EnvironmentIsExpanded) {
   ::setenv("TAPIR_TEST_FOLDER", "models/x", 1);
-  EXPECT_EQ(parse("student: {model_name_or_path: \"${TAPIR_TEST_FOLDER}/y\"}\ndata: {gym: {rows: 1}}\n")
-                .student.model_name_or_path,
-            "models/x/y");
+  EXPECT_EQ(
+      parse("student: {model_name_or_path: \"${TAPIR_TEST_FOLDER}/y\"}\ndata: {gym: {rows: 1}}\n")
+          .student.model_name_or_path,
+      "models/x/y");
   EXPECT_THAT(complaint("student: {model_name_or_path: \"${TAPIR_NO_SUCH_NAME}\"}\n"),
               ::testing::HasSubstr("TAPIR_NO_SUCH_NAME"));
 }
 
 TEST(Recipe, TheResolvedRecipeReadsBackTheSame) {
-  const Recipe recipe = parse(std::string(kMinimal) + "arms: {plain: {select: random}}\ntrain: {batch_tokens: 64}\n"
+  const Recipe recipe = parse(std::string(kMinimal) +
+                              "arms: {plain: {select: random}}\ntrain: {batch_tokens: 64}\n"
                               "difficulty: {max_gap: 7.5}\nname: \"a b\"\n");
   const std::string yaml = to_yaml(recipe);
   EXPECT_EQ(to_yaml(parse(yaml)), yaml);
@@ -92,7 +107,8 @@ std::map<std::string, std::string> fingerprints(const Recipe& recipe) {
 }
 
 std::set<std::string> touched(const std::string& change) {
-  const std::string yaml = std::string(kMinimal) + "arms: {plain: {select: random, expand: false}}\n"
+  const std::string yaml = std::string(kMinimal) +
+                           "arms: {plain: {select: random, expand: false}}\n"
                            "train: {batch_tokens: 64}\ncurriculum: {rounds: 2}\n";
   const auto before = fingerprints(parse(yaml));
   std::set<std::string> out;
@@ -106,8 +122,8 @@ TEST(Plan, AChangedKeyTouchesOnlyTheStagesThatReadIt) {
   EXPECT_THAT(touched("teacher.max_concurrent_requests=7"), ::testing::IsEmpty());
   EXPECT_THAT(touched("train.save_steps=7"), ::testing::IsEmpty());
   EXPECT_THAT(touched("evaluate.exam.pool=7"),
-              ::testing::UnorderedElementsAre("exam/s0", "exam/tapir/round-1", "exam/tapir/round-2", "exam/plain/round-1",
-                                              "exam/plain/round-2"));
+              ::testing::UnorderedElementsAre("exam/s0", "exam/tapir/round-1", "exam/tapir/round-2",
+                                              "exam/plain/round-1", "exam/plain/round-2"));
   const auto threshold = touched("difficulty.threshold=3");
   EXPECT_TRUE(threshold.contains("select"));
   EXPECT_TRUE(threshold.contains("tapir/round-1/expand"));
@@ -121,8 +137,11 @@ TEST(Plan, AChangedKeyTouchesOnlyTheStagesThatReadIt) {
 TEST(Plan, TeachingComesBeforeTrainingUnlessRejudged) {
   const auto order = [](const std::string& rejudge) {
     std::vector<std::string> names;
-    for (const PlannedStage& s : make_plan(parse(kMinimal, {"curriculum.rejudge=" + rejudge}), {})) names.push_back(s.name);
-    const auto at = [&](const std::string& name) { return std::find(names.begin(), names.end(), name) - names.begin(); };
+    for (const PlannedStage& s : make_plan(parse(kMinimal, {"curriculum.rejudge=" + rejudge}), {}))
+      names.push_back(s.name);
+    const auto at = [&](const std::string& name) {
+      return std::find(names.begin(), names.end(), name) - names.begin();
+    };
     return at("tapir/round-3/refine") < at("tapir/round-1/train");
   };
   EXPECT_TRUE(order("false"));

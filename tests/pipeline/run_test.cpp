@@ -39,10 +39,12 @@ class PipelineTest : public ::testing::Test {
     return out;
   }
 
-  RunOutcome run(const std::string& name, const std::vector<std::string>& overrides = {}, RunOptions extra = {},
-                 std::stop_token stop = {}) {
+  RunOutcome run(const std::string& name, const std::vector<std::string>& overrides = {},
+                 RunOptions extra = {}, std::stop_token stop = {}) {
     extra.run_dir = folder_.path() / name;
-    return pipeline::Run(recipe(overrides), extra, std::make_shared<testing::FakeEngine>(), silent_progress(), stop).go();
+    return pipeline::Run(recipe(overrides), extra, std::make_shared<testing::FakeEngine>(),
+                         silent_progress(), stop)
+        .go();
   }
 
   std::unique_ptr<store::RunStore> open(const std::string& name) const {
@@ -57,18 +59,23 @@ class PipelineTest : public ::testing::Test {
   std::string rows_of(const std::string& name) const {
     const auto store = open(name);
     std::string text;
-    for (const Instruction& row : store->instructions()) text += row.id + row.task + row.prompt() + "\n";
+    for (const Instruction& row : store->instructions())
+      text += row.id + row.task + row.prompt() + "\n";
     for (const std::string& author : store->authors()) {
-      for (const Response& r : store->responses(author)) text += author + r.instruction_id + r.text + "\n";
+      for (const Response& r : store->responses(author))
+        text += author + r.instruction_id + r.text + "\n";
     }
-    for (const Fit& fit : store->fits("student/s0")) text += fit.instruction_id + std::to_string(fit.gap()) + "\n";
+    for (const Fit& fit : store->fits("student/s0"))
+      text += fit.instruction_id + std::to_string(fit.gap()) + "\n";
     for (const char* arm : {"tapir", "plain", "random_fresh"}) {
       for (int round = 1; round <= 2; ++round) {
-        for (const MixtureRow& row : store->mixture(arm, round)) text += row.instruction_id + row.author + row.task + "\n";
+        for (const MixtureRow& row : store->mixture(arm, round))
+          text += row.instruction_id + row.author + row.task + "\n";
       }
     }
     for (const std::string& student : store->exam_students()) {
-      for (const store::ExamRow& row : store->exam_rows(student)) text += student + row.item_id + row.answer + "\n";
+      for (const store::ExamRow& row : store->exam_rows(student))
+        text += student + row.item_id + row.answer + "\n";
     }
     return text;
   }
@@ -90,7 +97,8 @@ TEST_F(PipelineTest, EveryLedgerBalancesAndEveryPartIsThere) {
   EXPECT_EQ(store->stage("data")->ledger.in, 300U);
   EXPECT_GT(store->stage("select")->ledger.done, 50U);
   EXPECT_TRUE(std::filesystem::exists(folder_.path() / "a/students/round-2/model.safetensors"));
-  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "a/arms/plain/students/round-2/model.safetensors"));
+  EXPECT_TRUE(
+      std::filesystem::exists(folder_.path() / "a/arms/plain/students/round-2/model.safetensors"));
   EXPECT_TRUE(std::filesystem::exists(folder_.path() / "a/data/round-1.jsonl"));
   EXPECT_EQ(read_file(folder_.path() / "a/students/round-2/model.safetensors"), final_bytes("a"));
   EXPECT_THAT(summary_text(*store, "a"), ::testing::HasSubstr("tapir - plain"));
@@ -102,16 +110,19 @@ TEST_F(PipelineTest, MixturesHoldTheSharesOfStrataAndTasks) {
   for (int round = 1; round <= 2; ++round) {
     const auto rows = store->mixture("tapir", round);
     ASSERT_EQ(rows.size(), 100U);
-    const auto hard = std::count_if(rows.begin(), rows.end(), [](const auto& r) { return r.stratum == Stratum::hard; });
+    const auto hard = std::count_if(rows.begin(), rows.end(),
+                                    [](const auto& r) { return r.stratum == Stratum::hard; });
     // Hard rows stand in where the easy ones do not suffice, and the stage says so.
-    const Json info = parse_json(store->stage("tapir/round-" + std::to_string(round) + "/mix")->info, "info");
+    const Json info =
+        parse_json(store->stage("tapir/round-" + std::to_string(round) + "/mix")->info, "info");
     const int wanted = round == 1 ? 30 : 50;
     EXPECT_GE(hard, wanted - 1);
     EXPECT_EQ(hard > wanted + 1, !info["relaxed"].empty()) << info["relaxed"].dump();
     std::map<std::string, int> tasks;
     for (const MixtureRow& row : rows) ++tasks[row.task];
     const auto taxonomy = tasks::load_taxonomy("gym");
-    for (const auto& [task, share] : taxonomy.shares()) EXPECT_NEAR(tasks[task], 100 * share, 1.01) << task;
+    for (const auto& [task, share] : taxonomy.shares())
+      EXPECT_NEAR(tasks[task], 100 * share, 1.01) << task;
   }
 }
 
@@ -191,11 +202,13 @@ TEST_F(PipelineTest, RejudgingGoesThroughAndBalances) {
 
 TEST_F(PipelineTest, OneRoundOfHardRowsOnlyIsTapirS) {
   EXPECT_TRUE(run("a", {"curriculum.rounds=1", "curriculum.alpha=1", "arms={}"}).finished);
-  for (const MixtureRow& row : open("a")->mixture("tapir", 1)) EXPECT_EQ(row.stratum, Stratum::hard);
+  for (const MixtureRow& row : open("a")->mixture("tapir", 1))
+    EXPECT_EQ(row.stratum, Stratum::hard);
 }
 
 TEST_F(PipelineTest, NoisyAndUnreadableJudgesAreCounted) {
-  run("a", {"judge.gym.malformed_rate=0.6", "judge.max_attempts=1", "judge.orders=single", "arms={}"});
+  run("a",
+      {"judge.gym.malformed_rate=0.6", "judge.max_attempts=1", "judge.orders=single", "arms={}"});
   const auto ledger = open("a")->stage("difficulty")->ledger;
   EXPECT_TRUE(ledger.balances());
   EXPECT_GT(ledger.failed_total(), 50U);
@@ -215,7 +228,8 @@ TEST_F(PipelineTest, InterruptedRunsSaveAndGoOn) {
 }
 
 TEST_F(PipelineTest, ASecondRunOnALiveFolderIsRefused) {
-  const pipeline::Run holder(recipe(), options("a"), std::make_shared<testing::FakeEngine>(), silent_progress(), {});
+  const pipeline::Run holder(recipe(), options("a"), std::make_shared<testing::FakeEngine>(),
+                             silent_progress(), {});
   try {
     run("a");
     FAIL();

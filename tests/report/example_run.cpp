@@ -333,7 +333,7 @@ class Writer {
         name,
         {id, {{Role::user, "Exam " + id + ": what comes out?"}}, family.task, "exam", "", -1});
     store_->put_response(name, {id, "teacher/steps", "3+4=7\n7+5=2\nso the result is 2"});
-    store_->put_judgment(name, {id, "student/s0", Order::teacher_first, 0, 10, 4, "",
+    store_->put_judgment(name, {id, "exam/s0", Order::teacher_first, 0, 10, 4, "",
                                 "The second answer has no steps."});
   }
 
