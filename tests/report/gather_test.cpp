@@ -260,7 +260,9 @@ TEST(Examples, GainsLossesAndTheJudgesWords) {
   store->put_instruction("exam", {"up", {{Role::user, "the question"}}, "Math", "exam", "", -1});
   store->put_response("exam", {"up", "data", "plain answer"});
   store->put_response("exam", {"up", "teacher/steps", "styled answer"});
-  store->put_judgment("exam", judged("up", Order::teacher_first, 0, 10, 3));
+  Judgment words = judged("up", Order::teacher_first, 0, 10, 3);
+  words.author = "exam/s0";
+  store->put_judgment("exam", words);
   const Examples examples = store.gathered().examples;
   ASSERT_THAT(examples.gains, SizeIs(1));
   EXPECT_EQ(examples.gains[0].id, "up");
