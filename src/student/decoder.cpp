@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <new>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -26,6 +27,20 @@ MatrixProduct linear_input_gradient(long rows, long in, long out, const float* d
 MatrixProduct linear_weight_gradient(long rows, long in, long out, const float* dy, const float* x,
                                      float* dw) {
   return {out, in, rows, dy, 1, out, x, in, 1, dw, in, true};
+}
+
+// to[i] = from[rows[i]], rows of `width`.
+void gather(std::span<const std::int64_t> rows, long width, const float* from, float* to) {
+  for (const std::int64_t row : rows) to = std::copy_n(from + row * width, width, to);
+}
+// to[rows[i]] = from[i]; the other ones of `count` rows are 0.
+void scatter(std::span<const std::int64_t> rows, long width, const float* from, std::int64_t count,
+             float* to) {
+  std::fill_n(to, count * width, 0.0F);
+  for (const std::int64_t row : rows) {
+    std::copy_n(from, width, to + row * width);
+    from += width;
+  }
 }
 
 }  // namespace
@@ -69,13 +84,14 @@ Decoder::Decoder(const ModelConfig& config, const Kernels& kernels)
       query_(config.query_width()),
       qkv_(config.query_width() + 2 * config.key_value_width()) {}
 
+std::size_t Decoder::states(bool keep_layers) const {
+  return keep_layers ? layout_.layers.size() : std::min<std::size_t>(layout_.layers.size(), 2);
+}
+
 void Decoder::prepare(const PackedBatch& batch, bool keep_layers) {
   const std::int64_t tokens = batch.size();
-  const std::size_t states = layout_.layers.size();
-  if (layers_.size() < (keep_layers ? states : std::min<std::size_t>(states, 2))) {
-    layers_.resize(keep_layers ? states : std::min<std::size_t>(states, 2));
-  }
-  for (std::size_t i = 0; i < (keep_layers ? states : std::min<std::size_t>(states, 2)); ++i) {
+  if (layers_.size() < states(keep_layers)) layers_.resize(states(keep_layers));
+  for (std::size_t i = 0; i < states(keep_layers); ++i) {
     LayerState& s = layers_[i];
     s.input.reserve(tokens * hidden_);
     s.input_inverse_rms.reserve(tokens);
@@ -89,14 +105,17 @@ void Decoder::prepare(const PackedBatch& batch, bool keep_layers) {
     s.gate_up.reserve(tokens * 2 * inner_);
     s.activated.reserve(tokens * inner_);
   }
-  last_.reserve(tokens * hidden_);
   std::int64_t longest = 0;
   for (std::size_t i = 1; i < batch.starts.size(); ++i) {
     longest = std::max(longest, batch.starts[i] - batch.starts[i - 1]);
   }
   scratch_.reserve(attention_scratch(longest, config_.head_dim));
+  extend_rotary_table(longest);
+}
+
+void Decoder::extend_rotary_table(std::int64_t positions) {
   const int half = config_.head_dim / 2;
-  for (auto position = static_cast<std::int64_t>(cosines_.size()) / half; position < longest;
+  for (auto position = static_cast<std::int64_t>(cosines_.size()) / half; position < positions;
        ++position) {
     for (int i = 0; i < half; ++i) {
       // In the steps and the precision in which transformers computes them.
@@ -129,9 +148,9 @@ Attention Decoder::attention_of(const LayerState& s, const PackedBatch& batch,
           scratch_.data()};
 }
 
-// s.middle = s.input + attention(norm(s.input)).
-void Decoder::forward_attention(const float* parameters, const LayerOffsets& at,
-                                const PackedBatch& batch, LayerState& s) {
+// s.attention = heads(norm(s.input)).
+void Decoder::attend(const float* parameters, const LayerOffsets& at, const PackedBatch& batch,
+                     LayerState& s) {
   const long tokens = batch.size();
   kernels_.rms_norm({tokens, hidden_, static_cast<float>(config_.rms_norm_eps), s.input.data(),
                      parameters + at.input_layernorm, s.attention_input.data(),
@@ -141,32 +160,39 @@ void Decoder::forward_attention(const float* parameters, const LayerOffsets& at,
   rotate(s.qkv.data(), batch, /*backward=*/false);
   for (std::size_t i = 0; i + 1 < batch.starts.size(); ++i)
     kernels_.attention(attention_of(s, batch, i));
+}
+
+// s.middle += o_proj(attention).
+void Decoder::project(const float* parameters, const LayerOffsets& at, long rows,
+                      const float* attention, LayerState& s) {
   MatrixProduct out =
-      linear(tokens, query_, hidden_, s.attention.data(), parameters + at.o_proj, s.middle.data());
-  std::copy_n(s.input.data(), tokens * hidden_, s.middle.data());
+      linear(rows, query_, hidden_, attention, parameters + at.o_proj, s.middle.data());
   out.accumulate = true;
   kernels_.multiply(out);
 }
 
 // out = s.middle + mlp(norm(s.middle)).
-void Decoder::forward_mlp(const float* parameters, const LayerOffsets& at, long tokens,
-                          LayerState& s, float* out) {
-  kernels_.rms_norm({tokens, hidden_, static_cast<float>(config_.rms_norm_eps), s.middle.data(),
+void Decoder::forward_mlp(const float* parameters, const LayerOffsets& at, long rows, LayerState& s,
+                          float* out) {
+  kernels_.rms_norm({rows, hidden_, static_cast<float>(config_.rms_norm_eps), s.middle.data(),
                      parameters + at.post_attention_layernorm, s.mlp_input.data(),
                      s.middle_inverse_rms.data()});
-  kernels_.multiply(linear(tokens, hidden_, 2 * inner_, s.mlp_input.data(),
+  kernels_.multiply(linear(rows, hidden_, 2 * inner_, s.mlp_input.data(),
                            parameters + at.gate_up_proj, s.gate_up.data()));
-  kernels_.swiglu({tokens, inner_, s.gate_up.data(), s.activated.data()});
+  kernels_.swiglu({rows, inner_, s.gate_up.data(), s.activated.data()});
   MatrixProduct down =
-      linear(tokens, inner_, hidden_, s.activated.data(), parameters + at.down_proj, out);
-  std::copy_n(s.middle.data(), tokens * hidden_, out);
+      linear(rows, inner_, hidden_, s.activated.data(), parameters + at.down_proj, out);
+  std::copy_n(s.middle.data(), rows * hidden_, out);
   down.accumulate = true;
   kernels_.multiply(down);
 }
 
-void Decoder::forward(const float* parameters, const PackedBatch& batch, bool keep_layers) {
+// last_: output of the last layer, for `rows` only.
+void Decoder::forward(const float* parameters, const PackedBatch& batch, Rows rows,
+                      bool keep_layers) {
   prepare(batch, keep_layers);
   const long tokens = batch.size();
+  const auto kept = static_cast<long>(rows.size());
   const float* embeddings = parameters + layout_.embed_tokens;
   float* first = state(0, keep_layers).input.data();
   for (long i = 0; i < tokens; ++i) {
@@ -174,32 +200,29 @@ void Decoder::forward(const float* parameters, const PackedBatch& batch, bool ke
     check(token >= 0 && token < config_.vocab_size, "Decoder: token ids lie within the vocabulary");
     std::copy_n(embeddings + token * hidden_, hidden_, first + i * hidden_);
   }
-  for (std::size_t i = 0; i < layout_.layers.size(); ++i) {
+  for (std::size_t i = 0; i + 1 < layout_.layers.size(); ++i) {
     LayerState& s = state(i, keep_layers);
-    const bool is_last = i + 1 == layout_.layers.size();
-    forward_attention(parameters, layout_.layers[i], batch, s);
-    forward_mlp(parameters, layout_.layers[i], tokens, s,
-                is_last ? last_.data() : state(i + 1, keep_layers).input.data());
+    attend(parameters, layout_.layers[i], batch, s);
+    std::copy_n(s.input.data(), tokens * hidden_, s.middle.data());
+    project(parameters, layout_.layers[i], tokens, s.attention.data(), s);
+    forward_mlp(parameters, layout_.layers[i], tokens, s, state(i + 1, keep_layers).input.data());
   }
+  LayerState& s = state(layout_.layers.size() - 1, keep_layers);
+  attend(parameters, layout_.layers.back(), batch, s);
+  gather(rows, query_, s.attention.data(), kept_attention_.reserve(kept * query_));
+  gather(rows, hidden_, s.input.data(), s.middle.data());
+  project(parameters, layout_.layers.back(), kept, kept_attention_.data(), s);
+  forward_mlp(parameters, layout_.layers.back(), kept, s, last_.reserve(kept * hidden_));
 }
 
-// head_input_, head_normed_: the rows before a target, and their norm.
-void Decoder::gather_targets(const float* parameters, const PackedBatch& batch) {
-  const std::int64_t targets = batch.target_count();
-  head_input_.reserve(targets * hidden_);
-  head_inverse_rms_.reserve(targets);
-  head_normed_.reserve(targets * hidden_);
-  logprobs_.reserve(targets);
-  for (std::int64_t i = 0; i < targets; ++i) {
-    std::copy_n(last_.data() + batch.rows[static_cast<std::size_t>(i)] * hidden_, hidden_,
-                head_input_.data() + i * hidden_);
-  }
-  kernels_.rms_norm({targets, hidden_, static_cast<float>(config_.rms_norm_eps), head_input_.data(),
-                     parameters + layout_.norm, head_normed_.data(), head_inverse_rms_.data()});
+void Decoder::normalise_last(const float* parameters, long rows) {
+  kernels_.rms_norm({rows, hidden_, static_cast<float>(config_.rms_norm_eps), last_.data(),
+                     parameters + layout_.norm, normed_.reserve(rows * hidden_),
+                     last_inverse_rms_.reserve(rows)});
 }
 
-// Logits and losses chunk by chunk; with gradients also those of the head, and dhead_normed_. Sum
-// of -logprobs.
+// Logits and losses chunk by chunk; with gradients also those of the head, and dnormed_. Sum of
+// -logprobs.
 double Decoder::head(const float* parameters, const PackedBatch& batch, float scale,
                      float* gradients) {
   const std::int64_t targets = batch.target_count();
@@ -208,68 +231,63 @@ double Decoder::head(const float* parameters, const PackedBatch& batch, float sc
       std::clamp<std::int64_t>(kLogitFloats / vocab, 16, std::max<std::int64_t>(targets, 16));
   const float* weight = parameters + layout_.lm_head;
   float* logits = logits_.reserve(chunk * vocab);
-  dhead_normed_.reserve(targets * hidden_);
+  float* logprobs = logprobs_.reserve(targets);
   for (std::int64_t first = 0; first < targets; first += chunk) {
     const long rows = std::min(chunk, targets - first);
-    const float* x = head_normed_.data() + first * hidden_;
+    const float* x = normed_.data() + first * hidden_;
     kernels_.multiply(linear(rows, hidden_, vocab, x, weight, logits));
     kernels_.cross_entropy(
-        {rows, vocab, scale, batch.targets.data() + first, logits, logprobs_.data() + first});
+        {rows, vocab, scale, batch.targets.data() + first, logits, logprobs + first});
     if (gradients == nullptr) continue;
     kernels_.multiply(linear_input_gradient(rows, hidden_, vocab, logits, weight,
-                                            dhead_normed_.data() + first * hidden_));
+                                            dnormed_.data() + first * hidden_));
     kernels_.multiply(
         linear_weight_gradient(rows, hidden_, vocab, logits, x, gradients + layout_.lm_head));
   }
   double loss = 0;
-  for (std::int64_t i = 0; i < targets; ++i) loss -= static_cast<double>(logprobs_.data()[i]);
+  for (std::int64_t i = 0; i < targets; ++i) loss -= static_cast<double>(logprobs[i]);
   return loss;
 }
 
-// dx_ from the gradient of the normed rows before targets; zero elsewhere.
-void Decoder::scatter_targets(const float* parameters, const PackedBatch& batch, float* gradients) {
-  const std::int64_t targets = batch.target_count();
-  float* drows = dhead_input_.reserve(targets * hidden_);
-  std::fill_n(drows, targets * hidden_, 0.0F);
-  kernels_.rms_norm_backward({targets, hidden_, head_input_.data(), parameters + layout_.norm,
-                              head_inverse_rms_.data(), dhead_normed_.data(), drows,
+// dkept_: gradient of last_.
+void Decoder::backward_norm(const float* parameters, long rows, float* gradients) {
+  float* dkept = dkept_.reserve(rows * hidden_);
+  std::fill_n(dkept, rows * hidden_, 0.0F);
+  kernels_.rms_norm_backward({rows, hidden_, last_.data(), parameters + layout_.norm,
+                              last_inverse_rms_.data(), dnormed_.data(), dkept,
                               gradients + layout_.norm});
-  float* dx = dx_.reserve(batch.size() * hidden_);
-  std::fill_n(dx, batch.size() * hidden_, 0.0F);
-  for (std::int64_t i = 0; i < targets; ++i) {
-    std::copy_n(drows + i * hidden_, hidden_,
-                dx + batch.rows[static_cast<std::size_t>(i)] * hidden_);
-  }
 }
 
-// dx_ on entry: gradient of the layer's output; on return: of s.middle.
-void Decoder::backward_mlp(const float* parameters, const LayerOffsets& at, long tokens,
-                           LayerState& s, float* gradients) {
-  float* dx = dx_.data();
-  kernels_.multiply(linear_weight_gradient(tokens, inner_, hidden_, dx, s.activated.data(),
+// dx on entry: gradient of the layer's output; on return: of s.middle.
+void Decoder::backward_mlp(const float* parameters, const LayerOffsets& at, long rows,
+                           LayerState& s, float* dx, float* gradients) {
+  kernels_.multiply(linear_weight_gradient(rows, inner_, hidden_, dx, s.activated.data(),
                                            gradients + at.down_proj));
-  kernels_.multiply(linear_input_gradient(tokens, inner_, hidden_, dx, parameters + at.down_proj,
+  kernels_.multiply(linear_input_gradient(rows, inner_, hidden_, dx, parameters + at.down_proj,
                                           dactivated_.data()));
-  kernels_.swiglu_backward(
-      {tokens, inner_, s.gate_up.data(), dactivated_.data(), dgate_up_.data()});
-  kernels_.multiply(linear_weight_gradient(tokens, hidden_, 2 * inner_, dgate_up_.data(),
+  kernels_.swiglu_backward({rows, inner_, s.gate_up.data(), dactivated_.data(), dgate_up_.data()});
+  kernels_.multiply(linear_weight_gradient(rows, hidden_, 2 * inner_, dgate_up_.data(),
                                            s.mlp_input.data(), gradients + at.gate_up_proj));
-  kernels_.multiply(linear_input_gradient(tokens, hidden_, 2 * inner_, dgate_up_.data(),
+  kernels_.multiply(linear_input_gradient(rows, hidden_, 2 * inner_, dgate_up_.data(),
                                           parameters + at.gate_up_proj, dnormed_.data()));
-  kernels_.rms_norm_backward({tokens, hidden_, s.middle.data(),
+  kernels_.rms_norm_backward({rows, hidden_, s.middle.data(),
                               parameters + at.post_attention_layernorm, s.middle_inverse_rms.data(),
                               dnormed_.data(), dx, gradients + at.post_attention_layernorm});
 }
 
+// dattention from the gradient of s.middle.
+void Decoder::backward_project(const float* parameters, const LayerOffsets& at, long rows,
+                               const Projection& p, float* gradients) {
+  kernels_.multiply(
+      linear_weight_gradient(rows, query_, hidden_, p.dx, p.attention, gradients + at.o_proj));
+  kernels_.multiply(
+      linear_input_gradient(rows, query_, hidden_, p.dx, parameters + at.o_proj, p.dattention));
+}
+
 // dx_ on entry: gradient of s.middle; on return: of s.input.
-void Decoder::backward_attention(const float* parameters, const LayerOffsets& at,
-                                 const PackedBatch& batch, LayerState& s, float* gradients) {
+void Decoder::backward_attend(const float* parameters, const LayerOffsets& at,
+                              const PackedBatch& batch, LayerState& s, float* gradients) {
   const long tokens = batch.size();
-  float* dx = dx_.data();
-  kernels_.multiply(linear_weight_gradient(tokens, query_, hidden_, dx, s.attention.data(),
-                                           gradients + at.o_proj));
-  kernels_.multiply(linear_input_gradient(tokens, query_, hidden_, dx, parameters + at.o_proj,
-                                          dattention_.data()));
   for (std::size_t i = 0; i + 1 < batch.starts.size(); ++i) {
     kernels_.attention_backward({attention_of(s, batch, i),
                                  dattention_.data() + batch.starts[i] * query_,
@@ -281,49 +299,75 @@ void Decoder::backward_attention(const float* parameters, const LayerOffsets& at
   kernels_.multiply(linear_input_gradient(tokens, hidden_, qkv_, dqkv_.data(),
                                           parameters + at.qkv_proj, dnormed_.data()));
   kernels_.rms_norm_backward({tokens, hidden_, s.input.data(), parameters + at.input_layernorm,
-                              s.input_inverse_rms.data(), dnormed_.data(), dx,
+                              s.input_inverse_rms.data(), dnormed_.data(), dx_.data(),
                               gradients + at.input_layernorm});
+}
+
+// The last layer: dx_ and dattention_ for all tokens from dkept_, by way of its rows.
+void Decoder::backward_last(const float* parameters, const PackedBatch& batch, float* gradients) {
+  const LayerOffsets& at = layout_.layers.back();
+  const long targets = batch.target_count();
+  backward_mlp(parameters, at, targets, layers_.back(), dkept_.data(), gradients);
+  float* dkept_attention = dkept_attention_.reserve(targets * query_);
+  backward_project(parameters, at, targets,
+                   {dkept_.data(), kept_attention_.data(), dkept_attention}, gradients);
+  scatter(batch.rows, hidden_, dkept_.data(), batch.size(), dx_.data());
+  scatter(batch.rows, query_, dkept_attention, batch.size(), dattention_.data());
+  backward_attend(parameters, at, batch, layers_.back(), gradients);
+}
+
+// From dkept_ down to the embeddings.
+void Decoder::backward(const float* parameters, const PackedBatch& batch, float* gradients) {
+  const long tokens = batch.size();
+  backward_last(parameters, batch, gradients);
+  for (std::size_t i = layout_.layers.size() - 1; i-- > 0;) {
+    const LayerOffsets& at = layout_.layers[i];
+    LayerState& s = layers_[i];
+    backward_mlp(parameters, at, tokens, s, dx_.data(), gradients);
+    backward_project(parameters, at, tokens, {dx_.data(), s.attention.data(), dattention_.data()},
+                     gradients);
+    backward_attend(parameters, at, batch, s, gradients);
+  }
+  float* dembeddings = gradients + layout_.embed_tokens;
+  for (long i = 0; i < tokens; ++i) {
+    kernels_.add(dembeddings + batch.tokens[static_cast<std::size_t>(i)] * hidden_,
+                 dx_.data() + i * hidden_, hidden_);
+  }
 }
 
 double Decoder::add_gradients(const float* parameters, const PackedBatch& batch, float scale,
                               float* gradients) {
-  forward(parameters, batch, /*keep_layers=*/true);
-  gather_targets(parameters, batch);
-  const double loss = head(parameters, batch, scale, gradients);
-  scatter_targets(parameters, batch, gradients);
+  if (batch.target_count() == 0) return 0;
   const std::int64_t tokens = batch.size();
+  dx_.reserve(tokens * hidden_);
   dnormed_.reserve(tokens * hidden_);
   dactivated_.reserve(tokens * inner_);
   dgate_up_.reserve(tokens * 2 * inner_);
   dattention_.reserve(tokens * query_);
   dqkv_.reserve(tokens * qkv_);
-  for (std::size_t i = layout_.layers.size(); i-- > 0;) {
-    backward_mlp(parameters, layout_.layers[i], tokens, layers_[i], gradients);
-    backward_attention(parameters, layout_.layers[i], batch, layers_[i], gradients);
-  }
-  float* dembeddings = gradients + layout_.embed_tokens;
-  for (std::int64_t i = 0; i < tokens; ++i) {
-    kernels_.add(dembeddings + batch.tokens[static_cast<std::size_t>(i)] * hidden_,
-                 dx_.data() + i * hidden_, hidden_);
-  }
+  forward(parameters, batch, batch.rows, /*keep_layers=*/true);
+  normalise_last(parameters, batch.target_count());
+  const double loss = head(parameters, batch, scale, gradients);
+  backward_norm(parameters, batch.target_count(), gradients);
+  backward(parameters, batch, gradients);
   return loss;
 }
 
 void Decoder::logprobs(const float* parameters, const PackedBatch& batch, float* logprobs) {
-  forward(parameters, batch, /*keep_layers=*/false);
-  gather_targets(parameters, batch);
+  if (batch.target_count() == 0) return;
+  forward(parameters, batch, batch.rows, /*keep_layers=*/false);
+  normalise_last(parameters, batch.target_count());
   (void)head(parameters, batch, /*scale=*/0, /*gradients=*/nullptr);
   std::copy_n(logprobs_.data(), batch.target_count(), logprobs);
 }
 
 void Decoder::logits(const float* parameters, const PackedBatch& batch, float* logits) {
-  forward(parameters, batch, /*keep_layers=*/false);
-  const long tokens = batch.size();
-  float* normed = head_normed_.reserve(tokens * hidden_);
-  kernels_.rms_norm({tokens, hidden_, static_cast<float>(config_.rms_norm_eps), last_.data(),
-                     parameters + layout_.norm, normed, head_inverse_rms_.reserve(tokens)});
-  kernels_.multiply(
-      linear(tokens, hidden_, config_.vocab_size, normed, parameters + layout_.lm_head, logits));
+  std::vector<std::int64_t> all(batch.tokens.size());
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  forward(parameters, batch, all, /*keep_layers=*/false);
+  normalise_last(parameters, batch.size());
+  kernels_.multiply(linear(batch.size(), hidden_, config_.vocab_size, normed_.data(),
+                           parameters + layout_.lm_head, logits));
 }
 
 }  // namespace tapir::student

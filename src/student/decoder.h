@@ -63,7 +63,9 @@ class Decoder {
   void logits(const float* parameters, const PackedBatch& batch, float* logits);
 
  private:
-  // What the backward pass needs of a layer.
+  // What the backward pass needs of a layer. What comes after the attention of the last layer is
+  // computed only for the rows whose output is wanted: there, "rows" are those; in the other layers
+  // they are all tokens.
   struct LayerState {
     FloatBuffer input;               // [tokens, hidden]
     FloatBuffer input_inverse_rms;   // [tokens]
@@ -71,28 +73,43 @@ class Decoder {
     FloatBuffer qkv;                 // [tokens, (heads + 2 kv heads) * head_dim], rotated
     FloatBuffer attention;           // [tokens, heads * head_dim]
     FloatBuffer log_sum_exp;         // [tokens, heads]
-    FloatBuffer middle;              // [tokens, hidden]
-    FloatBuffer middle_inverse_rms;  // [tokens]
-    FloatBuffer mlp_input;           // [tokens, hidden]
-    FloatBuffer gate_up;             // [tokens, 2 * intermediate]
-    FloatBuffer activated;           // [tokens, intermediate]
+    FloatBuffer middle;              // [rows, hidden]
+    FloatBuffer middle_inverse_rms;  // [rows]
+    FloatBuffer mlp_input;           // [rows, hidden]
+    FloatBuffer gate_up;             // [rows, 2 * intermediate]
+    FloatBuffer activated;           // [rows, intermediate]
   };
 
+  struct Projection {
+    const float* dx;         // [rows, hidden]: gradient of LayerState::middle
+    const float* attention;  // [rows, heads * head_dim]
+    float* dattention;       // [rows, heads * head_dim], overwritten
+  };
+  using Rows = std::span<const std::int64_t>;
+
   void prepare(const PackedBatch& batch, bool keep_layers);
-  void forward(const float* parameters, const PackedBatch& batch, bool keep_layers);
-  void forward_attention(const float* parameters, const LayerOffsets& at, const PackedBatch& batch,
-                         LayerState& s);
-  void forward_mlp(const float* parameters, const LayerOffsets& at, long tokens, LayerState& s,
+  void extend_rotary_table(std::int64_t positions);
+  void forward(const float* parameters, const PackedBatch& batch, Rows rows, bool keep_layers);
+  void attend(const float* parameters, const LayerOffsets& at, const PackedBatch& batch,
+              LayerState& s);
+  void project(const float* parameters, const LayerOffsets& at, long rows, const float* attention,
+               LayerState& s);
+  void forward_mlp(const float* parameters, const LayerOffsets& at, long rows, LayerState& s,
                    float* out);
-  void backward_mlp(const float* parameters, const LayerOffsets& at, long tokens, LayerState& s,
-                    float* gradients);
-  void backward_attention(const float* parameters, const LayerOffsets& at, const PackedBatch& batch,
-                          LayerState& s, float* gradients);
-  void gather_targets(const float* parameters, const PackedBatch& batch);
+  void normalise_last(const float* parameters, long rows);
   double head(const float* parameters, const PackedBatch& batch, float scale, float* gradients);
-  void scatter_targets(const float* parameters, const PackedBatch& batch, float* gradients);
+  void backward_norm(const float* parameters, long rows, float* gradients);
+  void backward_mlp(const float* parameters, const LayerOffsets& at, long rows, LayerState& s,
+                    float* dx, float* gradients);
+  void backward_project(const float* parameters, const LayerOffsets& at, long rows,
+                        const Projection& p, float* gradients);
+  void backward_attend(const float* parameters, const LayerOffsets& at, const PackedBatch& batch,
+                       LayerState& s, float* gradients);
+  void backward_last(const float* parameters, const PackedBatch& batch, float* gradients);
+  void backward(const float* parameters, const PackedBatch& batch, float* gradients);
   void rotate(float* qkv, const PackedBatch& batch, bool backward);
   Attention attention_of(const LayerState& s, const PackedBatch& batch, std::size_t sequence);
+  std::size_t states(bool keep_layers) const;
   LayerState& state(std::size_t layer, bool keep_layers) {
     return layers_[keep_layers ? layer : layer % 2];
   }
@@ -103,22 +120,22 @@ class Decoder {
   const long hidden_, inner_, query_, qkv_;
 
   std::vector<LayerState> layers_;
-  FloatBuffer last_;              // [tokens, hidden]: output of the last layer
-  FloatBuffer head_input_;        // [targets, hidden]: rows of last_ before a target
-  FloatBuffer head_inverse_rms_;  // [targets]
-  FloatBuffer head_normed_;       // [targets, hidden]
-  FloatBuffer dhead_normed_;      // [targets, hidden]
-  FloatBuffer dhead_input_;       // [targets, hidden]
+  FloatBuffer kept_attention_;    // [rows, heads * head_dim]: rows of the last layer's attention
+  FloatBuffer last_;              // [rows, hidden]: output of the last layer
+  FloatBuffer last_inverse_rms_;  // [rows]
+  FloatBuffer normed_;            // [rows, hidden]: what the head sees
   FloatBuffer logits_;            // [chunk of targets, vocab]
   FloatBuffer logprobs_;          // [targets]
-  FloatBuffer dx_;                // [tokens, hidden]: gradient of the residual stream
-  FloatBuffer dnormed_;           // [tokens, hidden]
-  FloatBuffer dactivated_;        // [tokens, intermediate]
-  FloatBuffer dgate_up_;          // [tokens, 2 * intermediate]
-  FloatBuffer dattention_;        // [tokens, heads * head_dim]
-  FloatBuffer dqkv_;              // as qkv
-  FloatBuffer scratch_;           // attention_scratch()
-  std::vector<float> cosines_;    // [positions, head_dim / 2]
+  FloatBuffer dkept_;       // [targets, hidden]: gradient of the residual stream in the last layer
+  FloatBuffer dx_;          // [tokens, hidden]: the same in the others
+  FloatBuffer dnormed_;     // [tokens, hidden]
+  FloatBuffer dactivated_;  // [tokens, intermediate]
+  FloatBuffer dgate_up_;    // [tokens, 2 * intermediate]
+  FloatBuffer dkept_attention_;  // [targets, heads * head_dim]
+  FloatBuffer dattention_;       // [tokens, heads * head_dim]
+  FloatBuffer dqkv_;             // as qkv
+  FloatBuffer scratch_;          // attention_scratch()
+  std::vector<float> cosines_;   // [positions, head_dim / 2]
   std::vector<float> sines_;
 };
 

@@ -152,6 +152,56 @@ void multiply_strip(long m, Tile tile) {
   }
 }
 
+// Turns a square of kLanes vectors over its diagonal.
+inline void transpose_square(Vector (&rows)[kLanes]) {
+#pragma GCC unroll 4
+  for (int step = 1; step < kLanes; step *= 2) {
+    IntVector first{};
+    IntVector second{};
+#pragma GCC unroll 16
+    for (int lane = 0; lane < kLanes; ++lane) {
+      first[lane] = (lane & step) != 0 ? kLanes + lane - step : lane;
+      second[lane] = (lane & step) != 0 ? kLanes + lane : lane + step;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) {
+      if ((i & step) != 0) continue;
+      const Vector above = rows[i];
+      rows[i] = __builtin_shuffle(above, rows[i + step], first);
+      rows[i + step] = __builtin_shuffle(above, rows[i + step], second);
+    }
+  }
+}
+
+struct Transposition {
+  long rows, columns;  // of `from`
+  const float* from;
+  long from_stride;
+  float* to;
+  long to_stride;
+};
+
+// to[c, r] = from[r, c].
+inline void transpose(const Transposition& t) {
+  const long whole_rows = t.rows / kLanes * kLanes;
+  const long whole_columns = t.columns / kLanes * kLanes;
+  for (long r = 0; r < whole_rows; r += kLanes) {
+    for (long c = 0; c < whole_columns; c += kLanes) {
+      Vector square[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) square[i] = load(t.from + (r + i) * t.from_stride + c);
+      transpose_square(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) store(t.to + (c + i) * t.to_stride + r, square[i]);
+    }
+  }
+  for (long r = 0; r < t.rows; ++r) {
+    const float* row = t.from + r * t.from_stride;
+    for (long c = r < whole_rows ? whole_columns : 0; c < t.columns; ++c)
+      t.to[c * t.to_stride + r] = row[c];
+  }
+}
+
 // Columns [column, column + width) of B, rows [k, k + depth), padded with zeros to `padded`
 // columns.
 void pack_panel(const MatrixProduct& p, long k, long depth, long column, long width, float* panel) {
@@ -159,15 +209,12 @@ void pack_panel(const MatrixProduct& p, long k, long depth, long column, long wi
   const float* from = p.b + k * p.b_row + column * p.b_column;
   if (width < padded)
     __builtin_memset(panel, 0, static_cast<unsigned long>(depth * padded) * sizeof(float));
-  if (p.b_column == 1) {
-    const unsigned long bytes = static_cast<unsigned long>(width) * sizeof(float);
-    for (long i = 0; i < depth; ++i)
-      __builtin_memcpy(panel + i * padded, from + i * p.b_row, bytes);
-    return;
-  }
-  for (long j = 0; j < width; ++j) {
-    const float* line = from + j * p.b_column;
-    for (long i = 0; i < depth; ++i) panel[i * padded + j] = line[i * p.b_row];
+  if (p.b_column != 1) return transpose({width, depth, from, p.b_column, panel, padded});
+  for (long i = 0; i < depth; ++i) {
+    const float* row = from + i * p.b_row;
+    for_vectors(width, [&](long at, long count) {
+      store_any(panel + i * padded + at, load_any(row + at, count), count);
+    });
   }
 }
 
@@ -374,10 +421,9 @@ void pack_panels(const float* from, long stride, long length, int dim, float* pa
   for (long first = 0; first < length; first += kPanel) {
     float* panel = panels + first * dim;
     const long count = smaller(kPanel, length - first);
-    for (long j = 0; j < kPanel; ++j) {
-      for (int d = 0; d < dim; ++d)
-        panel[d * kPanel + j] = j < count ? from[(first + j) * stride + d] : 0;
-    }
+    if (count < kPanel)
+      __builtin_memset(panel, 0, static_cast<unsigned long>(dim) * kPanel * sizeof(float));
+    transpose({count, dim, from + first * stride, stride, panel, kPanel});
   }
 }
 
