@@ -24,7 +24,7 @@ constexpr double kPromptOverhead = 350;  // tokens that our templates add to a r
 constexpr double kJudgeReply = 120;      // tokens
 constexpr double kStyledAnswer = 2.5;    // length of a refined answer over that of D
 constexpr double kTrainFlops = 60e9;     // of the student engine on two cores, per second
-constexpr double kDecodeFlops = 12e9;
+constexpr double kDecodeFlops = 60e9;
 constexpr double kLocalReplies = 6000;  // replies a second of a teacher or judge in process
 constexpr double kRemoteReplies = 8;    // of an endpoint, over all its connections
 

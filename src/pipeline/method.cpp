@@ -16,8 +16,9 @@ void Run::run_method() {
   stage("s0/train", [&](const auto& s) { return train_s0(s); });
 
   // 2  D_S <- { (x,y) in D : gap(x) > delta }
-  stage("s0/answers", [&](const auto& s) { return answer_corpus(s, "s0", corpus_.rows); });
-  stage("difficulty", [&](const auto& s) { return measure_difficulty(s, "s0", corpus_.rows); });
+  const std::vector<Instruction> judged = rows_to_judge();
+  stage("s0/answers", [&](const auto& s) { return answer_corpus(s, "s0", judged); });
+  stage("difficulty", [&](const auto& s) { return measure_difficulty(s, "s0", judged); });
   if (recipe_.difficulty.held_out_rows > 0) {
     stage("difficulty/held_out", [&](const auto& s) { return judge_held_out(s); });
   }

@@ -30,7 +30,8 @@ class Planner {
     add({"s0/train", "train", "", 0, {answered}},
         {"student.model_name_or_path", "student.s0", "train", "s0_train"},
         {facts_.student, facts_.machine});
-    add({"s0/answers", "answers", "", 0, {"s0/train"}}, {"student.generation"}, {facts_.machine});
+    add({"s0/answers", "answers", "", 0, {"s0/train"}}, {"student.generation", "difficulty.rows"},
+        {facts_.machine});
     add({"difficulty", "difficulty", "", 0, {"s0/answers"}}, difficulty_keys(),
         {facts_.prompts, facts_.judge});
     if (recipe_.difficulty.held_out_rows > 0) {

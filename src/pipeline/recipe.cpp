@@ -180,6 +180,10 @@ void check_together(const Recipe& r, const std::string& where) {
     impossible(where, "teacher.kind: recorded cannot expand or refine",
                "set teach.expand: false and teach.refine: none, or another teacher");
   }
+  if (r.teacher.kind == "recorded" && r.tasks.classifier != "given") {
+    impossible(where, "teacher.kind: recorded cannot label tasks",
+               "set tasks.classifier: given, or another teacher");
+  }
   if (!r.arms.empty() && r.train.batch_tokens == 0) {
     impossible(
         where, "arms are compared at equal tokens, which needs train.batch_tokens",

@@ -116,6 +116,9 @@ class Run {
   StageEnd select(const std::string& stage);
   // Rows outside D, judged too: the gap that S_0's memory of D hides.
   StageEnd judge_held_out(const std::string& stage);
+  // All of D, or so many rows of it as the recipe says, drawn by the seed. Rows that are not judged
+  // are in no stratum.
+  std::vector<Instruction> rows_to_judge() const;
   std::set<std::string> hard_ids(const std::string& student) const;
 
   // ---- stages_teach.cpp ----

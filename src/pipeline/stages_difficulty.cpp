@@ -84,6 +84,15 @@ Run::StageEnd Run::answer_corpus(const std::string& stage, const std::string& st
   return end_of(stage, rows.size());
 }
 
+std::vector<Instruction> Run::rows_to_judge() const {
+  std::vector<Instruction> rows = corpus_.rows;
+  const auto wanted = static_cast<std::size_t>(recipe_.difficulty.rows);
+  if (wanted == 0 || wanted >= rows.size()) return rows;
+  RandomStream(recipe_.seed, "rows_to_judge").shuffle(rows);
+  rows.resize(wanted);
+  return rows;
+}
+
 Run::StageEnd Run::measure_difficulty(const std::string& stage, const std::string& student,
                                       const std::vector<Instruction>& rows) {
   const std::string author = author_of(student);

@@ -200,6 +200,15 @@ TEST_F(PipelineTest, RejudgingGoesThroughAndBalances) {
   EXPECT_FALSE(store->fits("student/tapir/round-1").empty());
 }
 
+TEST_F(PipelineTest, RowsThatAreNotJudgedAreInNoStratum) {
+  EXPECT_TRUE(run("a", {"difficulty.rows=120", "arms={}"}).finished);
+  const auto store = open("a");
+  EXPECT_EQ(store->stage("difficulty")->ledger.in, 120U);
+  const Ledger select = store->stage("select")->ledger;
+  EXPECT_EQ(select.in, 300U);
+  EXPECT_EQ(select.filtered.at("not_judged"), 180U);
+}
+
 TEST_F(PipelineTest, OneRoundOfHardRowsOnlyIsTapirS) {
   EXPECT_TRUE(run("a", {"curriculum.rounds=1", "curriculum.alpha=1", "arms={}"}).finished);
   for (const MixtureRow& row : open("a")->mixture("tapir", 1))
