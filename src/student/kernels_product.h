@@ -1,0 +1,192 @@
+// Part of kernels_impl.h: compiled once per instruction set.
+// Matrix products by tiles that stay in registers.
+#pragma once
+
+#include "student/kernels_vector.h"
+
+namespace tapir::student::TAPIR_KERNEL_SET {
+namespace {
+
+struct Tile {
+  long depth;
+  const float* a;
+  long a_row, a_column;
+  const float* b;  // rows of at least Columns vectors
+  long b_row;
+  float* c;
+  long c_row;
+  bool accumulate;
+};
+
+// C[Rows, Columns vectors] (+)= A[Rows, depth] B[depth, Columns vectors], accumulators in
+// registers.
+template <int Rows, int Columns>
+inline void multiply_tile(const Tile& t) {
+  Vector sums[Rows][Columns];
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < Columns; ++j) {
+      sums[i][j] = t.accumulate ? load(t.c + i * t.c_row + j * kLanes) : Vector{};
+    }
+  }
+  const float* a = t.a;
+  const float* b = t.b;
+  for (long k = 0; k < t.depth; ++k, a += t.a_column, b += t.b_row) {
+    Vector row[Columns];
+#pragma GCC unroll 2
+    for (int j = 0; j < Columns; ++j) row[j] = load(b + j * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      const Vector x = broadcast(a[i * t.a_row]);
+#pragma GCC unroll 2
+      for (int j = 0; j < Columns; ++j) sums[i][j] += x * row[j];
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < Columns; ++j) store(t.c + i * t.c_row + j * kLanes, sums[i][j]);
+  }
+}
+
+// The same for `rows` <= Rows known at run time only.
+template <int Columns, int Rows = kRows>
+inline void multiply_rows(long rows, const Tile& tile) {
+  if (rows == Rows) {
+    multiply_tile<Rows, Columns>(tile);
+  } else if constexpr (Rows > 1) {
+    multiply_rows<Columns, Rows - 1>(rows, tile);
+  }
+}
+
+// `tile` for m rows, however many.
+template <int Columns>
+void multiply_strip(long m, Tile tile) {
+  for (long i = 0; i < m; i += kRows) {
+    multiply_rows<Columns>(smaller(kRows, m - i), tile);
+    tile.a += kRows * tile.a_row;
+    tile.c += kRows * tile.c_row;
+  }
+}
+
+// Turns a square of kLanes vectors over its diagonal.
+inline void transpose_square(Vector (&rows)[kLanes]) {
+#pragma GCC unroll 4
+  for (int step = 1; step < kLanes; step *= 2) {
+    IntVector first{};
+    IntVector second{};
+#pragma GCC unroll 16
+    for (int lane = 0; lane < kLanes; ++lane) {
+      first[lane] = (lane & step) != 0 ? kLanes + lane - step : lane;
+      second[lane] = (lane & step) != 0 ? kLanes + lane : lane + step;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) {
+      if ((i & step) != 0) continue;
+      const Vector above = rows[i];
+      rows[i] = __builtin_shuffle(above, rows[i + step], first);
+      rows[i + step] = __builtin_shuffle(above, rows[i + step], second);
+    }
+  }
+}
+
+struct Transposition {
+  long rows, columns;  // of `from`
+  const float* from;
+  long from_stride;
+  float* to;
+  long to_stride;
+};
+
+// to[c, r] = from[r, c].
+inline void transpose(const Transposition& t) {
+  const long whole_rows = t.rows / kLanes * kLanes;
+  const long whole_columns = t.columns / kLanes * kLanes;
+  for (long r = 0; r < whole_rows; r += kLanes) {
+    for (long c = 0; c < whole_columns; c += kLanes) {
+      Vector square[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) square[i] = load(t.from + (r + i) * t.from_stride + c);
+      transpose_square(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; ++i) store(t.to + (c + i) * t.to_stride + r, square[i]);
+    }
+  }
+  for (long r = 0; r < t.rows; ++r) {
+    const float* row = t.from + r * t.from_stride;
+    for (long c = r < whole_rows ? whole_columns : 0; c < t.columns; ++c)
+      t.to[c * t.to_stride + r] = row[c];
+  }
+}
+
+// Columns [column, column + width) of B, rows [k, k + depth), padded with zeros to `padded`
+// columns.
+void pack_panel(const MatrixProduct& p, long k, long depth, long column, long width, float* panel) {
+  const long padded = width > kLanes ? kPanel : kLanes;
+  const float* from = p.b + k * p.b_row + column * p.b_column;
+  if (width < padded)
+    __builtin_memset(panel, 0, static_cast<unsigned long>(depth * padded) * sizeof(float));
+  if (p.b_column != 1) return transpose({width, depth, from, p.b_column, panel, padded});
+  for (long i = 0; i < depth; ++i) {
+    const float* row = from + i * p.b_row;
+    for_vectors(width, [&](long at, long count) {
+      store_any(panel + i * padded + at, load_any(row + at, count), count);
+    });
+  }
+}
+
+// Where the panel's vectors reach beyond C's last column: through a tile of our own.
+template <int Columns>
+void multiply_partial(const MatrixProduct& p, Tile tile, long column, long width) {
+  alignas(64) float local[kRows * kPanel];
+  for (long i = 0; i < p.m; i += kRows) {
+    const long rows = smaller(kRows, p.m - i);
+    float* c = p.c + i * p.c_row + column;
+    Tile t = tile;
+    t.a += i * tile.a_row;
+    t.c = local;
+    t.c_row = kPanel;
+    t.accumulate = false;
+    multiply_rows<Columns>(rows, t);
+    for (long r = 0; r < rows; ++r) {
+      for (long j = 0; j < width; ++j) {
+        const float value = local[r * kPanel + j];
+        c[r * p.c_row + j] = tile.accumulate ? c[r * p.c_row + j] + value : value;
+      }
+    }
+  }
+}
+
+void multiply(const MatrixProduct& p) {
+  alignas(64) float panel[kDepth * kPanel];
+  for (long k = 0; k < p.k; k += kDepth) {
+    const long depth = smaller(kDepth, p.k - k);
+    for (long column = 0; column < p.n; column += kPanel) {
+      const long width = smaller(kPanel, p.n - column);
+      const bool two = width > kLanes;
+      pack_panel(p, k, depth, column, width, panel);
+      Tile tile{depth,
+                p.a + k * p.a_column,
+                p.a_row,
+                p.a_column,
+                panel,
+                two ? kPanel : kLanes,
+                p.c + column,
+                p.c_row,
+                p.accumulate || k > 0};
+      if (width == kPanel) {
+        multiply_strip<2>(p.m, tile);
+      } else if (width == kLanes) {
+        multiply_strip<1>(p.m, tile);
+      } else if (two) {
+        multiply_partial<2>(p, tile, column, width);
+      } else {
+        multiply_partial<1>(p, tile, column, width);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tapir::student::TAPIR_KERNEL_SET
