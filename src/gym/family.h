@@ -32,7 +32,8 @@ struct Verdict {
   double format = 0;  // F: 1 if parsable
   std::string words;  // one sentence: what is wrong, or that nothing is
   bool right() const { return correct >= 1; }
-  double score() const { return 1 + 9 * (0.6 * correct + 0.3 * steps + 0.1 * format); }
+  // 1 + 9 (0.6 C + 0.3 S + 0.1 F), so written that all three at 1 give 10 to the bit.
+  double score() const { return 1 + (54 * correct + 27 * steps + 9 * format) / 10; }
 };
 
 // A damaged or rewritten answer, for the property tests of the judge.

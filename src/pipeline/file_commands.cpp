@@ -81,6 +81,9 @@ OrderedJson generation_row(const InputRow& row, const student::Generation& g) {
   return out;
 }
 
+// Raw text with its completion: scored without the chat format.
+bool is_raw(const InputRow& row) { return row.messages.empty() && !row.completion.empty(); }
+
 Example example_of(const InputRow& row) {
   Example example{row.id.is_string() ? row.id.get<std::string>() : row.id.dump(), {}};
   for (const Message& message : row.messages)
@@ -154,17 +157,22 @@ FileSummary logprobs_file(const student::StudentEngine& engine, const FileComman
   const auto student = engine.load(files.model);
   const std::vector<InputRow> rows = read_rows(files.input);
   std::vector<Example> examples;
-  for (const InputRow& row : rows) examples.push_back(example_of(row));
+  for (const InputRow& row : rows) {
+    if (!is_raw(row)) examples.push_back(example_of(row));
+  }
   Output output(files.output);
   FileSummary summary;
   const auto losses = student->token_losses(examples);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    output.add({{"id", rows[i].id},
-                {"tokens", losses[i].tokens},
-                {"logprobs", losses[i].logprobs},
-                {"loss", losses[i].loss}});
+  auto chat = losses.begin();
+  for (const InputRow& row : rows) {
+    const student::TokenLosses scored =
+        is_raw(row) ? student->completion_losses(row.prompt, row.completion) : *chat++;
+    output.add({{"id", row.id},
+                {"tokens", scored.tokens},
+                {"logprobs", scored.logprobs},
+                {"loss", scored.loss}});
     ++summary.rows;
-    summary.tokens += static_cast<std::int64_t>(losses[i].tokens.size());
+    summary.tokens += static_cast<std::int64_t>(scored.tokens.size());
   }
   output.finish();
   summary.seconds = seconds_since(start);

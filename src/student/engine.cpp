@@ -51,6 +51,9 @@ class LoadedStudent final : public Student {
 
   std::vector<TokenLosses> token_losses(std::span<const Example> examples) const override;
 
+  TokenLosses completion_losses(const std::string& prompt,
+                                const std::string& completion) const override;
+
   std::vector<std::int32_t> tokenize(const std::string& text,
                                      bool add_special_tokens) const override {
     return add_special_tokens ? words_.tokenizer->encode_with_specials(text, true)
@@ -96,6 +99,27 @@ std::vector<TokenLosses> LoadedStudent::token_losses(std::span<const Example> ex
     }
   });
   return losses;
+}
+
+TokenLosses LoadedStudent::completion_losses(const std::string& prompt,
+                                             const std::string& completion) const {
+  EncodedRow row;
+  row.tokens = words_.tokenizer->encode_with_specials(prompt, /*add_special_tokens=*/true);
+  const std::vector<text::TokenId> answer = words_.tokenizer->encode(completion);
+  row.loss.assign(row.tokens.size(), 0);
+  row.loss.resize(row.tokens.size() + answer.size(), 1);
+  row.tokens.insert(row.tokens.end(), answer.begin(), answer.end());
+  if (row.tokens.size() > static_cast<std::size_t>(context_length())) {
+    throw Error(ErrorKind::data,
+                "prompt and completion are " + std::to_string(row.tokens.size()) +
+                    " tokens, the context holds " + std::to_string(context_length()),
+                "shorten the row");
+  }
+  // The first token of all has nothing before it to be predicted from.
+  if (row.loss[0] == 1) row.loss[0] = 0;
+  row.supervised = std::count(row.loss.begin(), row.loss.end(), 1);
+  Decoder decoder(model_->config);
+  return losses_of(row, model_->parameters.const_data_ptr<float>(), decoder);
 }
 
 class TorchEngine final : public StudentEngine {

@@ -76,6 +76,11 @@ class Student {
   virtual void generate(std::span<const GenerateRequest> requests, const GenerateOptions& options,
                         const GenerationSink& sink, std::stop_token stop) const = 0;
   virtual std::vector<TokenLosses> token_losses(std::span<const Example> examples) const = 0;
+  // Of `completion` after the raw text `prompt`, without the chat format: both tokenized apart,
+  // begin of text as the folder's tokenizer has it. Error{data} when they do not fit in the
+  // context.
+  virtual TokenLosses completion_losses(const std::string& prompt,
+                                        const std::string& completion) const = 0;
   // Ids of a text without the chat format; with add_special_tokens as the folder's tokenizer says.
   virtual std::vector<std::int32_t> tokenize(const std::string& text,
                                              bool add_special_tokens) const = 0;

@@ -34,6 +34,9 @@ class Shouter : public student::Student {
   std::vector<student::TokenLosses> token_losses(std::span<const Example>) const override {
     return {};
   }
+  student::TokenLosses completion_losses(const std::string&, const std::string&) const override {
+    return {};
+  }
   std::vector<std::int32_t> tokenize(const std::string&, bool) const override { return {}; }
   std::vector<std::int32_t> tokenize_chat(const Messages&) const override { return {}; }
 

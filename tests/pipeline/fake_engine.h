@@ -37,6 +37,9 @@ class FakeStudent final : public student::Student {
   std::vector<student::TokenLosses> token_losses(std::span<const Example>) const override {
     return {};
   }
+  student::TokenLosses completion_losses(const std::string&, const std::string&) const override {
+    return {};
+  }
   std::vector<std::int32_t> tokenize(const std::string& text, bool) const override {
     return std::vector<std::int32_t>(text.size(), 1);
   }

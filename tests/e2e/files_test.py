@@ -1,0 +1,133 @@
+"""The student's commands on files, and the data that a run gives out: rows as docs state them, the same bits each time."""
+
+import json
+import math
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+import tapir_run
+
+BASE = tapir_run.ROOT / "assets" / "gym-base"
+
+
+def read(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def write(file, rows):
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def items(folder, rows):
+    file = folder / "items.jsonl"
+    tapir_run.tapir("gym", "items", "--set", "uniform", "--part", "dev", "--rows", rows, "--style", "terse", "--output", file,
+                    check=0)
+    return file
+
+
+def generating(folder):
+    source = items(folder, 160)
+    out, again = folder / "out.jsonl", folder / "again.jsonl"
+    model = ("--model", BASE, "--input", source)
+    tapir_run.tapir("generate", *model, "--output", out, "--max-new-tokens", 64, check=0)
+    tapir_run.tapir("generate", *model, "--output", again, "--max-new-tokens", 64, "--slots", 3, check=0)
+    assert out.read_bytes() == again.read_bytes(), "the number of slots changed a row"
+    rows = read(out)
+    assert [r["id"] for r in rows] == [r["id"] for r in read(source)]
+    assert all(r["finish_reason"] in ("stop", "length") and r["usage"]["completion_tokens"] > 0 for r in rows)
+    sampled, other = folder / "s1.jsonl", folder / "s2.jsonl"
+    options = ("--temperature", 1, "--top-p", 0.9, "--top-k", 20, "--max-new-tokens", 32)
+    tapir_run.tapir("generate", *model, "--output", sampled, *options, "--seed", 1, check=0)
+    tapir_run.tapir("generate", *model, "--output", other, *options, "--seed", 2, check=0)
+    assert sampled.read_text() != other.read_text(), "the seed changes nothing"
+
+    # The judge on the same rows agrees with the teacher's own answers.
+    verdicts = folder / "verdicts.jsonl"
+    tapir_run.tapir("gym", "judge", "--input", source, "--output", verdicts, check=0)
+    assert all(v["correct"] and v["score"] == 10 for v in read(verdicts))
+    write(folder / "unknown.jsonl", [{"id": "x", "prompt": "no item", "response": "7"}])
+    tapir_run.tapir("gym", "judge", "--input", folder / "unknown.jsonl", "--output", verdicts, check=6)
+
+    # A prompt that leaves no room is counted, and the command says so by its exit code.
+    write(folder / "long.jsonl", [{"id": 1, "prompt": "fix: " + "x " * 2000}, {"id": 2, "prompt": "add:1+6"}])
+    tapir_run.tapir("generate", "--model", BASE, "--input", folder / "long.jsonl", "--output", out, check=6)
+    long_row, short_row = read(out)
+    assert long_row["error"] == "too_long" and "response" in short_row
+
+
+def scoring(folder):
+    source = items(folder, 32)
+    rows = read(source)
+    for row in rows:
+        row["messages"].append({"role": "assistant", "content": row.pop("response")})
+    rows.append({"id": "raw", "prompt": "add:1+6", "completion": " #7"})
+    write(folder / "answers.jsonl", rows)
+    out = folder / "logprobs.jsonl"
+    tapir_run.tapir("logprobs", "--model", BASE, "--input", folder / "answers.jsonl", "--output", out, check=0)
+    for row in read(out):
+        assert len(row["tokens"]) == len(row["logprobs"]) > 0
+        assert all(p <= 0 for p in row["logprobs"])
+        assert math.isclose(row["loss"], -sum(row["logprobs"]) / len(row["logprobs"]), rel_tol=1e-5)
+    tapir_run.tapir("logprobs", "--model", BASE, "--input", source, "--output", out, check=3)  # no answer to score
+
+    write(folder / "texts.jsonl", [{"id": "t", "prompt": "add:1+6"},
+                                   {"id": "c", "messages": [{"role": "user", "content": "add:1+6"}]}])
+    tapir_run.tapir("tokenize", "--model", BASE, "--input", folder / "texts.jsonl", "--output", out, check=0)
+    text, chat = read(out)
+    inside = ",".join(map(str, chat["ids"]))
+    assert ",".join(map(str, text["ids"])) in inside and len(chat["ids"]) > len(text["ids"])
+
+
+def training(folder):
+    rows = [{"instruction": row["messages"][0]["content"], "output": row["response"]} for row in read(items(folder, 320))]
+    (folder / "alpaca.json").write_text(json.dumps(rows))
+
+    def train(output):
+        return ("train", "--model", BASE, "--data", folder / "alpaca.json", "--output", output, "--learning-rate", 1e-3,
+                "--batch-tokens", 512, "--num-train-epochs", 20, "--save-steps", 5, "--json")
+
+    whole = json.loads(tapir_run.tapir(*train(folder / "whole"), check=0).stdout)
+    assert whole["last_loss"] < whole["first_loss"]
+    process = subprocess.Popen(tapir_run.command(*train(folder / "parts")), cwd=tapir_run.ROOT, stderr=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, text=True)
+    for line in process.stderr:
+        if "loss" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    process.stderr.read()
+    assert process.wait() in (0, 130)
+    tapir_run.tapir(*train(folder / "parts"), check=0)
+    name = "model.safetensors"
+    assert (folder / "whole" / name).read_bytes() == (folder / "parts" / name).read_bytes(), "resume changed the weights"
+    steps = [row["step"] for row in read(folder / "parts" / "metrics.jsonl")]
+    assert steps == sorted(set(steps)), "metrics have a step twice"
+
+
+def giving_out(folder):
+    run_dir = folder / "run"
+    tapir_run.tapir("run", "recipes/e2e.yaml", "--run-dir", run_dir, "--until", "tapir/round-3/refine", check=0)
+    tapir_run.tapir("export", "data", run_dir, "--format", "messages", "-o", folder / "messages", check=0)
+    rows = read(folder / "messages" / "train.jsonl")
+    assert len(rows) == 300 and all(row["messages"][-1]["role"] == "assistant" for row in rows)
+    tapir_run.tapir("export", "data", run_dir, "--format", "alpaca", "-o", folder / "alpaca", check=0)
+    assert len(json.loads((folder / "alpaca" / "train.json").read_text())) == 300
+    assert "train" in (folder / "alpaca" / "dataset_info.json").read_text()
+    status = json.loads(tapir_run.tapir("status", run_dir, "--json", check=0).stdout)
+    assert not status["finished"] and status["stages"][0]["state"] == "done"
+    record = json.loads(tapir_run.tapir("inspect", run_dir, rows[0]["id"], "--json", check=0).stdout)
+    assert record["responses"]
+
+
+def main():
+    for cases in (generating, scoring, training, giving_out):
+        with tempfile.TemporaryDirectory() as folder:
+            cases(pathlib.Path(folder))
+            print(f"ok  {cases.__name__}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
