@@ -58,7 +58,12 @@ Run::StageEnd Run::answer_corpus(const std::string& stage, const std::string& st
     answered.insert(response.instruction_id);
   std::vector<student::GenerateRequest> requests;
   for (const Instruction& row : rows) {
-    if (!answered.contains(row.id)) requests.push_back({row.id, row.messages, ""});
+    if (answered.contains(row.id)) {
+      // Again: a kill may have come between the answer and its outcome.
+      store_->put_outcome(stage, row.id, Outcome::done, "");
+    } else {
+      requests.push_back({row.id, row.messages, ""});
+    }
   }
   student::GenerateOptions options;
   options.sampling = {recipe_.student.temperature, recipe_.student.top_p,

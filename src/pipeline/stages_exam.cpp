@@ -22,8 +22,11 @@ Run::StageEnd Run::exam(const std::string& stage, const std::string& student, bo
   std::vector<evaluate::ExamItem> items = gym_exam(recipe_, all_sets);
   const std::uint64_t in = items.size();
   std::set<std::string> sat;
-  for (const store::ExamRow& row : store_->exam_rows(student))
+  for (const store::ExamRow& row : store_->exam_rows(student)) {
     sat.insert(row.set + "|" + row.item_id);
+    // Again: a kill may have come between the row and its outcome.
+    store_->put_outcome(stage, row.set + "|" + row.item_id, Outcome::done, "");
+  }
   std::erase_if(items, [&](const auto& item) { return sat.contains(item.set + "|" + item.id); });
   student::GenerateOptions options;
   options.sampling.max_new_tokens = static_cast<int>(recipe_.student.max_new_tokens);
@@ -45,8 +48,8 @@ Run::StageEnd Run::exam(const std::string& stage, const std::string& student, bo
     evaluate::run_exam(
         *loaded, student, items, *grader, options,
         [&](const store::ExamRow& row) {
-          store_->put_exam_row(stage, row);
           if (all_sets) put_judge_words(stage, *by_id.at(row.item_id), row);
+          store_->put_exam_row(stage, row);
           store_->put_outcome(stage, row.set + "|" + row.item_id, Outcome::done, "");
         },
         progress_, stop_);

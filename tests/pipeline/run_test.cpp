@@ -2,6 +2,7 @@
 #include "pipeline/run.h"
 
 #include <gmock/gmock.h>
+#include <sqlite3.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -264,6 +265,23 @@ TEST_F(PipelineTest, KilledAtRandomMomentsEndsTheSame) {
   EXPECT_TRUE(run("b").finished);
   EXPECT_EQ(rows_of("a"), rows_of("b"));
   EXPECT_EQ(final_bytes("a"), final_bytes("b"));
+}
+
+// A row and its outcome are two writes: a kill may come between them.
+TEST_F(PipelineTest, ARowWhoseOutcomeWasLostIsCountedAgain) {
+  run("a");
+  for (const char* stage : {"exam/s0", "s0/answers"}) {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open((folder_.path() / "a/run.db").c_str(), &db), SQLITE_OK);
+    const std::string lose = std::string("DELETE FROM outcomes WHERE stage = '") + stage +
+                             "' AND row_id IN (SELECT row_id FROM outcomes WHERE stage = '" +
+                             stage + "' LIMIT 3); UPDATE stages SET finished = 0 WHERE name = '" +
+                             stage + "'";
+    EXPECT_EQ(sqlite3_exec(db, lose.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(db);
+    EXPECT_TRUE(run("a").finished);
+    EXPECT_TRUE(open("a")->stage(stage)->ledger.balances());
+  }
 }
 
 TEST_F(PipelineTest, ExportsWriteWhatTheMixturesHold) {
