@@ -1,12 +1,12 @@
 // Where tests find real data and room to write.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+
+#include <gtest/gtest.h>
 
 namespace tapir::testing {
 
@@ -38,6 +38,6 @@ class TemporaryFolder {
 }  // namespace tapir::testing
 
 // Skips the test, with the reason, when that file or folder of the test data is not there.
-#define TAPIR_NEEDS_TEST_DATA(relative)                                              \
-  if (!std::filesystem::exists(::tapir::testing::test_data() / (relative)))          \
+#define TAPIR_NEEDS_TEST_DATA(relative)                                     \
+  if (!std::filesystem::exists(::tapir::testing::test_data() / (relative))) \
   GTEST_SKIP() << "no test data at " << (::tapir::testing::test_data() / (relative))

@@ -1,4 +1,5 @@
-// A queue between threads with room for `capacity` items: push() blocks while it is full, pop() while it is empty.
+// A queue between threads with room for `capacity` items: push() blocks while it is full, pop()
+// while it is empty.
 #pragma once
 
 #include <condition_variable>

@@ -1,4 +1,5 @@
-// The one exception type of tapir. Expected outcomes (an unreadable judgment, a refused request) are data, not errors.
+// The one exception type of tapir. Expected outcomes (an unreadable judgment, a refused request)
+// are data, not errors.
 #pragma once
 
 #include <stdexcept>
@@ -22,7 +23,8 @@ enum class ErrorKind {
 int exit_code(ErrorKind kind);
 std::string_view to_string(ErrorKind kind);
 
-// message: what was expected, what was found, and where (file:line, key). hint: what to do, one sentence, may be empty.
+// message: what was expected, what was found, and where (file:line, key). hint: what to do, one
+// sentence, may be empty.
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& message, std::string hint = {});

@@ -1,11 +1,5 @@
 #include "base/file.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
-
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -14,12 +8,19 @@
 #include <memory>
 #include <utility>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
 #include "base/error.h"
 
 namespace tapir {
 namespace {
 
-[[noreturn]] void fail(const std::string& what, const std::filesystem::path& path, int code = errno) {
+[[noreturn]] void fail(const std::string& what, const std::filesystem::path& path,
+                       int code = errno) {
   const std::string reason = std::strerror(code);
   std::string hint;
   if (code == ENOSPC) hint = "the disk is full: free some space and run the same command again";
@@ -99,7 +100,8 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
 }
 
 void publish_folder(const std::filesystem::path& finished, const std::filesystem::path& place) {
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(finished)) sync_path(entry.path());
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(finished))
+    sync_path(entry.path());
   sync_path(finished);
   std::filesystem::path old = place;
   old += ".old";
@@ -113,8 +115,8 @@ void publish_folder(const std::filesystem::path& finished, const std::filesystem
 
 void for_each_line(const std::filesystem::path& path,
                    const std::function<void(std::string_view, std::size_t)>& line) {
-  const std::string content = path == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {})
-                                          : read_file(path);
+  const std::string content =
+      path == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : read_file(path);
   std::string_view rest = content;
   for (std::size_t number = 1; !rest.empty(); ++number) {
     const std::size_t end = rest.find('\n');

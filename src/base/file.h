@@ -12,18 +12,20 @@ namespace tapir {
 // The whole file; a file that ends in .gz is decompressed. Error{data} with the path.
 std::string read_file(const std::filesystem::path& path);
 
-// Write aside, fsync, rename, fsync the folder: after a crash the old or the new content is there, never a part.
-// Error{data} names the path and the system's reason (a full disk, a read-only folder).
+// Write aside, fsync, rename, fsync the folder: after a crash the old or the new content is there,
+// never a part. Error{data} names the path and the system's reason (a full disk, a read-only
+// folder).
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
 // Flush a finished file, or a folder's entries, to the disk.
 void sync_path(const std::filesystem::path& path);
 
-// Moves a finished folder (all files already synced) into place and syncs the parent. An older one there is replaced.
+// Moves a finished folder (all files already synced) into place and syncs the parent. An older one
+// there is replaced.
 void publish_folder(const std::filesystem::path& finished, const std::filesystem::path& place);
 
-// Calls line(text, number) for every line, number from 1, without the line end. `-` is standard input; .gz is
-// decompressed. Blank lines are passed too.
+// Calls line(text, number) for every line, number from 1, without the line end. `-` is standard
+// input; .gz is decompressed. Blank lines are passed too.
 void for_each_line(const std::filesystem::path& path,
                    const std::function<void(std::string_view text, std::size_t number)>& line);
 

@@ -1,9 +1,9 @@
 #include "base/hash.h"
 
-#include <openssl/evp.h>
-
 #include <fstream>
 #include <memory>
+
+#include <openssl/evp.h>
 
 #include "base/error.h"
 
@@ -13,7 +13,8 @@ namespace {
 class Sha256 {
  public:
   Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    check(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "SHA-256 starts");
+    check(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1,
+          "SHA-256 starts");
   }
   void update(std::string_view bytes) {
     check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1, "SHA-256 takes bytes");

@@ -15,10 +15,12 @@ std::string sha256_hex(std::string_view bytes);
 std::string sha256_file(const std::filesystem::path& path);
 std::array<std::uint8_t, 32> sha256(std::string_view bytes);
 
-// Digest of several fields; each is preceded by its length, so that {"ab","c"} and {"a","bc"} differ.
+// Digest of several fields; each is preceded by its length, so that {"ab","c"} and {"a","bc"}
+// differ.
 std::string hash_fields(std::initializer_list<std::string_view> fields);
 
-// The first 16 digits of hash_fields(): an id of a row (64 bits: a collision among a million rows has odds of 3e-8).
+// The first 16 digits of hash_fields(): an id of a row (64 bits: a collision among a million rows
+// has odds of 3e-8).
 std::string short_id(std::initializer_list<std::string_view> fields);
 
 }  // namespace tapir

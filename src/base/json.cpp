@@ -48,14 +48,17 @@ void for_each_jsonl(const std::filesystem::path& path,
 namespace json_detail {
 
 void missing(std::string_view key, std::string_view where) {
-  throw Error(ErrorKind::data, std::string(where) + ": key \"" + std::string(key) + "\" is missing");
+  throw Error(ErrorKind::data,
+              std::string(where) + ": key \"" + std::string(key) + "\" is missing");
 }
 
-void wrong_type(std::string_view key, std::string_view where, const Json& found, std::string_view reason) {
+void wrong_type(std::string_view key, std::string_view where, const Json& found,
+                std::string_view reason) {
   std::string shown = found.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (shown.size() > 60) shown = shown.substr(0, 60) + "...";
   throw Error(ErrorKind::data, std::string(where) + ": key \"" + std::string(key) + "\": found " +
-                                   found.type_name() + " " + valid_utf8(shown) + " (" + std::string(reason) + ")");
+                                   found.type_name() + " " + valid_utf8(shown) + " (" +
+                                   std::string(reason) + ")");
 }
 
 }  // namespace json_detail

@@ -4,20 +4,23 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json.hpp>
 
 namespace tapir {
 
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;  // keeps the order in which keys were written
 
-// Error{data} with `where` and the parser's reason. Invalid UTF-8 and nesting deeper than 100 are errors too.
+// Error{data} with `where` and the parser's reason. Invalid UTF-8 and nesting deeper than 100 are
+// errors too.
 Json parse_json(std::string_view text, std::string_view where);
 OrderedJson parse_ordered_json(std::string_view text, std::string_view where);
 
-// One object a line; row(object, "file:line"). Blank lines are skipped. Error{data} "file:line: ...".
+// One object a line; row(object, "file:line"). Blank lines are skipped. Error{data} "file:line:
+// ...".
 void for_each_jsonl(const std::filesystem::path& path,
                     const std::function<void(const Json& row, const std::string& where)>& row);
 

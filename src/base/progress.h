@@ -1,4 +1,5 @@
-// How long work tells of itself. Library code reports; who shows it (a terminal line, plain lines, nothing) decides.
+// How long work tells of itself. Library code reports; who shows it (a terminal line, plain lines,
+// nothing) decides.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +10,8 @@
 namespace tapir {
 
 struct ProgressUpdate {
-  std::string stage;        // "difficulty", "round 2: train tapir"
-  std::uint64_t done = 0;   // rows, or steps
+  std::string stage;       // "difficulty", "round 2: train tapir"
+  std::uint64_t done = 0;  // rows, or steps
   std::uint64_t failed = 0;
   std::uint64_t total = 0;  // 0: unknown
   double usd = 0;           // spent in this stage

@@ -1,5 +1,5 @@
-// Random numbers that are the same on every machine. Every draw of a run comes from a stream that is named by
-// (seed, stage, id), so that neither the order of arrival nor a resume changes it.
+// Random numbers that are the same on every machine. Every draw of a run comes from a stream that
+// is named by (seed, stage, id), so that neither the order of arrival nor a resume changes it.
 #pragma once
 
 #include <array>
@@ -11,7 +11,8 @@
 
 namespace tapir {
 
-// xoshiro256** (Blackman and Vigna), seeded by SHA-256 of the name. Not thread-safe: one stream, one user.
+// xoshiro256** (Blackman and Vigna), seeded by SHA-256 of the name. Not thread-safe: one stream,
+// one user.
 class RandomStream {
  public:
   RandomStream(std::uint64_t seed, std::string_view stage, std::string_view id = {});

@@ -9,10 +9,12 @@ namespace {
 
 constexpr std::string_view kSpace = " \t\r\n\f\v";
 
-// Length of the well-formed sequence at the start of text (Unicode 15, table 3-7), 0 when malformed.
-// bad: how many bytes one replacement character stands for (the maximal subpart).
+// Length of the well-formed sequence at the start of text (Unicode 15, table 3-7), 0 when
+// malformed. bad: how many bytes one replacement character stands for (the maximal subpart).
 std::size_t sequence_length(std::string_view text, std::size_t& bad) {
-  const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : 0U; };
+  const auto at = [&](std::size_t i) {
+    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : 0U;
+  };
   const unsigned first = at(0);
   bad = 1;
   if (first < 0x80) return 1;
@@ -84,7 +86,8 @@ std::string lower_ascii(std::string_view text) {
 }
 
 std::string replace_all(std::string text, std::string_view from, std::string_view to) {
-  for (std::size_t at = 0; !from.empty() && (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+  for (std::size_t at = 0; !from.empty() && (at = text.find(from, at)) != std::string::npos;
+       at += to.size()) {
     text.replace(at, from.size(), to);
   }
   return text;
@@ -146,8 +149,9 @@ std::string valid_utf8(std::string_view text) {
 }
 
 std::size_t count_code_points(std::string_view utf8) {
-  return static_cast<std::size_t>(
-      std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<std::uint8_t>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) {
+    return (static_cast<std::uint8_t>(c) & 0xC0) != 0x80;
+  }));
 }
 
 }  // namespace tapir

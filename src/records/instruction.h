@@ -53,7 +53,8 @@ struct Judgment {
   bool operator==(const Judgment&) const = default;
 };
 
-// How an instruction fits a student (the paper's MFD, with our sign): gap = teacher - student; high = hard.
+// How an instruction fits a student (the paper's MFD, with our sign): gap = teacher - student; high
+// = hard.
 struct Fit {
   std::string instruction_id;
   std::string author;
@@ -77,7 +78,8 @@ struct Segment {
 };
 
 struct Example {
-  std::string id;  // instruction id; unique within a mixture unless the row is repeated (then "<id>#2", ...)
+  std::string id;  // instruction id; unique within a mixture unless the row is repeated (then
+                   // "<id>#2", ...)
   std::vector<Segment> segments;
   bool operator==(const Example&) const = default;
 };
@@ -96,8 +98,8 @@ struct MixtureRow {
 };
 
 // Ids: a hash of (source or parent id, stage, prompt version, index).
-std::string instruction_id(std::string_view source_or_parent, std::string_view stage, std::string_view prompt_version,
-                           std::uint64_t index);
+std::string instruction_id(std::string_view source_or_parent, std::string_view stage,
+                           std::string_view prompt_version, std::uint64_t index);
 // For finding duplicates only: digest of the messages, white space folded.
 std::string text_hash(const Messages& messages);
 

@@ -21,7 +21,8 @@ struct Message {
 
 using Messages = std::vector<Message>;
 
-// Why a generation ended. `length`: cut at the limit of tokens. `filter`: refused by the endpoint's content filter.
+// Why a generation ended. `length`: cut at the limit of tokens. `filter`: refused by the endpoint's
+// content filter.
 enum class FinishReason { stop, length, filter };
 std::string_view to_string(FinishReason reason);
 FinishReason parse_finish_reason(std::string_view name, std::string_view where);

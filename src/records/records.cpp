@@ -11,10 +11,14 @@ namespace tapir {
 
 std::string_view to_string(Role role) {
   switch (role) {
-    case Role::system: return "system";
-    case Role::user: return "user";
-    case Role::assistant: return "assistant";
-    case Role::tool: return "tool";
+    case Role::system:
+      return "system";
+    case Role::user:
+      return "user";
+    case Role::assistant:
+      return "assistant";
+    case Role::tool:
+      return "tool";
   }
   return "user";
 }
@@ -29,18 +33,23 @@ Role parse_role(std::string_view name, std::string_view where) {
 
 std::string_view to_string(FinishReason reason) {
   switch (reason) {
-    case FinishReason::stop: return "stop";
-    case FinishReason::length: return "length";
-    case FinishReason::filter: return "content_filter";
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::filter:
+      return "content_filter";
   }
   return "stop";
 }
 
 FinishReason parse_finish_reason(std::string_view name, std::string_view where) {
-  for (const FinishReason reason : {FinishReason::stop, FinishReason::length, FinishReason::filter}) {
+  for (const FinishReason reason :
+       {FinishReason::stop, FinishReason::length, FinishReason::filter}) {
     if (name == to_string(reason)) return reason;
   }
-  throw Error(ErrorKind::data, std::string(where) + ": unknown finish_reason \"" + std::string(name) + "\"",
+  throw Error(ErrorKind::data,
+              std::string(where) + ": unknown finish_reason \"" + std::string(name) + "\"",
               "known: stop, length, content_filter");
 }
 
@@ -52,9 +61,12 @@ std::string_view to_string(Stratum stratum) { return stratum == Stratum::hard ? 
 
 std::string_view to_string(Outcome outcome) {
   switch (outcome) {
-    case Outcome::done: return "done";
-    case Outcome::failed: return "failed";
-    case Outcome::filtered: return "filtered";
+    case Outcome::done:
+      return "done";
+    case Outcome::failed:
+      return "failed";
+    case Outcome::filtered:
+      return "filtered";
   }
   return "done";
 }

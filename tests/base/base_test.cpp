@@ -1,9 +1,9 @@
-#include <gmock/gmock.h>
-
 #include <algorithm>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <gmock/gmock.h>
 
 #include "base/bounded_queue.h"
 #include "base/error.h"
