@@ -70,6 +70,7 @@ student::TrainJob Run::job(const std::string& student, const std::filesystem::pa
   std::replace(file.begin(), file.end(), '/', '-');
   job.io.metrics = options_.run_dir / "metrics" / (file + ".jsonl");
   job.io.stage = student + "/train";
+  job.io.allow_other_machine = options_.allow_other_machine;
   return job;
 }
 
