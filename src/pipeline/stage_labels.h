@@ -50,8 +50,9 @@ class LabelledProgress final : public ProgressSink {
   void update(const ProgressUpdate& update) override {
     const std::string stage = stage_.get();
     ProgressUpdate labelled = update;
-    if (!stage.empty())
-      labelled.stage = stage.ends_with(update.stage) ? stage : stage + " (" + update.stage + ")";
+    const std::string step = update.stage.substr(0, update.stage.find(' '));
+    const bool says_more = stage.find(step) == std::string::npos;
+    if (!stage.empty()) labelled.stage = says_more ? stage + " (" + update.stage + ")" : stage;
     inner_.update(labelled);
   }
   void message(std::string_view line) override { inner_.message(line); }
