@@ -1,12 +1,20 @@
 // The student of a build without libtorch.
 #include "base/error.h"
+#include "student/new_student.h"
 #include "student/student.h"
 
 namespace tapir::student {
+namespace {
 
-std::shared_ptr<const StudentEngine> make_student_engine() {
+[[noreturn]] void not_built() {
   throw Error(ErrorKind::usage, "this tapir was built without the student (TAPIR_WITH_STUDENT=OFF)",
               "build it with -DTAPIR_WITH_STUDENT=ON after ./dev setup");
 }
+
+}  // namespace
+
+std::shared_ptr<const StudentEngine> make_student_engine() { not_built(); }
+
+void make_new_student(const NewStudent&, const std::filesystem::path&) { not_built(); }
 
 }  // namespace tapir::student
