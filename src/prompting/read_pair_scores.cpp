@@ -163,7 +163,7 @@ std::optional<double> tolerant_number(std::string_view text) {
 
 std::optional<Score> tolerant_score(const std::string& line) {
   const std::size_t separator = line.find_first_of(":=");
-  if (separator == std::string::npos || separator > 60) return std::nullopt;
+  if (separator > 60) return std::nullopt;  // npos too
   const int side = labelled_side(std::string_view(line).substr(0, separator));
   if (side < 0) return std::nullopt;
   const std::optional<double> value = tolerant_number(std::string_view(line).substr(separator + 1));
@@ -197,7 +197,7 @@ std::optional<PairScores> last_labelled_pair(const std::vector<std::string_view>
     if (here && here->side == 0 && below && below->side == 1) {
       return in_range(here->value, below->value);
     }
-    if (const auto both = both_on_line(line)) return both;
+    if (auto both = both_on_line(line)) return both;
     below = here;
   }
   return std::nullopt;

@@ -197,7 +197,7 @@ std::string Kb::canonical_of(const Problem& problem) const {
 
 std::string Kb::solve(const Problem& problem, Style style) const {
   const std::vector<std::size_t> people = chain(problem);
-  const std::string result = "# " + kb_people()[people.back()];
+  std::string result = "# " + kb_people()[people.back()];
   if (style != Style::steps) return result;
   std::vector<Mention> steps;
   for (std::size_t i = 0; i < people.size(); ++i) steps.push_back({people[i], problem.path[i]});
