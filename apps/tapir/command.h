@@ -20,7 +20,7 @@ struct Context {
   int exit_code = 0;                       // a verb may set it; errors are exceptions
 };
 
-void add_run(CLI::App& app, Context& context);      // run, retry
+void add_run(CLI::App& app, Context& context);      // run
 void add_inspect(CLI::App& app, Context& context);  // status, report, inspect, export
 void add_files(CLI::App& app, Context& context);    // train, generate, logprobs, tokenize
 void add_gym(CLI::App& app, Context& context);      // gym items, exam, judge, base

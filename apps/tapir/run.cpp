@@ -1,4 +1,4 @@
-// tapir run, tapir retry
+// tapir run
 #include "pipeline/run.h"
 
 #include <fmt/format.h>
@@ -42,7 +42,11 @@ void run(RunArguments& arguments, Context& context) {
   try {
     outcome = run.go();
   } catch (...) {
-    write_report(run, options.run_dir);
+    try {
+      write_report(run, options.run_dir);
+    } catch (const Error&) {
+      // What stopped the run (a full disk, say) is what has to be told.
+    }
     throw;
   }
   write_report(run, options.run_dir);
@@ -52,20 +56,10 @@ void run(RunArguments& arguments, Context& context) {
     print(pipeline::summary_text(run.store(), options.run_dir));
   }
   if (outcome.rows_failed > 0) {
-    context.progress->message(fmt::format(
-        "{} rows failed: `tapir status {}` says where and why, `tapir retry {}` asks again",
-        outcome.rows_failed, options.run_dir.string(), options.run_dir.string()));
+    context.progress->message(fmt::format("{} rows failed: `tapir status {}` says where and why",
+                                          outcome.rows_failed, options.run_dir.string()));
     context.exit_code = exit_code(ErrorKind::incomplete);
   }
-}
-
-void retry(RunArguments& arguments, Context& context) {
-  arguments.recipe = (std::filesystem::path(arguments.run_dir) / "recipe.yaml").string();
-  if (!std::filesystem::exists(arguments.recipe)) {
-    throw Error(ErrorKind::data, arguments.run_dir + " is no run folder: it has no recipe.yaml");
-  }
-  arguments.options.retry_terminal = true;
-  run(arguments, context);
 }
 
 }  // namespace
@@ -90,13 +84,6 @@ void add_run(CLI::App& app, Context& context) {
                  "go on with another CPU type or torch version (bits may differ)");
   verb->add_flag("--json", arguments->json, "the summary as JSON on standard output");
   verb->callback([arguments, &context] { run(*arguments, context); });
-
-  const auto again = std::make_shared<RunArguments>();
-  CLI::App* second = app.add_subcommand(
-      "retry", "ask again for what failed for good (length, filter, unreadable)");
-  second->add_option("run", again->run_dir, "run folder")->required();
-  second->add_flag("--json", again->json, "the summary as JSON on standard output");
-  second->callback([again, &context] { retry(*again, context); });
 }
 
 }  // namespace tapir::cli

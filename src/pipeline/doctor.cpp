@@ -10,8 +10,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "prompting/prompts.h"
-#include "tasks/taxonomy.h"
+#include "pipeline/options.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -161,12 +160,8 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
         is_file ? resolve_path(recipe, recipe.tasks.taxonomy).string() : recipe.tasks.taxonomy);
     return fmt::format("{}: {} tasks", taxonomy.name, taxonomy.tasks.size());
   }));
-  checks.push_back(look("prompts", [&] {
-    const auto prompts = prompting::PromptSet::load(
-        recipe.teach.prompts.empty() ? std::filesystem::path()
-                                     : resolve_path(recipe, recipe.teach.prompts));
-    return "version " + prompts.fingerprint().substr(0, 12);
-  }));
+  checks.push_back(
+      look("prompts", [&] { return "version " + prompts_of(recipe).fingerprint().substr(0, 12); }));
   warn_about_method(recipe, checks);
   return checks;
 }

@@ -115,7 +115,7 @@ void export_mixture_file(const store::RunStore& store, const std::string& arm, i
 void Run::export_mixture(const std::string& name, int round) const {
   const std::string base = name == kMainArm ? "data" : "arms/" + name + "/data";
   const auto file = options_.run_dir / base / ("round-" + std::to_string(round) + ".jsonl");
-  if (!std::filesystem::exists(file)) export_mixture_file(*store_, name, round, file);
+  export_mixture_file(*store_, name, round, file);
 }
 
 }  // namespace tapir::pipeline

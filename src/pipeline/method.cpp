@@ -16,9 +16,9 @@ void Run::run_method() {
   stage("s0/train", [&](const auto& s) { return train_s0(s); });
 
   // 2  D_S <- { (x,y) in D : gap(x) > delta }
-  const std::vector<Instruction> judged = rows_to_judge();
-  stage("s0/answers", [&](const auto& s) { return answer_corpus(s, "s0", judged); });
-  stage("difficulty", [&](const auto& s) { return measure_difficulty(s, "s0", judged); });
+  const Corpus judged = rows_to_judge();
+  stage("s0/answers", [&](const auto& s) { return answer(s, "s0", "student/s0", judged.rows); });
+  stage("difficulty", [&](const auto& s) { return measure_difficulty(s, "student/s0", judged); });
   if (recipe_.difficulty.held_out_rows > 0) {
     stage("difficulty/held_out", [&](const auto& s) { return judge_held_out(s); });
   }
@@ -46,7 +46,6 @@ void Run::teach_arm(const std::string& name, const Arm& arm, int round, Pool& po
   stage(prefix + "/mix", [&](const auto& s) { return mix(s, name, arm, round, pool); });
   stage(prefix + "/refine", [&](const auto& s) { return refine(s, name, round, pool); });
   after_mix(name, round, pool);
-  export_mixture(name, round);
 }
 
 // 4  for r = 1..N

@@ -185,42 +185,41 @@ void add_student_and_data(Table<Recipe>& t) {
              "rows of the gym's pool; 0: files");
 }
 
+// The keys that teacher and judge share.
+void add_model(Table<Recipe>& t, const std::string& role, ModelPart Recipe::*part,
+               const std::vector<std::string>& kinds, const std::string& help) {
+  const auto field = [part](auto ModelPart::*member) {
+    return [ part, member ](Recipe & r) -> auto& { return r.*part.*member; };
+  };
+  const std::string price = role + ".price_per_million.";
+  t.text(role + ".kind", field(&ModelPart::kind), kinds, help)
+      .text(role + ".model", field(&ModelPart::model), {}, "name of the " + role + " in reports")
+      .real(role + ".temperature", field(&ModelPart::temperature), kNotNegative,
+            "of the " + role + "'s sampling")
+      .real(role + ".top_p", field(&ModelPart::top_p), {0, 1, true},
+            "of the " + role + "'s sampling")
+      .whole(role + ".max_tokens", field(&ModelPart::max_tokens), kAtLeastOne,
+             "longest reply of the " + role)
+      .whole(role + ".max_concurrent_requests", field(&ModelPart::max_concurrent_requests),
+             kAtLeastOne, "requests in flight", /*results=*/false)
+      .real(price + "input", field(&ModelPart::price_input), kAny, "dollars; below 0: no price",
+            /*results=*/false)
+      .real(price + "cached_input", field(&ModelPart::price_cached_input), kAny, "dollars",
+            /*results=*/false)
+      .real(price + "output", field(&ModelPart::price_output), kAny, "dollars", /*results=*/false);
+}
+
 void add_models(Table<Recipe>& t) {
-  t.text("teacher.kind", FIELD(teacher.kind), {"gym", "recorded"},
-         "who teaches; recorded: the answers the data brings")
-      .text("teacher.model", FIELD(teacher.model), {}, "name of the teacher in reports")
-      .real("teacher.temperature", FIELD(teacher.temperature), kNotNegative,
-            "of the teacher's sampling")
-      .real("teacher.top_p", FIELD(teacher.top_p), {0, 1, true}, "of the teacher's sampling")
-      .whole("teacher.max_tokens", FIELD(teacher.max_tokens), kAtLeastOne,
-             "longest reply of the teacher")
-      .whole("teacher.max_concurrent_requests", FIELD(teacher.max_concurrent_requests), kAtLeastOne,
-             "requests in flight", /*results=*/false)
-      .real("teacher.price_per_million.input", FIELD(teacher.price_input), kAny,
-            "dollars; below 0: no price", false)
-      .real("teacher.price_per_million.cached_input", FIELD(teacher.price_cached_input), kAny,
-            "dollars", false)
-      .real("teacher.price_per_million.output", FIELD(teacher.price_output), kAny, "dollars", false)
-      .real("teacher.gym.error_rate", FIELD(teacher_gym.error_rate), kShare,
-            "share of wrong answers")
+  add_model(t, "teacher", &Recipe::teacher, {"gym", "recorded"},
+            "who teaches; recorded: the answers the data brings");
+  t.real("teacher.gym.error_rate", FIELD(teacher_gym.error_rate), kShare, "share of wrong answers")
       .real("teacher.gym.evolve_share", FIELD(teacher_gym.evolve_share), kShare,
             "of expansions: one level up")
       .real("teacher.gym.mutate_share", FIELD(teacher_gym.mutate_share), kShare,
-            "of expansions: another family")
-      .text("judge.kind", FIELD(judge.kind), {"gym"}, "who judges")
-      .text("judge.model", FIELD(judge.model), {}, "name of the judge in reports")
-      .real("judge.temperature", FIELD(judge.temperature), kNotNegative, "of the judge's sampling")
-      .real("judge.top_p", FIELD(judge.top_p), {0, 1, true}, "of the judge's sampling")
-      .whole("judge.max_tokens", FIELD(judge.max_tokens), kAtLeastOne, "longest reply of the judge")
-      .whole("judge.max_concurrent_requests", FIELD(judge.max_concurrent_requests), kAtLeastOne,
-             "requests in flight", /*results=*/false)
-      .real("judge.price_per_million.input", FIELD(judge.price_input), kAny,
-            "dollars; below 0: no price", false)
-      .real("judge.price_per_million.cached_input", FIELD(judge.price_cached_input), kAny,
-            "dollars", false)
-      .real("judge.price_per_million.output", FIELD(judge.price_output), kAny, "dollars", false)
-      .text("judge.orders", FIELD(judge_orders), {"adaptive", "both", "single"},
-            "in which orders a pair is judged")
+            "of expansions: another family");
+  add_model(t, "judge", &Recipe::judge, {"gym"}, "who judges");
+  t.text("judge.orders", FIELD(judge_orders), {"adaptive", "both", "single"},
+         "in which orders a pair is judged")
       .whole("judge.max_attempts", FIELD(judge_max_attempts), {1, 20},
              "asked so often while it cannot be read")
       .real("judge.gym.noise", FIELD(judge_gym.noise), kNotNegative,

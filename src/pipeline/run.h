@@ -34,8 +34,7 @@ struct RunOptions {
   std::filesystem::path reuse;  // another run whose replies are taken over; may be empty
   bool accept_changes = false;  // redo the stages that a changed key touches
   bool allow_other_machine = false;
-  bool retry_terminal = false;  // ask again what failed for good
-  std::string command;          // as typed, for the report
+  std::string command;  // as typed, for the report
 };
 
 // How a sitting ended. `rows_failed`: rows that are in a ledger as failed; the caller exits with 6
@@ -45,7 +44,7 @@ struct RunOutcome {
   std::int64_t rows_failed = 0;
 };
 
-// The corpus D in memory.
+// Instructions with their answers: the corpus D.
 struct Corpus {
   std::vector<Instruction> rows;               // sorted by id
   std::map<std::string, std::string> answers;  // y_i by instruction id
@@ -90,6 +89,8 @@ class Run {
   void open();
   PlanFacts facts() const;
   void check_plan();
+  void drop(const std::vector<store::StageRecord>& changed);
+  void note_plan();
   void make_models();
   void sweep();
   std::filesystem::path resolve(const std::string& path) const;
@@ -109,16 +110,17 @@ class Run {
   void load_corpus();
 
   // ---- stages_difficulty.cpp ----
-  StageEnd answer_corpus(const std::string& stage, const std::string& student,
-                         const std::vector<Instruction>& rows);
-  StageEnd measure_difficulty(const std::string& stage, const std::string& student,
-                              const std::vector<Instruction>& rows);
+  // `author` is who the answers are booked under; rows that have one are not answered again.
+  StageEnd answer(const std::string& stage, const std::string& student, const std::string& author,
+                  const std::vector<Instruction>& rows);
+  StageEnd measure_difficulty(const std::string& stage, const std::string& author,
+                              const Corpus& rows);
   StageEnd select(const std::string& stage);
   // Rows outside D, judged too: the gap that S_0's memory of D hides.
   StageEnd judge_held_out(const std::string& stage);
   // All of D, or so many rows of it as the recipe says, drawn by the seed. Rows that are not judged
   // are in no stratum.
-  std::vector<Instruction> rows_to_judge() const;
+  Corpus rows_to_judge() const;
   std::set<std::string> hard_ids(const std::string& student) const;
 
   // ---- stages_teach.cpp ----
@@ -128,6 +130,11 @@ class Run {
                   const Pool& pool);
   void answer_new(const std::string& stage, const std::string& name, int round,
                   std::vector<teach::ExpandedRow>& made);
+  // Answers in the style of each row's task, into the store; `failed` gets what failed for good.
+  void ask_styled(const std::string& stage, const std::vector<teach::RefineRow>& rows,
+                  const std::function<void(const std::string&, const std::string&)>& failed);
+  std::map<std::string, std::int64_t> needed_rows(const std::string& name, const Arm& arm,
+                                                  int round, const Pool& pool) const;
   StageEnd mix(const std::string& stage, const std::string& name, const Arm& arm, int round,
                const Pool& pool);
   StageEnd refine(const std::string& stage, const std::string& name, int round, const Pool& pool);
@@ -145,6 +152,7 @@ class Run {
   StageEnd train(const std::string& stage, const std::string& student,
                  const student::TrainJob& job);
   void publish_final();
+  std::filesystem::path metrics_file(const std::string& student) const;
 
   // ---- stages_exam.cpp ----
   void put_judge_words(const std::string& stage, const evaluate::ExamItem& item,

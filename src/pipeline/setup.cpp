@@ -16,6 +16,7 @@
 #include "llm/retry.h"
 #include "pipeline/doctor.h"
 #include "pipeline/estimate.h"
+#include "pipeline/options.h"
 #include "pipeline/run.h"
 
 namespace tapir::pipeline {
@@ -81,11 +82,8 @@ void Run::open() {
   lock_ = std::make_unique<store::RunLock>(options_.run_dir);
   store_ = store::RunStore::open(options_.run_dir / "run.db", store::OpenMode::create);
   if (const std::string note = store_->journal_note(); !note.empty()) progress_.message(note);
-  prompts_ = prompting::PromptSet::load(
-      recipe_.teach.prompts.empty() ? std::filesystem::path() : resolve(recipe_.teach.prompts));
-  const std::string& taxonomy = recipe_.tasks.taxonomy;
-  const bool is_file = taxonomy.ends_with(".yaml") || taxonomy.ends_with(".yml");
-  taxonomy_ = tasks::load_taxonomy(is_file ? resolve(taxonomy).string() : taxonomy);
+  prompts_ = prompts_of(recipe_);
+  taxonomy_ = taxonomy_of(recipe_);
   make_models();
   check_plan();
   if (!options_.reuse.empty()) {
@@ -110,9 +108,8 @@ void Run::make_models() {
         std::make_unique<llm::BudgetedModel>(*layers_.back(), *budget_, prices_of(part)));
     layers_.push_back(std::make_unique<llm::RetryModel>(*layers_.back(), llm::RetryOptions{}));
     const bool local = part.kind == "gym" || part.kind == "recorded";
-    const llm::CacheOptions cache{
-        .retry_terminal = options_.retry_terminal,
-        .book_before_send = !local || recipe_.budget.book_requests == "always"};
+    const llm::CacheOptions cache{.book_before_send =
+                                      !local || recipe_.budget.book_requests == "always"};
     layers_.push_back(std::make_unique<llm::CachedModel>(*layers_.back(), *store_, role, cache));
     layers_.push_back(std::make_unique<LabelledModel>(*layers_.back(), stage_name_));
     return layers_.back().get();
@@ -183,23 +180,35 @@ void Run::check_plan() {
                 "add --accept-changes to redo them (replies that are paid for are used again), or "
                 "choose another --run-dir");
   }
+  drop(changed);
+  note_plan();
+}
+
+// Removes what changed stages wrote: rows, students, metrics. Replies stay.
+void Run::drop(const std::vector<store::StageRecord>& changed) {
+  static constexpr std::string_view kTrain = "/train";
   for (const auto& record : changed) {
     store_->drop_stage(record.name);
-    if (!record.name.ends_with("/train")) continue;
-    const auto folder =
-        options_.run_dir / student_folder(record.name.substr(0, record.name.size() - 6));
+    if (!record.name.ends_with(kTrain)) continue;
+    const std::string student = record.name.substr(0, record.name.size() - kTrain.size());
+    const auto folder = options_.run_dir / student_folder(student);
     std::filesystem::remove_all(folder);
     std::filesystem::remove_all(folder.string() + ".work");
+    std::filesystem::remove(metrics_file(student));
   }
   if (!changed.empty()) store_->set_meta("final", "");
+}
+
+void Run::note_plan() {
   std::vector<std::string> names;
   for (const PlannedStage& stage : plan_) names.push_back(stage.name);
   std::vector<std::string> arms;
   for (const auto& [name, arm] : arms_of(recipe_)) arms.push_back(name);
+  const std::string fingerprint = plan_fingerprint(plan_);
   store_->set_meta("plan", json_list(names));
   store_->set_meta("arms", json_list(arms));
   store_->set_meta("rounds", std::to_string(recipe_.curriculum.rounds));
-  store_->set_meta("fingerprint", plan_fingerprint(plan_));
+  store_->set_meta("fingerprint", fingerprint);
   store_->set_meta("recipe", to_yaml(recipe_));
   store_->set_meta("seed", std::to_string(recipe_.seed));
   store_->set_meta("command", options_.command);
@@ -208,7 +217,7 @@ void Run::check_plan() {
   store_->set_meta("estimate", estimate_json(estimate(recipe_, *engine_)).dump());
   store_->flush();
   write_file(options_.run_dir / "recipe.yaml",
-             fmt::format("# fingerprint: {}\n{}", plan_fingerprint(plan_), to_yaml(recipe_)));
+             fmt::format("# fingerprint: {}\n{}", fingerprint, to_yaml(recipe_)));
 }
 
 // What a kill left behind: files that were not finished. A training's .work folder stays: it is

@@ -9,6 +9,7 @@
 #include "dataset/read_instructions.h"
 #include "llm/ask_all.h"
 #include "pipeline/gym_binding.h"
+#include "pipeline/options.h"
 #include "pipeline/run.h"
 #include "tasks/classifier.h"
 
@@ -120,11 +121,7 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
     if (answered.contains(row.id)) store_->put_outcome(stage, row.id, Outcome::done, "");
   }
   std::erase_if(rows, [&](const Instruction& row) { return answered.contains(row.id); });
-  llm::Sampling sampling;
-  sampling.temperature = recipe_.teacher.temperature;
-  sampling.top_p = recipe_.teacher.top_p;
-  sampling.max_tokens = static_cast<int>(recipe_.teacher.max_tokens);
-  PlainRequests source(std::move(rows), sampling, stage);
+  PlainRequests source(std::move(rows), sampling_of(recipe_.teacher), stage);
   bool complete = true;
   std::uint64_t done = answered.size();
   ReplyFunction sink([&](llm::ChatReply reply) {
@@ -139,8 +136,7 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
     }
     progress_.update({stage, ++done, 0, in, 0, ""});
   });
-  llm::ask_all(*teacher_, source, sink,
-               {static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)}, stop_);
+  llm::ask_all(*teacher_, source, sink, {in_flight(recipe_.teacher)}, stop_);
   check_complete(complete, stage, "teacher");
   return end_of(stage, in);
 }
@@ -161,7 +157,7 @@ Run::StageEnd Run::find_tasks(const std::string& stage) {
       light ? drawn(rows, recipe_.tasks.label_rows, recipe_.seed, "tasks") : rows;
   tasks::LlmOptions options;
   options.sampling.max_tokens = static_cast<int>(recipe_.teacher.max_tokens);
-  options.max_in_flight = static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests);
+  options.max_in_flight = in_flight(recipe_.teacher);
   const tasks::LlmLabels labels =
       tasks::label_by_llm(*teacher_, prompts_, taxonomy_, labelled_rows, options, progress_, stop_);
   check_complete(labels.complete, stage, "teacher");

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "difficulty/difficulty.h"
 #include "pipeline/gym_binding.h"
+#include "pipeline/options.h"
 #include "pipeline/run.h"
 
 namespace tapir::pipeline {
@@ -18,11 +19,9 @@ difficulty::JudgeOptions judge_options(const Recipe& recipe) {
   options.threshold = recipe.difficulty.threshold;
   options.pilot_rows = static_cast<int>(recipe.difficulty.pilot_rows);
   options.max_attempts = static_cast<int>(recipe.judge_max_attempts);
-  options.sampling.temperature = recipe.judge.temperature;
-  options.sampling.top_p = recipe.judge.top_p;
-  options.sampling.max_tokens = static_cast<int>(recipe.judge.max_tokens);
+  options.sampling = sampling_of(recipe.judge);
   options.seed = recipe.seed;
-  options.max_in_flight = static_cast<std::size_t>(recipe.judge.max_concurrent_requests);
+  options.max_in_flight = in_flight(recipe.judge);
   return options;
 }
 
@@ -50,9 +49,8 @@ std::map<std::string, std::vector<Judgment>> by_instruction(std::vector<Judgment
 
 }  // namespace
 
-Run::StageEnd Run::answer_corpus(const std::string& stage, const std::string& student,
-                                 const std::vector<Instruction>& rows) {
-  const std::string author = author_of(student);
+Run::StageEnd Run::answer(const std::string& stage, const std::string& student,
+                          const std::string& author, const std::vector<Instruction>& rows) {
   std::set<std::string> answered;
   for (const Response& response : store_->responses(author))
     answered.insert(response.instruction_id);
@@ -65,12 +63,6 @@ Run::StageEnd Run::answer_corpus(const std::string& stage, const std::string& st
       requests.push_back({row.id, row.messages, ""});
     }
   }
-  student::GenerateOptions options;
-  options.sampling = {recipe_.student.temperature, recipe_.student.top_p,
-                      static_cast<int>(recipe_.student.top_k),
-                      static_cast<int>(recipe_.student.max_new_tokens), recipe_.seed};
-  options.slots = static_cast<int>(recipe_.student.slots);
-  options.workers = static_cast<int>(recipe_.student.workers);
   std::uint64_t done = answered.size();
   const auto keep = [&](student::Generation generation) {
     if (generation.failure.empty()) {
@@ -84,31 +76,30 @@ Run::StageEnd Run::answer_corpus(const std::string& stage, const std::string& st
   };
   if (!requests.empty()) {
     engine_->load(options_.run_dir / student_folder(student))
-        ->generate(requests, options, keep, stop_);
+        ->generate(requests, generate_options(recipe_), keep, stop_);
   }
   return end_of(stage, rows.size());
 }
 
-std::vector<Instruction> Run::rows_to_judge() const {
-  std::vector<Instruction> rows = corpus_.rows;
+Corpus Run::rows_to_judge() const {
+  Corpus judged = corpus_;
   const auto wanted = static_cast<std::size_t>(recipe_.difficulty.rows);
-  if (wanted == 0 || wanted >= rows.size()) return rows;
-  RandomStream(recipe_.seed, "rows_to_judge").shuffle(rows);
-  rows.resize(wanted);
-  return rows;
+  if (wanted == 0 || wanted >= judged.rows.size()) return judged;
+  RandomStream(recipe_.seed, "rows_to_judge").shuffle(judged.rows);
+  judged.rows.resize(wanted);
+  return judged;
 }
 
-Run::StageEnd Run::measure_difficulty(const std::string& stage, const std::string& student,
-                                      const std::vector<Instruction>& rows) {
-  const std::string author = author_of(student);
+Run::StageEnd Run::measure_difficulty(const std::string& stage, const std::string& author,
+                                      const Corpus& rows) {
   std::map<std::string, Response> answers;
   for (Response& response : store_->responses(author))
     answers[response.instruction_id] = std::move(response);
   std::vector<difficulty::Pair> pairs;
-  for (const Instruction& row : rows) {
+  for (const Instruction& row : rows.rows) {
     const auto answer = answers.find(row.id);
-    const auto teacher = corpus_.answers.find(row.id);
-    if (answer == answers.end() || teacher == corpus_.answers.end()) {
+    const auto teacher = rows.answers.find(row.id);
+    if (answer == answers.end() || teacher == rows.answers.end()) {
       store_->put_outcome(stage, row.id, Outcome::filtered, "no_answer");
       continue;
     }
@@ -133,46 +124,20 @@ Run::StageEnd Run::measure_difficulty(const std::string& stage, const std::strin
       store_->put_outcome(stage, pair.instruction.id, Outcome::failed, reason);
     }
   }
-  return end_of(stage, rows.size(), summary_info(summary, recipe_));
+  return end_of(stage, rows.rows.size(), summary_info(summary, recipe_));
 }
 
 Run::StageEnd Run::judge_held_out(const std::string& stage) {
-  const std::string student = "s0@held_out";
-  const auto rows = gym_held_out(recipe_.difficulty.held_out_rows, recipe_.seed);
-  std::vector<Instruction> instructions;
+  const std::string author = author_of("s0@held_out");
   Corpus held_out;
-  for (const GymRow& row : rows) {
-    if (held_out.answers.contains(row.instruction.id)) continue;
-    instructions.push_back(row.instruction);
-    instructions.back().round = kOutsideD;
-    store_->put_instruction(stage, instructions.back());
-    held_out.answers[row.instruction.id] = row.answer;
+  for (GymRow& row : gym_held_out(recipe_.difficulty.held_out_rows, recipe_.seed)) {
+    if (!held_out.answers.emplace(row.instruction.id, row.answer).second) continue;
+    row.instruction.round = kOutsideD;
+    store_->put_instruction(stage, row.instruction);
+    held_out.rows.push_back(std::move(row.instruction));
   }
-  student::GenerateOptions options;
-  options.sampling.max_new_tokens = static_cast<int>(recipe_.student.max_new_tokens);
-  options.slots = static_cast<int>(recipe_.student.slots);
-  std::vector<student::GenerateRequest> requests;
-  for (const Instruction& row : instructions) requests.push_back({row.id, row.messages, ""});
-  engine_->load(options_.run_dir / student_folder("s0"))
-      ->generate(
-          requests, options,
-          [&](student::Generation g) {
-            if (g.failure.empty()) {
-              store_->put_response(stage, {g.id, author_of(student), g.text, g.finish_reason,
-                                           g.completion_tokens, ""});
-            }
-          },
-          stop_);
-  std::swap(corpus_.answers, held_out.answers);
-  StageEnd end;
-  try {
-    end = measure_difficulty(stage, student, instructions);
-  } catch (...) {
-    std::swap(corpus_.answers, held_out.answers);
-    throw;
-  }
-  std::swap(corpus_.answers, held_out.answers);
-  return end;
+  answer(stage, "s0", author, held_out.rows);
+  return measure_difficulty(stage, author, held_out);
 }
 
 Run::StageEnd Run::select(const std::string& stage) {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "evaluate/exam.h"
 #include "pipeline/gym_binding.h"
+#include "pipeline/options.h"
 #include "pipeline/run.h"
 
 namespace tapir::pipeline {
@@ -28,10 +29,6 @@ Run::StageEnd Run::exam(const std::string& stage, const std::string& student, bo
     store_->put_outcome(stage, row.set + "|" + row.item_id, Outcome::done, "");
   }
   std::erase_if(items, [&](const auto& item) { return sat.contains(item.set + "|" + item.id); });
-  student::GenerateOptions options;
-  options.sampling.max_new_tokens = static_cast<int>(recipe_.student.max_new_tokens);
-  options.slots = static_cast<int>(recipe_.student.slots);
-  options.workers = static_cast<int>(recipe_.student.workers);
   if (student == "s0") {
     for (const evaluate::ExamItem& item : items) {
       const GymRow record = gym_exam_record(item);
@@ -46,7 +43,7 @@ Run::StageEnd Run::exam(const std::string& stage, const std::string& student, bo
     std::map<std::string, const evaluate::ExamItem*> by_id;
     for (const evaluate::ExamItem& item : items) by_id[item.id] = &item;
     evaluate::run_exam(
-        *loaded, student, items, *grader, options,
+        *loaded, student, items, *grader, exam_options(recipe_),
         [&](const store::ExamRow& row) {
           if (all_sets) put_judge_words(stage, *by_id.at(row.item_id), row);
           store_->put_exam_row(stage, row);

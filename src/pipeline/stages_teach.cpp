@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "pipeline/gym_binding.h"
+#include "pipeline/options.h"
 #include "pipeline/run.h"
 #include "teach/novelty.h"
 #include "teach/teach.h"
@@ -27,14 +28,6 @@ std::vector<curriculum::Candidate> candidates(const std::map<std::string, Instru
   return out;
 }
 
-llm::Sampling sampling_of(const ModelPart& part) {
-  llm::Sampling sampling;
-  sampling.temperature = part.temperature;
-  sampling.top_p = part.top_p;
-  sampling.max_tokens = static_cast<int>(part.max_tokens);
-  return sampling;
-}
-
 std::uint64_t unused(const std::vector<curriculum::Candidate>& rows) {
   return static_cast<std::uint64_t>(
       std::count_if(rows.begin(), rows.end(), [](const auto& c) { return c.uses == 0; }));
@@ -43,18 +36,16 @@ std::uint64_t unused(const std::vector<curriculum::Candidate>& rows) {
 }  // namespace
 
 Pool Run::first_pool(const std::string& name, const Arm& arm) const {
-  const std::set<std::string> hard = hard_ids("s0");
-  std::set<std::string> chosen = hard;
-  if (arm.select == "random") {
-    std::vector<std::string> ids;
-    for (const Instruction& row : corpus_.rows) ids.push_back(row.id);
-    RandomStream(recipe_.seed, "select_random", "").shuffle(ids);
-    chosen =
-        std::set<std::string>(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(hard.size()));
-  }
   // Rows whose judgment stayed unreadable are in neither stratum.
   std::set<std::string> judged;
   for (const Fit& fit : store_->fits("student/s0")) judged.insert(fit.instruction_id);
+  std::set<std::string> chosen = hard_ids("s0");
+  if (arm.select == "random") {
+    std::vector<std::string> ids(judged.begin(), judged.end());
+    RandomStream(recipe_.seed, "select_random", "").shuffle(ids);
+    ids.resize(chosen.size());
+    chosen = std::set<std::string>(ids.begin(), ids.end());
+  }
   Pool pool;
   for (const Instruction& row : corpus_.rows) {
     if (chosen.contains(row.id)) {
@@ -72,17 +63,23 @@ void Run::rejudge_pool(const std::string& name, int round, Pool& pool) {
   const std::string prefix = student_name(name, round);
   std::map<std::string, Instruction> all = pool.easy;
   all.insert(pool.hard.begin(), pool.hard.end());
-  std::vector<Instruction> rows;
+  Corpus judged{{}, corpus_.answers};
+  std::set<std::string> authors;  // of the answers to new instructions
   for (const auto& [id, row] : all) {
-    rows.push_back(row);
-    if (row.round > 0 && !corpus_.answers.contains(id)) {
-      for (const Response& response : store_->responses_of(id)) {
-        if (response.author == style_author(row.task)) corpus_.answers[id] = response.text;
-      }
+    judged.rows.push_back(row);
+    if (row.round > 0) authors.insert(style_author(row.task));
+  }
+  for (const std::string& author : authors) {
+    for (Response& response : store_->responses(author)) {
+      const auto row = all.find(response.instruction_id);
+      if (row == all.end() || row->second.round == 0) continue;
+      if (author == style_author(row->second.task)) judged.answers[row->first] = response.text;
     }
   }
-  stage(prefix + "/answers", [&](const auto& s) { return answer_corpus(s, before, rows); });
-  stage(prefix + "/difficulty", [&](const auto& s) { return measure_difficulty(s, before, rows); });
+  const std::string author = "student/" + before;
+  stage(prefix + "/answers", [&](const auto& s) { return answer(s, before, author, judged.rows); });
+  stage(prefix + "/difficulty",
+        [&](const auto& s) { return measure_difficulty(s, author, judged); });
   const std::set<std::string> hard = hard_ids(before);
   pool.hard.clear();
   pool.easy.clear();
@@ -107,29 +104,31 @@ std::string Run::style_author(const std::string& task) const {
   return "teacher/" + taxonomy_.style_of(task).first;
 }
 
+// New instructions that the hard part of the mixture lacks, by task.
+std::map<std::string, std::int64_t> Run::needed_rows(const std::string& name, const Arm& arm,
+                                                     int round, const Pool& pool) const {
+  const auto hard = candidates(pool.hard, pool.uses, arm.balance);
+  if (arm.balance) return curriculum::needed(quotas(arm, round, pool), hard);
+  std::int64_t rows = 0;
+  if (arm.expand_as_tapir && name != kMainArm) {
+    for (const store::TeachRow& row : store_->teach_rows(kMainArm)) {
+      rows += row.round == round && row.outcome == "kept" ? 1 : 0;
+    }
+  } else {
+    for (const auto& [task, quota] : quotas(arm, round, pool).by_task) rows += quota.hard;
+    rows = std::max<std::int64_t>(0, rows - static_cast<std::int64_t>(unused(hard)));
+  }
+  std::map<std::string, double> natural;
+  for (const auto& [id, row] : pool.hard) natural[row.task] += 1;
+  return curriculum::apportion(rows, natural);
+}
+
 Run::StageEnd Run::expand(const std::string& stage, const std::string& name, const Arm& arm,
                           int round, const Pool& pool) {
   if (!arm.expand) return end_of(stage, 0);
   std::map<std::string, std::vector<Instruction>> seeds;
   for (const auto& [id, row] : pool.hard) seeds[row.task].push_back(row);
-  std::map<std::string, std::int64_t> needed;
-  const auto hard = candidates(pool.hard, pool.uses, arm.balance);
-  if (arm.balance) {
-    needed = curriculum::needed(quotas(arm, round, pool), hard);
-  } else {
-    std::int64_t rows = 0;
-    if (arm.expand_as_tapir) {
-      for (const store::TeachRow& row : store_->teach_rows(kMainArm)) {
-        rows += row.round == round && row.outcome == "kept" ? 1 : 0;
-      }
-    } else {
-      for (const auto& [task, quota] : quotas(arm, round, pool).by_task) rows += quota.hard;
-      rows = std::max<std::int64_t>(0, rows - static_cast<std::int64_t>(unused(hard)));
-    }
-    std::map<std::string, double> natural;
-    for (const auto& [task, list] : seeds) natural[task] = static_cast<double>(list.size());
-    needed = curriculum::apportion(rows, natural);
-  }
+  const auto needed = needed_rows(name, arm, round, pool);
   teach::HashNovelty novelty(gym_canonical, gym_reject);
   for (const Instruction& row : corpus_.rows) novelty.add(row);
   for (const auto& [id, row] : pool.hard) novelty.add(row);
@@ -139,7 +138,7 @@ Run::StageEnd Run::expand(const std::string& stage, const std::string& name, con
   options.max_attempts_per_row = static_cast<int>(recipe_.teach.max_attempts_per_row);
   options.sampling = sampling_of(recipe_.teacher);
   options.seed = recipe_.seed;
-  options.max_in_flight = static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests);
+  options.max_in_flight = in_flight(recipe_.teacher);
   std::vector<teach::ExpandedRow> made;
   const auto summary = teach::expand(
       *teacher_, prompts_, taxonomy_, seeds, needed, novelty, options,
@@ -154,6 +153,17 @@ Run::StageEnd Run::expand(const std::string& stage, const std::string& name, con
                 Json{{"waves", summary.waves}, {"missing", missing}, {"needed", needed}}.dump());
 }
 
+void Run::ask_styled(const std::string& stage, const std::vector<teach::RefineRow>& rows,
+                     const std::function<void(const std::string&, const std::string&)>& failed) {
+  teach::RefineOptions options;
+  options.sampling = sampling_of(recipe_.teacher);
+  options.max_in_flight = in_flight(recipe_.teacher);
+  const auto keep = [&](const Response& response) { store_->put_response(stage, response); };
+  const auto summary =
+      teach::refine(*teacher_, prompts_, taxonomy_, rows, options, keep, failed, progress_, stop_);
+  check_complete(summary.complete, stage, "teacher");
+}
+
 // A new instruction is answered once, directly in its task's style; without an answer it does not
 // enter P_r.
 void Run::answer_new(const std::string& stage, const std::string& name, int round,
@@ -163,14 +173,7 @@ void Run::answer_new(const std::string& stage, const std::string& name, int roun
     if (row.outcome == "kept") rows.push_back({row.instruction, ""});
   }
   std::map<std::string, std::string> lost;
-  const auto summary = teach::refine(
-      *teacher_, prompts_, taxonomy_, rows,
-      {sampling_of(recipe_.teacher), 3,
-       static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)},
-      [&](const Response& response) { store_->put_response(stage, response); },
-      [&](const std::string& id, const std::string& reason) { lost[id] = reason; }, progress_,
-      stop_);
-  check_complete(summary.complete, stage, "teacher");
+  ask_styled(stage, rows, [&](const auto& id, const auto& reason) { lost[id] = reason; });
   for (std::size_t i = 0; i < made.size(); ++i) {
     const Instruction& instruction = made[i].instruction;
     const auto failed = lost.find(instruction.id);
@@ -190,11 +193,13 @@ void Run::answer_new(const std::string& stage, const std::string& name, int roun
 }
 
 void Run::after_expand(const std::string& name, int round, Pool& pool) const {
+  std::map<std::string, Instruction> made;
+  for (Instruction& row : store_->instructions(round)) made.emplace(row.id, std::move(row));
   for (const store::TeachRow& row : store_->teach_rows(name)) {
     if (row.round != round || row.outcome != "kept") continue;
-    const auto instruction = store_->instruction(row.instruction_id);
-    check(instruction.has_value(), "the kept row " + row.instruction_id + " is in the store");
-    pool.hard.emplace(row.instruction_id, *instruction);
+    const auto instruction = made.find(row.instruction_id);
+    check(instruction != made.end(), "the kept row " + row.instruction_id + " is in the store");
+    pool.hard.insert(*instruction);
   }
 }
 
@@ -261,16 +266,10 @@ Run::StageEnd Run::refine(const std::string& stage, const std::string& name, int
     rows.push_back({hard != pool.hard.end() ? hard->second : pool.easy.at(id),
                     answer == corpus_.answers.end() ? "" : answer->second});
   }
-  const auto summary = teach::refine(
-      *teacher_, prompts_, taxonomy_, rows,
-      {sampling_of(recipe_.teacher), 3,
-       static_cast<std::size_t>(recipe_.teacher.max_concurrent_requests)},
-      [&](const Response& response) { store_->put_response(stage, response); },
-      [&](const std::string& id, const std::string& reason) {
-        store_->put_outcome(stage, id, Outcome::failed, reason);
-      },
-      progress_, stop_);
-  check_complete(summary.complete, stage, "teacher");
+  ask_styled(stage, rows, [&](const auto& id, const auto& reason) {
+    store_->put_outcome(stage, id, Outcome::failed, reason);
+  });
+  export_mixture(name, round);
   return end_of(stage, author_of_row.size());
 }
 

@@ -43,6 +43,12 @@ void refuse_rows_without_loss(const student::Preflight& preflight, const std::st
 
 }  // namespace
 
+std::filesystem::path Run::metrics_file(const std::string& student) const {
+  std::string name = student;
+  std::replace(name.begin(), name.end(), '/', '-');
+  return options_.run_dir / "metrics" / (name + ".jsonl");
+}
+
 student::TrainJob Run::job(const std::string& student, const std::filesystem::path& from) const {
   const auto& t = recipe_.train;
   student::TrainJob job;
@@ -66,9 +72,7 @@ student::TrainJob Run::job(const std::string& student, const std::filesystem::pa
   job.options.lanes = static_cast<int>(t.lanes);
   job.io.save_steps = t.save_steps;
   job.io.logging_steps = t.logging_steps;
-  std::string file = student;
-  std::replace(file.begin(), file.end(), '/', '-');
-  job.io.metrics = options_.run_dir / "metrics" / (file + ".jsonl");
+  job.io.metrics = metrics_file(student);
   job.io.stage = student + "/train";
   job.io.allow_other_machine = options_.allow_other_machine;
   return job;
@@ -143,7 +147,8 @@ std::vector<Example> Run::examples_of(const std::string& name, int round) const 
     const auto kept = corpus_.answers.find(row.instruction_id);
     // A row whose refinement failed for good is trained on with the answer that D has; its failure
     // stands in the ledger.
-    if (styled == by_author.end() && kept == corpus_.answers.end()) continue;
+    check(styled != by_author.end() || kept != corpus_.answers.end(),
+          "every row of a mixture has an answer");
     const std::string& answer = styled != by_author.end() ? styled->second : kept->second;
     examples.push_back(make_example(rows.at(row.instruction_id), answer));
     if (row.repeat > 0) examples.back().id += fmt::format("#{}", row.repeat + 1);
