@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 
 namespace tapir {
@@ -77,26 +78,38 @@ void sync_path(const std::filesystem::path& path) {
   if (file.get() < 0 || ::fsync(file.get()) != 0) fail("cannot flush", path);
 }
 
-void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  std::filesystem::path aside = path;
-  aside += ".tmp" + std::to_string(::getpid());
-  {
-    const Descriptor file(aside, O_WRONLY | O_CREAT | O_TRUNC);
-    if (file.get() < 0) fail("cannot write", path);
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(file.get(), bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) {
-        const int code = errno;
-        ::unlink(aside.c_str());
-        fail("cannot write", path, code);
-      }
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    if (::fsync(file.get()) != 0) fail("cannot flush", path);
+AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path), aside_(path) {
+  aside_ += ".tmp" + std::to_string(::getpid());
+  fd_ = ::open(aside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd_ < 0) fail("cannot write", path_);
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(aside_.c_str());
+}
+
+void AtomicFile::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("cannot write", path_);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
   }
-  if (::rename(aside.c_str(), path.c_str()) != 0) fail("cannot put in place", path);
-  sync_path(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+}
+
+void AtomicFile::finish() {
+  if (::fsync(fd_) != 0) fail("cannot flush", path_);
+  if (::rename(aside_.c_str(), path_.c_str()) != 0) fail("cannot put in place", path_);
+  ::close(std::exchange(fd_, -1));
+  sync_path(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
+}
+
+void write_file(const std::filesystem::path& path, std::string_view bytes) {
+  AtomicFile file(path);
+  file.write(bytes);
+  file.finish();
 }
 
 void publish_folder(const std::filesystem::path& finished, const std::filesystem::path& place) {

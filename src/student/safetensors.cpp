@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "student/half.h"
 
 namespace tapir::student {
 namespace {
@@ -166,18 +167,6 @@ std::string_view header_of(std::string_view bytes, const std::filesystem::path& 
   return bytes.substr(kLengthBytes, length);
 }
 
-float half_to_float(std::uint16_t bits) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000) << 16;
-  const std::uint32_t exponent = (bits >> 10) & 0x1f;
-  const std::uint32_t fraction = bits & 0x3ff;
-  if (exponent == 0) {  // zero and subnormal numbers: fraction * 2^-24
-    const float value = static_cast<float>(fraction) * 0x1p-24F;
-    return sign != 0 ? -value : value;
-  }
-  const std::uint32_t wide = exponent == 31 ? 255 : exponent + (127 - 15);
-  return std::bit_cast<float>(sign | (wide << 23) | (fraction << 13));
-}
-
 template <typename Convert>
 void convert_16(std::string_view bytes, float* out, Convert convert) {
   for (std::size_t i = 0; i < bytes.size() / 2; ++i) {
@@ -252,9 +241,7 @@ void to_floats(const TensorView& tensor, float* out, std::string_view where) {
     case DataType::f16:
       return convert_16(tensor.bytes, out, half_to_float);
     case DataType::bf16:
-      return convert_16(tensor.bytes, out, [](std::uint16_t bits) {
-        return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-      });
+      return convert_16(tensor.bytes, out, bfloat_to_float);
     default:
       throw Error(ErrorKind::data,
                   std::string(where) + ": found dtype " + std::string(to_string(tensor.type)) +

@@ -284,26 +284,6 @@ const ChatFormatSpec& find_format(std::string_view name) {
               (near ? "did you mean " + *near + "? " : std::string()) + known_formats() + ", auto");
 }
 
-// The folder's own template; empty when it has none.
-std::string folder_template(const std::filesystem::path& folder) {
-  if (std::filesystem::exists(folder / "chat_template.jinja")) {
-    return read_file(folder / "chat_template.jinja");
-  }
-  const std::filesystem::path path = folder / "tokenizer_config.json";
-  if (!std::filesystem::exists(path)) return {};
-  const Json config = parse_json(read_file(path), path.string());
-  if (!config.is_object() || !config.contains("chat_template")) return {};
-  const Json& value = config["chat_template"];
-  if (value.is_string()) return value.get<std::string>();
-  if (!value.is_array()) return {};
-  for (const Json& named : value) {  // several, by name
-    if (json_get_or<std::string>(named, "name", "", path.string()) == "default") {
-      return json_get<std::string>(named, "template", path.string());
-    }
-  }
-  return {};
-}
-
 bool matches(const ChatFormatSpec& spec, std::string_view jinja) {
   const auto contains = [&](std::string_view text) { return jinja.find(text) != jinja.npos; };
   return !spec.markers.empty() && std::all_of(spec.markers.begin(), spec.markers.end(), contains) &&
@@ -326,7 +306,7 @@ std::optional<std::string> written_out_system(std::string_view jinja) {
 
 std::shared_ptr<const ChatFormat> recognise(const std::filesystem::path& folder,
                                             std::shared_ptr<const Tokenizer> tokenizer) {
-  const std::string jinja = folder_template(folder);
+  const std::string jinja = folder_chat_template(folder);
   if (trim(jinja).empty()) {
     throw Error(ErrorKind::data, folder.string() + ": no chat template found",
                 "set `template` to the format that the model was trained with; " + known_formats());
@@ -359,6 +339,25 @@ std::shared_ptr<const ChatFormat> load_chat_format(const std::filesystem::path& 
   return std::make_shared<TableFormat>(
       spec, std::move(tokenizer),
       spec.default_system ? std::optional<std::string>(*spec.default_system) : std::nullopt);
+}
+
+std::string folder_chat_template(const std::filesystem::path& folder) {
+  if (std::filesystem::exists(folder / "chat_template.jinja")) {
+    return read_file(folder / "chat_template.jinja");
+  }
+  const std::filesystem::path path = folder / "tokenizer_config.json";
+  if (!std::filesystem::exists(path)) return {};
+  const Json config = parse_json(read_file(path), path.string());
+  if (!config.is_object() || !config.contains("chat_template")) return {};
+  const Json& value = config["chat_template"];
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return {};
+  for (const Json& named : value) {  // several, by name
+    if (json_get_or<std::string>(named, "name", "", path.string()) == "default") {
+      return json_get<std::string>(named, "template", path.string());
+    }
+  }
+  return {};
 }
 
 std::vector<std::string> chat_format_names() {

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/atomic_file.h"
 #include "base/bounded_queue.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -54,6 +55,24 @@ TEST(File, WriteReplacesWhole) {
   write_file(path, "two");
   EXPECT_EQ(read_file(path), "two");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(AtomicFile, PiecesArePutInPlaceWhole) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder.path() / "a.bin";
+  write_file(path, "old");
+  AtomicFile file(path);
+  file.write("one ");
+  file.write("two");
+  EXPECT_EQ(read_file(path), "old");
+  file.finish();
+  EXPECT_EQ(read_file(path), "one two");
+}
+
+TEST(AtomicFile, LeavesNothingWithoutFinish) {
+  const testing::TemporaryFolder folder;
+  { AtomicFile(folder.path() / "a.bin").write("half"); }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
 TEST(File, MissingFileNamesThePath) {
