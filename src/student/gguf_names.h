@@ -1,0 +1,27 @@
+// What llama.cpp calls the tensors and keys of our families.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "student/config.h"
+#include "student/gguf_writer.h"
+
+namespace tapir::student {
+
+// "llama", "qwen2", "qwen3", "phi3". Error{data} for an architecture that has no row.
+std::string gguf_architecture(const ModelConfig& config);
+
+// "model.layers.3.mlp.up_proj.weight" -> "blk.3.ffn_up.weight"; none: not a tensor of ours.
+std::optional<std::string> gguf_tensor_name(std::string_view name);
+
+// llama.cpp turns neighbouring elements of a head of its "llama" architecture where transformers
+// turns the two halves against each other: rows of q_proj and k_proj change places within each
+// head.
+bool is_rotated_by_neighbours(const ModelConfig& config, std::string_view name);
+
+// The keys of the architecture: sizes, norm, rotary positions.
+void add_gguf_sizes(const ModelConfig& config, GgufMetadata& metadata);
+
+}  // namespace tapir::student
