@@ -139,7 +139,7 @@ std::vector<Item> pool_like(std::size_t rows, Part part, std::uint64_t seed,
   std::unordered_set<std::string> seen;
   const auto take = [&](const Family& family, int level, std::size_t count, std::string_view pass) {
     RandomStream stream(seed, cell_name(what, family, level), pass);
-    std::vector<Item> more = distinct_items(family, level, part, count, std::move(stream), seen);
+    std::vector<Item> more = distinct_items(family, level, part, count, stream, seen);
     std::move(more.begin(), more.end(), std::back_inserter(items));
     return count - more.size();
   };
@@ -235,7 +235,7 @@ std::vector<Item> exam(const ExamOptions& options) {
     for (int level = first; level <= last; ++level) {
       RandomStream stream(options.seed, cell_name(what, *family, level));
       std::vector<Item> more =
-          distinct_items(*family, level, options.part, counts[cell++], std::move(stream), seen);
+          distinct_items(*family, level, options.part, counts[cell++], stream, seen);
       std::move(more.begin(), more.end(), std::back_inserter(items));
     }
   }

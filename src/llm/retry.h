@@ -33,7 +33,7 @@ std::chrono::milliseconds retry_delay(const RetryOptions& options, std::string_v
 // Failure::stopped with the last failure's words. Thread-safe. The inner model must outlive it.
 class RetryModel final : public ChatModel {
  public:
-  RetryModel(ChatModel& inner, const RetryOptions& options = {});
+  explicit RetryModel(ChatModel& inner, const RetryOptions& options = {});
   ~RetryModel() override;
 
   const ModelIdentity& identity() const override { return inner_.identity(); }

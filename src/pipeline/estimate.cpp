@@ -85,6 +85,10 @@ class Estimator {
       ask("tasks", recipe_.teacher, asked, corpus_.prompt_tokens + kPromptOverhead, 10);
     }
     if (recipe_.student.s0 == "train") train("s0/train", s0_tokens());
+    if (recipe_.difficulty.cross_fit) {
+      const double share = recipe_.s0_train.tokens > 0 ? 1.0 : 0.5;  // epochs: over half of D
+      for (const std::string half : kHalfStudents) train(half + "/train", share * s0_tokens());
+    }
     decode("s0/answers", rows, corpus_.answer_tokens);
     const double judged = recipe_.difficulty.rows > 0
                               ? std::min(rows, static_cast<double>(recipe_.difficulty.rows))

@@ -15,9 +15,15 @@ void Run::run_method() {
   // 1  S_0 <- fine-tune S on D
   stage("s0/train", [&](const auto& s) { return train_s0(s); });
 
+  if (recipe_.difficulty.cross_fit) {
+    for (std::size_t half = 0; half < kHalfStudents.size(); ++half)
+      stage(kHalfStudents[half] + std::string("/train"),
+            [&](const auto& s) { return train_half(s, half); });
+  }
+
   // 2  D_S <- { (x,y) in D : gap(x) > delta }
   const Corpus judged = rows_to_judge();
-  stage("s0/answers", [&](const auto& s) { return answer(s, "s0", "student/s0", judged.rows); });
+  stage("s0/answers", [&](const auto& s) { return answer_for_difficulty(s, judged.rows); });
   stage("difficulty", [&](const auto& s) { return measure_difficulty(s, "student/s0", judged); });
   if (recipe_.difficulty.held_out_rows > 0) {
     stage("difficulty/held_out", [&](const auto& s) { return judge_held_out(s); });

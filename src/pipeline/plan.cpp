@@ -27,10 +27,16 @@ class Planner {
     }
     add({"tasks", "tasks", "", 0, {"data"}}, {"tasks", "teacher"},
         {facts_.taxonomy, facts_.prompts, facts_.teacher});
-    add({"s0/train", "train", "", 0, {answered}},
-        {"student.model_name_or_path", "student.s0", "train", "s0_train"},
-        {facts_.student, facts_.machine});
-    add({"s0/answers", "answers", "", 0, {"s0/train"}}, {"student.generation", "difficulty.rows"},
+    std::vector<std::string> first = {"s0/train"};
+    add_first_training("s0", answered);
+    if (recipe_.difficulty.cross_fit) {
+      first.clear();
+      for (const std::string half : kHalfStudents) {
+        add_first_training(half, answered);
+        first.push_back(half + "/train");
+      }
+    }
+    add({"s0/answers", "answers", "", 0, first}, {"student.generation", "difficulty.rows"},
         {facts_.machine});
     add({"difficulty", "difficulty", "", 0, {"s0/answers"}}, difficulty_keys(),
         {facts_.prompts, facts_.judge});
@@ -52,6 +58,12 @@ class Planner {
   }
 
  private:
+  void add_first_training(const std::string& student, const std::string& answered) {
+    add({student + "/train", "train", "", 0, {answered}},
+        {"student.model_name_or_path", "student.s0", "train", "s0_train"},
+        {facts_.student, facts_.machine});
+  }
+
   static std::vector<std::string> difficulty_keys() { return {"difficulty", "judge"}; }
 
   static std::vector<std::string> held_out_keys() {
@@ -154,9 +166,9 @@ std::string student_name(const std::string& arm, int round) {
 
 std::string student_folder(const std::string& student) {
   const std::string main = std::string(kMainArm) + "/";
-  if (student == "s0") return "students/s0";
-  if (student.starts_with(main)) return "students/" + student.substr(main.size());
   const std::size_t slash = student.find('/');
+  if (slash == std::string::npos) return "students/" + student;
+  if (student.starts_with(main)) return "students/" + student.substr(main.size());
   return "arms/" + student.substr(0, slash) + "/students/" + student.substr(slash + 1);
 }
 

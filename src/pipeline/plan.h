@@ -2,6 +2,7 @@
 // Pure.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,8 @@
 namespace tapir::pipeline {
 
 inline constexpr const char* kMainArm = "tapir";
+// Cross-fitting: the students of the two halves of D. Each answers the rows of the other half.
+inline constexpr std::array<const char*, 2> kHalfStudents = {"s0-a", "s0-b"};
 
 // What a plan needs to know beside the recipe: digests of what lies outside it.
 struct PlanFacts {
@@ -40,8 +43,8 @@ std::string plan_fingerprint(const std::vector<PlannedStage>& plan);
 // others'), then by name.
 std::vector<std::pair<std::string, Arm>> arms_of(const Recipe& recipe);
 
-// "s0", "tapir/round-2": the student that a training stage makes, and its folder below the run
-// folder.
+// "s0", "s0-a", "tapir/round-2": the student that a training stage makes, and its folder below the
+// run folder.
 std::string student_name(const std::string& arm, int round);
 std::string student_folder(const std::string& student);
 

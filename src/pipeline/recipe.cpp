@@ -85,8 +85,8 @@ class Parser {
   void set(const Key<Owner>& key, Owner& owner, const YAML::Node& value, const std::string& path) {
     try {
       key.set(owner, expand(value));
-    } catch (const std::string& expected) {
-      fail(value, path, "expected " + expected + ", found " + shown(value));
+    } catch (const Mismatch& mismatch) {
+      fail(value, path, "expected " + mismatch.expected + ", found " + shown(value));
     }
   }
 
@@ -196,6 +196,10 @@ void check_together(const Recipe& r, const std::string& where) {
   if (r.s0_train.tokens > 0 && r.train.batch_tokens == 0) {
     impossible(where, "s0_train.tokens counts tokens, which needs train.batch_tokens",
                "set train.batch_tokens");
+  }
+  if (r.difficulty.cross_fit && r.student.s0 != "train") {
+    impossible(where, "difficulty.cross_fit needs student.s0: train, found " + r.student.s0,
+               "each half of D trains an S_0 of its own: leave one of the two keys out");
   }
   const bool paid = r.budget.max_usd > 0;
   for (const auto& [role, part] :

@@ -82,6 +82,7 @@ struct Recipe {
     std::optional<double> max_gap;
     std::int64_t rows = 0;  // 0: all of D
     std::int64_t pilot_rows = 1000;
+    bool cross_fit = false;  // answers of each half of D by an S_0 that was trained on the other
     std::int64_t held_out_rows = 0;  // dev rows judged too, to see what S_0 memorised
   } difficulty;
 

@@ -42,11 +42,11 @@ T number(const YAML::Node& node, const Range& range) {
   const std::string expected =
       describe(range, std::is_integral_v<T> ? "a whole number" : "a number");
   T value{};
-  if (!node.IsScalar() || !YAML::convert<T>::decode(node, value)) throw expected;
+  if (!node.IsScalar() || !YAML::convert<T>::decode(node, value)) throw Mismatch{expected};
   const double as_double = static_cast<double>(value);
   const bool inside = as_double >= range.low && as_double <= range.high &&
                       !(range.low_open && as_double == range.low);
-  if (!std::isfinite(as_double) || !inside) throw expected;
+  if (!std::isfinite(as_double) || !inside) throw Mismatch{expected};
   return value;
 }
 
@@ -91,7 +91,7 @@ class Table {
         [get](Owner& o, const YAML::Node& n) {
           bool value = false;
           if (!n.IsScalar() || !YAML::convert<bool>::decode(n, value))
-            throw std::string("true or false");
+            throw Mismatch{"true or false"};
           get(o) = value;
         },
         [get](const Owner& o) {
@@ -100,18 +100,18 @@ class Table {
   }
   // choices empty: any text.
   template <typename Get>
-  Table& text(std::string path, Get get, std::vector<std::string> choices, std::string help,
+  Table& text(std::string path, Get get, const std::vector<std::string>& choices, std::string help,
               bool results = true) {
     return add(
         {std::move(path), choices.empty() ? "text" : join(choices, " | "), "", std::move(help),
          results},
         [get, choices](Owner& o, const YAML::Node& n) {
           const std::string expected = choices.empty() ? "text" : "one of: " + join(choices, ", ");
-          if (!n.IsScalar()) throw expected;
-          const std::string value = n.Scalar();
+          if (!n.IsScalar()) throw Mismatch{expected};
+          const std::string& value = n.Scalar();
           bool known = choices.empty();
           for (const std::string& choice : choices) known = known || choice == value;
-          if (!known) throw expected;
+          if (!known) throw Mismatch{expected};
           get(o) = value;
         },
         [get](const Owner& o) { return quote(get(const_cast<Owner&>(o))); });
@@ -123,9 +123,9 @@ class Table {
         [get](Owner& o, const YAML::Node& n) {
           std::vector<std::string> values;
           if (n.IsScalar()) values = {n.Scalar()};
-          if (!n.IsScalar() && !n.IsSequence()) throw std::string("a list of text");
+          if (!n.IsScalar() && !n.IsSequence()) throw Mismatch{"a list of text"};
           for (const YAML::Node& item : n) {
-            if (!item.IsScalar()) throw std::string("a list of text");
+            if (!item.IsScalar()) throw Mismatch{"a list of text"};
             values.push_back(item.Scalar());
           }
           get(o) = values;
@@ -150,9 +150,9 @@ class Table {
 
 // A field as an lvalue of its owner.
 #define FIELD(path) \
-  [](Recipe & r) -> auto& { return r.path; }
+  [](Recipe & r) -> auto& { return (r.path); }
 #define ARM(path) \
-  [](Arm & a) -> auto& { return a.path; }
+  [](Arm & a) -> auto& { return (a.path); }
 
 const Range kAny{};
 const Range kPositive{0, kInfinity, /*low_open=*/true};
@@ -244,6 +244,8 @@ void add_method(Table<Recipe>& t) {
              "rows of D to judge, drawn by id; 0: all")
       .whole("difficulty.pilot_rows", FIELD(difficulty.pilot_rows), kAtLeastOne,
              "adaptive: judged in both orders first")
+      .flag("difficulty.cross_fit", FIELD(difficulty.cross_fit),
+            "true: two more S_0, each trained on one half of D, answer the other half")
       .whole("difficulty.held_out_rows", FIELD(difficulty.held_out_rows), kNotNegative,
              "rows outside D that are judged too, to show what S_0 memorised")
       .text("tasks.taxonomy", FIELD(tasks.taxonomy), {}, "tapir33 | gym | a YAML file")

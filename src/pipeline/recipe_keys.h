@@ -11,10 +11,15 @@
 
 namespace tapir::pipeline {
 
+// A value that its key does not take.
+struct Mismatch {
+  std::string expected;
+};
+
 template <typename Owner>
 struct Key {
   KeyInfo info;
-  // Reads the node into the owner; throws std::string with what was expected when it cannot be.
+  // Reads the node into the owner; throws Mismatch when it cannot be.
   std::function<void(Owner&, const YAML::Node&)> set;
   std::function<std::string(const Owner&)> show;  // as YAML
 };

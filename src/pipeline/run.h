@@ -113,6 +113,10 @@ class Run {
   // `author` is who the answers are booked under; rows that have one are not answered again.
   StageEnd answer(const std::string& stage, const std::string& student, const std::string& author,
                   const std::vector<Instruction>& rows);
+  // By S_0; cross-fitted, by the student of the other half. Booked as S_0's answers either way.
+  StageEnd answer_for_difficulty(const std::string& stage, const std::vector<Instruction>& rows);
+  void ask_student(const std::string& stage, const std::string& student, const std::string& author,
+                   const std::vector<Instruction>& rows);
   StageEnd measure_difficulty(const std::string& stage, const std::string& author,
                               const Corpus& rows);
   StageEnd select(const std::string& stage);
@@ -146,6 +150,10 @@ class Run {
 
   // ---- stages_train.cpp ----
   StageEnd train_s0(const std::string& stage);
+  StageEnd train_half(const std::string& stage, std::size_t half);
+  std::size_t half_of(const Instruction& row) const;  // 0 or 1, drawn by the seed
+  student::TrainJob first_job(const std::string& student,
+                              const std::vector<Instruction>& rows) const;
   StageEnd train_round(const std::string& stage, const std::string& name, int round);
   std::vector<Example> examples_of(const std::string& name, int round) const;
   student::TrainJob job(const std::string& student, const std::filesystem::path& from) const;

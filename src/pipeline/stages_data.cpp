@@ -75,7 +75,7 @@ LabelledSplit split_labelled(const std::vector<Instruction>& rows,
 Run::StageEnd Run::read_data(const std::string& stage) {
   std::set<std::string> seen;
   std::uint64_t in = 0;
-  const auto keep = [&](Instruction instruction, const std::optional<std::string>& answer) {
+  const auto keep = [&](const Instruction& instruction, const std::optional<std::string>& answer) {
     ++in;
     if (!seen.insert(text_hash(instruction.messages)).second) {
       store_->put_outcome(stage, instruction.id, Outcome::filtered, "duplicate");
@@ -91,13 +91,13 @@ Run::StageEnd Run::read_data(const std::string& stage) {
     store_->put_outcome(stage, instruction.id, Outcome::done, "");
   };
   if (recipe_.data.gym_rows > 0) {
-    for (GymRow& row : gym_pool(recipe_)) keep(std::move(row.instruction), row.answer);
+    for (const GymRow& row : gym_pool(recipe_)) keep(row.instruction, row.answer);
   }
   std::vector<std::filesystem::path> files;
   for (const std::string& file : recipe_.data.instructions) files.push_back(resolve(file));
   if (!files.empty()) {
-    for (dataset::DataRow& row : dataset::read_instructions(files))
-      keep(std::move(row.instruction), row.response);
+    for (const dataset::DataRow& row : dataset::read_instructions(files))
+      keep(row.instruction, row.response);
   }
   StageEnd end = end_of(stage, in);
   if (end.ledger.done == 0) {
@@ -124,7 +124,7 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
   PlainRequests source(std::move(rows), sampling_of(recipe_.teacher), stage);
   bool complete = true;
   std::uint64_t done = answered.size();
-  ReplyFunction sink([&](llm::ChatReply reply) {
+  ReplyFunction sink([&](const llm::ChatReply& reply) {
     if (reply.ok()) {
       store_->put_response(stage, {reply.row_id, kTeacherAuthor, reply.text, reply.finish_reason,
                                    reply.usage.completion_tokens, reply.key});

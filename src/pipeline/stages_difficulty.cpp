@@ -1,5 +1,6 @@
 // Line 2 of the algorithm: the student answers, the judge compares, the hard rows are selected.
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -51,6 +52,24 @@ std::map<std::string, std::vector<Judgment>> by_instruction(std::vector<Judgment
 
 Run::StageEnd Run::answer(const std::string& stage, const std::string& student,
                           const std::string& author, const std::vector<Instruction>& rows) {
+  ask_student(stage, student, author, rows);
+  return end_of(stage, rows.size());
+}
+
+Run::StageEnd Run::answer_for_difficulty(const std::string& stage,
+                                         const std::vector<Instruction>& rows) {
+  if (!recipe_.difficulty.cross_fit) return answer(stage, "s0", author_of("s0"), rows);
+  for (std::size_t half = 0; half < kHalfStudents.size(); ++half) {
+    std::vector<Instruction> unseen;
+    std::copy_if(rows.begin(), rows.end(), std::back_inserter(unseen),
+                 [&](const Instruction& row) { return half_of(row) != half; });
+    ask_student(stage, kHalfStudents[half], author_of("s0"), unseen);
+  }
+  return end_of(stage, rows.size());
+}
+
+void Run::ask_student(const std::string& stage, const std::string& student,
+                      const std::string& author, const std::vector<Instruction>& rows) {
   std::set<std::string> answered;
   for (const Response& response : store_->responses(author))
     answered.insert(response.instruction_id);
@@ -64,7 +83,7 @@ Run::StageEnd Run::answer(const std::string& stage, const std::string& student,
     }
   }
   std::uint64_t done = answered.size();
-  const auto keep = [&](student::Generation generation) {
+  const auto keep = [&](const student::Generation& generation) {
     if (generation.failure.empty()) {
       store_->put_response(stage, {generation.id, author, generation.text, generation.finish_reason,
                                    generation.completion_tokens, ""});
@@ -78,7 +97,6 @@ Run::StageEnd Run::answer(const std::string& stage, const std::string& student,
     engine_->load(options_.run_dir / student_folder(student))
         ->generate(requests, generate_options(recipe_), keep, stop_);
   }
-  return end_of(stage, rows.size());
 }
 
 Corpus Run::rows_to_judge() const {

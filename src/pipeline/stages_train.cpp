@@ -1,6 +1,7 @@
 // Lines 1 and 6 of the algorithm: fine-tuning.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -79,10 +80,9 @@ student::TrainJob Run::job(const std::string& student, const std::filesystem::pa
 }
 
 Run::StageEnd Run::train_s0(const std::string& stage) {
-  const std::filesystem::path base = resolve(recipe_.student.model_name_or_path);
   if (recipe_.student.s0 != "train") {
-    const std::filesystem::path from =
-        recipe_.student.s0 == "as_is" ? base : resolve(recipe_.student.s0);
+    const std::filesystem::path from = resolve(
+        recipe_.student.s0 == "as_is" ? recipe_.student.model_name_or_path : recipe_.student.s0);
     const std::filesystem::path place = options_.run_dir / student_folder("s0");
     std::filesystem::path work = place;
     work += ".work";
@@ -94,17 +94,33 @@ Run::StageEnd Run::train_s0(const std::string& stage) {
         stage, {.student = "s0", .folder = student_folder("s0"), .digest = weights_digest(place)});
     return end_of(stage, 0);
   }
-  student::TrainJob s0 = job("s0", base);
+  return train(stage, "s0", first_job("s0", corpus_.rows));
+}
+
+Run::StageEnd Run::train_half(const std::string& stage, std::size_t half) {
+  std::vector<Instruction> rows;
+  std::copy_if(corpus_.rows.begin(), corpus_.rows.end(), std::back_inserter(rows),
+               [&](const Instruction& row) { return half_of(row) == half; });
+  return train(stage, kHalfStudents[half], first_job(kHalfStudents[half], rows));
+}
+
+std::size_t Run::half_of(const Instruction& row) const {
+  return RandomStream(recipe_.seed, "cross_fit", row.id).below(kHalfStudents.size());
+}
+
+student::TrainJob Run::first_job(const std::string& student,
+                                 const std::vector<Instruction>& rows) const {
+  student::TrainJob s0 = job(student, resolve(recipe_.student.model_name_or_path));
   if (recipe_.s0_train.learning_rate) s0.options.learning_rate = *recipe_.s0_train.learning_rate;
   if (recipe_.s0_train.num_train_epochs)
     s0.options.num_train_epochs = *recipe_.s0_train.num_train_epochs;
   if (recipe_.s0_train.tokens > 0)
     s0.options.max_steps = steps_for(recipe_.s0_train.tokens, recipe_.train.batch_tokens);
-  for (const Instruction& row : corpus_.rows) {
+  for (const Instruction& row : rows) {
     const auto answer = corpus_.answers.find(row.id);
     if (answer != corpus_.answers.end()) s0.examples.push_back(make_example(row, answer->second));
   }
-  return train(stage, "s0", s0);
+  return s0;
 }
 
 Run::StageEnd Run::train_round(const std::string& stage, const std::string& name, int round) {

@@ -5,6 +5,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
+#include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -18,7 +21,9 @@ namespace tapir::testing {
 
 class FakeStudent final : public student::Student {
  public:
-  explicit FakeStudent(double skill) : skill_(skill) {}
+  // `learnt`: prompts that it answers right whatever its skill.
+  FakeStudent(double skill, std::set<std::string> learnt)
+      : skill_(skill), learnt_(std::move(learnt)) {}
   std::int64_t parameter_count() const override { return 1000; }
   int context_length() const override { return 512; }
   void generate(std::span<const student::GenerateRequest> requests, const student::GenerateOptions&,
@@ -28,7 +33,9 @@ class FakeStudent final : public student::Student {
       const std::string& prompt = request.messages.back().content;
       const gym::Family* family = gym::recognise(prompt);
       std::string text = "?";
-      if (family != nullptr && RandomStream(1, "fake", prompt).uniform() < skill_) {
+      const bool knows =
+          learnt_.contains(prompt) || RandomStream(1, "fake", prompt).uniform() < skill_;
+      if (family != nullptr && knows) {
         text = family->teacher(prompt, gym::Style::terse);
       }
       sink({request.id, text, FinishReason::stop, 10, 5, ""});
@@ -47,13 +54,15 @@ class FakeStudent final : public student::Student {
 
  private:
   double skill_;
+  std::set<std::string> learnt_;
 };
 
 class FakeEngine final : public student::StudentEngine {
  public:
   std::shared_ptr<const student::Student> load(const std::filesystem::path& folder) const override {
     const Json config = parse_json(read_file(folder / "config.json"), "config.json");
-    return std::make_shared<FakeStudent>(config["skill"].get<double>());
+    return std::make_shared<FakeStudent>(config["skill"].get<double>(),
+                                         config.value("learnt", std::set<std::string>()));
   }
   student::Preflight preflight(const student::TrainJob& job) const override {
     student::Preflight p;
@@ -76,8 +85,12 @@ class FakeEngine final : public student::StudentEngine {
     std::filesystem::create_directories(job.output_dir);
     write_file(job.output_dir / "model.safetensors",
                sha256_hex(text + read_file(job.model_dir / "model.safetensors")));
-    write_file(job.output_dir / "config.json",
-               Json{{"skill", before["skill"].get<double>() + 0.1}}.dump());
+    Json after = {{"skill", before["skill"].get<double>() + 0.1}};
+    if (before.value("memorises", false)) {
+      for (const Example& example : job.examples)
+        after["learnt"].push_back(example.segments.front().text);
+    }
+    write_file(job.output_dir / "config.json", after.dump());
     const auto p = preflight(job);
     return {.steps = p.steps,
             .tokens = p.tokens,

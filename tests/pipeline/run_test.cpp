@@ -127,6 +127,19 @@ TEST_F(PipelineTest, MixturesHoldTheSharesOfStrataAndTasks) {
   }
 }
 
+// A student that knows by heart what it was trained on: without cross-fitting nothing of D is hard.
+TEST_F(PipelineTest, CrossFittingSeesWhatTheStudentMemorised) {
+  write_file(folder_.path() / "base/config.json", R"({"skill": 0.1, "memorises": true})");
+  EXPECT_THROW(run("by_heart"), Error);
+  EXPECT_TRUE(open("by_heart")->fits("student/s0").size() == 300U);
+  run("crossed", {"difficulty.cross_fit=true"});
+  const auto store = open("crossed");
+  EXPECT_EQ(store->stage("s0/answers")->ledger.done, 300U);
+  EXPECT_GT(store->stage("select")->ledger.done, 150U);
+  EXPECT_EQ(store->stage("s0-a/train")->ledger.in + store->stage("s0-b/train")->ledger.in, 300U);
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "crossed/students/s0-b/model.safetensors"));
+}
+
 TEST_F(PipelineTest, TwoRunsAreTheSameToTheByte) {
   run("a");
   run("b");
