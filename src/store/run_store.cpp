@@ -150,6 +150,13 @@ std::unique_ptr<SqliteRunStore> SqliteRunStore::open_with(const fs::path& file, 
 SqliteRunStore::SqliteRunStore(fs::path file, std::unique_ptr<Connection> reader)
     : file_(std::move(file)), reader_(std::move(reader)) {}
 
+// The writer's connection closes last: only a last connection that may write folds the write-ahead
+// log into the file and removes it. What ends the queue may still read, hence finish() first.
+SqliteRunStore::~SqliteRunStore() {
+  if (writes_) writes_->finish();
+  reader_.reset();
+}
+
 void SqliteRunStore::start_writer(std::unique_ptr<Connection> writer) {
   writes_ = std::make_unique<WriteQueue>(std::move(writer), WriteQueueOptions{});
 }

@@ -28,6 +28,8 @@ class SqliteRunStore final : public RunStore {
   static std::unique_ptr<SqliteRunStore> open_with(const std::filesystem::path& file, OpenMode mode,
                                                    Journal journal);
 
+  ~SqliteRunStore() override;
+
   std::string journal_note() const override { return journal_note_; }
 
   void set_meta(std::string_view key, std::string_view value) override;
@@ -122,8 +124,7 @@ class SqliteRunStore final : public RunStore {
   // Replies that are queued but not durable yet: only these make reply() wait.
   mutable std::mutex pending_mutex_;
   std::map<std::string, std::size_t, std::less<>> pending_replies_;
-  std::unique_ptr<WriteQueue>
-      writes_;  // last: its end makes durable what is queued. Null when read-only
+  std::unique_ptr<WriteQueue> writes_;  // null when read-only
 };
 
 }  // namespace tapir::store

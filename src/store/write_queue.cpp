@@ -10,13 +10,15 @@ namespace tapir::store {
 WriteQueue::WriteQueue(std::unique_ptr<Connection> connection, const WriteQueueOptions& options)
     : options_(options), connection_(std::move(connection)), writer_([this] { loop(); }) {}
 
-WriteQueue::~WriteQueue() {
+WriteQueue::~WriteQueue() { finish(); }
+
+void WriteQueue::finish() {
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
     work_.notify_all();
   }
-  writer_.join();
+  if (writer_.joinable()) writer_.join();
 }
 
 void WriteQueue::put(Write write) {

@@ -41,7 +41,7 @@ struct Write {
 class WriteQueue {
  public:
   WriteQueue(std::unique_ptr<Connection> connection, const WriteQueueOptions& options);
-  ~WriteQueue();  // makes durable what is queued
+  ~WriteQueue();  // as finish()
   WriteQueue(const WriteQueue&) = delete;
   WriteQueue& operator=(const WriteQueue&) = delete;
 
@@ -49,6 +49,9 @@ class WriteQueue {
   // Waits until everything put before is durable. Never on the writer thread (from a done).
   void flush();
   void throw_if_failed() const;
+  // Makes durable what is queued and ends the writer thread; the connection stays open. Nothing may
+  // be put afterwards.
+  void finish();
 
  private:
   void loop();

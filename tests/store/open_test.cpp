@@ -36,6 +36,19 @@ TEST_F(OpenTest, MakesAStoreInWalMode) {
   EXPECT_EQ(db.text("PRAGMA integrity_check"), "ok");
 }
 
+TEST_F(OpenTest, LeavesOneFileBehind) {
+  {
+    const auto store = open();
+    store->put_reply(ok_reply("a"));
+    store->flush();
+    EXPECT_TRUE(store->reply("a"));
+    EXPECT_TRUE(fs::exists(file().string() + "-wal"));
+  }
+  EXPECT_FALSE(fs::exists(file().string() + "-wal"));
+  EXPECT_FALSE(fs::exists(file().string() + "-shm"));
+  EXPECT_TRUE(open(OpenMode::read_only)->reply("a"));
+}
+
 TEST_F(OpenTest, EveryTableIsDocumented) {
   open();
   const std::string page = read_file(fs::path(TAPIR_SOURCE_DIR) / "docs" / "run_store.md");
