@@ -96,6 +96,15 @@ std::string reply_key(const ModelIdentity& identity, const ChatRequest& request)
     key.add(to_string(message.role));
     key.add(message.content);
   }
+  // What came later enters only where it is used, so that older replies are still found.
+  if (sampling.top_k != 0) {
+    key.add("top_k");
+    key.add_integer(sampling.top_k);
+  }
+  if (request.messages.empty()) {
+    key.add("prompt");
+    key.add(request.prompt);
+  }
   return sha256_hex(key.text()).substr(0, 32);
 }
 

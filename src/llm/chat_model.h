@@ -27,6 +27,7 @@ struct ModelIdentity {
 struct Sampling {
   double temperature = 0;
   double top_p = 1;
+  int top_k = 0;  // 0: off
   int max_tokens = 1024;
   std::optional<std::int64_t> seed;
   std::vector<std::string> stop;
@@ -40,6 +41,7 @@ struct ChatRequest {
   std::string stage;   // for the accounts; not part of the key
   int attempt = 0;     // part of the key: asking again after an unreadable reply is a new request
   Messages messages;
+  std::string prompt;  // raw text to go on with instead of a conversation: when messages is empty
   Sampling sampling;
 };
 
@@ -72,7 +74,7 @@ struct Usage {
 };
 
 struct TokenLogprob {
-  std::string token;
+  std::string token;  // its bytes: not always UTF-8 by itself
   double logprob = 0;
 };
 
@@ -81,10 +83,13 @@ struct ChatReply {
   std::string key;  // of the request: reply_key()
   Failure failure = Failure::none;
   std::string error;  // the endpoint's words, shortened; empty when it answered
+  std::string error_code;  // the endpoint's name for it ("context_length_exceeded"), where it has one
   std::string text;
   FinishReason finish_reason = FinishReason::stop;
   Usage usage;
   std::vector<std::vector<TokenLogprob>> top_logprobs;  // [position][rank], when asked for
+  std::vector<TokenLogprob> logprobs;  // [position]: of the answer's own tokens, when asked for and
+                                       // the model has them; a cache does not keep them
   double seconds = 0;                                   // of the attempt that ended it
   double usd = 0;                                       // charged for all attempts of this call
   int attempts_charged =
@@ -105,6 +110,28 @@ class ChatModel {
   // (Failure::stopped when not admitted). The model outlives its requests: its destructor waits for
   // them.
   virtual void submit(ChatRequest request, Completion done, std::stop_token stop) = 0;
+};
+
+// A piece of an answer while it is being made. The texts of all pieces make the text of the reply.
+struct ChatDelta {
+  std::string text;  // whole code points
+  // Of the tokens that this piece is made of, when asked for.
+  std::vector<std::vector<TokenLogprob>> top_logprobs;
+  std::vector<TokenLogprob> logprobs;
+};
+
+// How a caller follows one request.
+struct Streaming {
+  std::function<void(ChatDelta)> on_delta;  // in order, before done, on any thread; must not block
+  std::stop_token cancel;  // nobody wants the answer any more: it ends soon, with Failure::stopped
+};
+
+// A model that shows its answers while it writes them.
+class StreamingChatModel : public ChatModel {
+ public:
+  // As submit(). A reply that fails may follow pieces of text.
+  virtual void submit_streaming(ChatRequest request, Streaming streaming, Completion done,
+                                std::stop_token stop) = 0;
 };
 
 // Digest of identity, messages, sampling and attempt: what a durable reply is found by.

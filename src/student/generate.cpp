@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "student/decode.h"
 #include "student/generate_sample.h"
+#include "student/running_batch.h"
 
 namespace tapir::student {
 namespace {
@@ -29,56 +30,42 @@ struct Job {
   BoundedQueue<Generation> finished{1024};
 };
 
-// A row in work.
-struct Slot {
-  explicit Slot(const ModelConfig& config) : cache(config) {}
-
-  KvCache cache;
-  const GenerateRequest* request = nullptr;  // none: the slot is free
-  RandomStream random{0, "generate"};
-  std::int64_t prompt_tokens = 0;
-  std::int64_t limit = 0;            // tokens that may be generated
-  std::vector<std::int32_t> answer;  // the newest is not yet in the cache
-};
-
 // Decodes up to `slots` rows side by side; a slot that gets free is filled with the next request at
 // once.
 class Worker {
  public:
   Worker(Job& job, int slots)
-      : job_(job), decode_(job.weights), sampler_(job.options.sampling, job.weights->decode) {
-    for (int i = 0; i < slots; ++i) slots_.emplace_back(job.weights->config);
-  }
+      : job_(job), batch_(job.weights, job.stop_tokens, slots), rows_(batch_.slots()) {}
 
   void run() {
-    while (!job_.stop.stop_requested() && !job_.cancelled) {
-      for (Slot& slot : slots_) {
-        while (slot.request == nullptr && begin_next(slot)) {
-        }
+    while (!ended()) {
+      while (const auto slot = batch_.free_slot()) {
+        if (!begin_next(*slot)) break;
       }
-      if (!step()) return;
+      if (batch_.running() == 0) return;
+      for (const RowToken& token : batch_.step()) take(token);
     }
   }
 
  private:
-  bool begin_next(Slot& slot);
-  void begin(Slot& slot, const GenerateRequest& request);
-  bool step();
-  void take(Slot& slot, const float* logits);
-  void finish(Slot& slot, FinishReason reason, bool stopped);
+  struct Row {
+    const GenerateRequest* request = nullptr;
+    std::size_t prompt_tokens = 0;
+  };
+  bool ended() const { return job_.stop.stop_requested() || job_.cancelled; }
+  bool begin_next(int slot);
+  void begin(int slot, const GenerateRequest& request);
+  void take(const RowToken& token);
   std::vector<std::int32_t> encode(const GenerateRequest& request) const;
 
   Job& job_;
-  DecodeWorker decode_;
-  TokenSampler sampler_;
-  std::vector<Slot> slots_;
-  std::vector<DecodeRow> rows_;
-  std::vector<Slot*> active_;
+  RunningBatch batch_;
+  std::vector<Row> rows_;  // of the slots
 };
 
 // False when there is no request left.
-bool Worker::begin_next(Slot& slot) {
-  if (job_.stop.stop_requested() || job_.cancelled) return false;
+bool Worker::begin_next(int slot) {
+  if (ended()) return false;
   const std::size_t index = job_.next++;
   if (index >= job_.requests.size()) return false;
   begin(slot, job_.requests[index]);
@@ -96,74 +83,37 @@ std::vector<std::int32_t> Worker::encode(const GenerateRequest& request) const {
   }
 }
 
-// Prefills the prompt, alone, and chooses the first token. A prompt that cannot be answered is a
-// counted failure.
-void Worker::begin(Slot& slot, const GenerateRequest& request) {
+// A prompt that cannot be answered is a counted failure.
+void Worker::begin(int slot, const GenerateRequest& request) {
   const std::vector<std::int32_t> prompt = encode(request);
-  const auto tokens = static_cast<std::int64_t>(prompt.size());
-  const std::int64_t room = job_.weights->config.max_position_embeddings - tokens;
-  if (prompt.empty() || room <= 0) {
+  const auto context = static_cast<std::size_t>(job_.weights->config.max_position_embeddings);
+  if (prompt.empty() || prompt.size() >= context) {
     Generation failed;
     failed.id = request.id;
     failed.finish_reason = FinishReason::length;
-    failed.prompt_tokens = static_cast<int>(tokens);
+    failed.prompt_tokens = static_cast<int>(prompt.size());
     failed.failure = prompt.empty() ? "empty" : "too_long";
     job_.finished.push(std::move(failed));
     return;
   }
-  const SamplingParameters& sampling = job_.options.sampling;
-  slot.request = &request;
-  slot.random = RandomStream(sampling.seed, "generate", request.id);
-  slot.prompt_tokens = tokens;
-  slot.limit = std::min<std::int64_t>(sampling.max_new_tokens, room);
-  slot.answer.clear();
-  slot.cache.reset(tokens + slot.limit);
-  take(slot, decode_.prefill(prompt, slot.cache));
+  rows_[static_cast<std::size_t>(slot)] = {&request, prompt.size()};
+  take(batch_.join(slot, {prompt, job_.options.sampling, request.id}));
 }
 
-// Every row in work one token further. False when there is none.
-bool Worker::step() {
-  rows_.clear();
-  active_.clear();
-  for (Slot& slot : slots_) {
-    if (slot.request == nullptr) continue;
-    const auto newest = slot.prompt_tokens + static_cast<std::int64_t>(slot.answer.size()) - 1;
-    rows_.push_back({&slot.cache, slot.answer.back(), static_cast<std::int32_t>(newest)});
-    active_.push_back(&slot);
-  }
-  if (rows_.empty()) return false;
-  const float* logits = decode_.step(rows_);
-  for (Slot* slot : active_) {
-    take(*slot, logits);
-    logits += job_.weights->config.vocab_size;
-  }
-  return true;
-}
-
-// The next token of a row; the row's end, when it is one.
-void Worker::take(Slot& slot, const float* logits) {
-  const auto vocab = static_cast<std::size_t>(job_.weights->config.vocab_size);
-  const std::int32_t token = sampler_.choose({logits, vocab}, slot.random);
-  slot.answer.push_back(token);
-  const std::vector<std::int32_t>& stops = job_.stop_tokens;
-  if (std::find(stops.begin(), stops.end(), token) != stops.end()) {
-    finish(slot, FinishReason::stop, /*stopped=*/true);
-  } else if (static_cast<std::int64_t>(slot.answer.size()) >= slot.limit) {
-    finish(slot, FinishReason::length, /*stopped=*/false);
-  }
-}
-
-void Worker::finish(Slot& slot, FinishReason reason, bool stopped) {
-  const GenerateRequest& request = *std::exchange(slot.request, nullptr);
+// The row's end, when this is one.
+void Worker::take(const RowToken& token) {
+  if (token.state == RowState::running) return;
+  const auto& [request, prompt_tokens] = rows_[static_cast<std::size_t>(token.slot)];
+  const std::vector<std::int32_t>& tokens = batch_.answer(token.slot);
+  const bool ended = token.state == RowState::ended;
   Generation generation;
-  generation.id = request.id;
-  generation.finish_reason = reason;
-  generation.prompt_tokens = static_cast<int>(slot.prompt_tokens);
-  generation.completion_tokens = static_cast<int>(slot.answer.size());
-  const std::span<const std::int32_t> answer(slot.answer.data(),
-                                             slot.answer.size() - (stopped ? 1 : 0));
+  generation.id = request->id;
+  generation.finish_reason = ended ? FinishReason::stop : FinishReason::length;
+  generation.prompt_tokens = static_cast<int>(prompt_tokens);
+  generation.completion_tokens = static_cast<int>(tokens.size());
+  const std::span<const std::int32_t> answer(tokens.data(), tokens.size() - (ended ? 1 : 0));
   generation.text = job_.context.tokenizer.decode(answer, /*skip_special_tokens=*/true);
-  if (!request.messages.empty()) {
+  if (!request->messages.empty()) {
     generation.text = job_.context.format.answer_text(generation.text);
   }
   job_.finished.push(std::move(generation));
