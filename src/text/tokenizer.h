@@ -15,12 +15,27 @@ namespace tapir::text {
 
 using TokenId = std::int32_t;
 
+// What stands before a part of a longer text. Some tokenizers put a blank before a text, by what
+// stands there.
+enum class Before { nothing, token, text };
+
+// How an added token treats white space beside it: it swallows it on that side.
+struct TokenEdges {
+  bool lstrip = false;
+  bool rstrip = false;
+};
+
 // Immutable after loading; thread-safe.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
   // Text from users and teachers: special tokens written out in the text stay ordinary text.
   virtual std::vector<TokenId> encode(std::string_view utf8) const = 0;
+  // As encode(), for a part of a conversation: `before` it stands nothing, a control token or text.
+  virtual std::vector<TokenId> encode_part(std::string_view utf8, Before before) const {
+    (void)before;
+    return encode(utf8);
+  }
   // As the `tokenizers` package does: added tokens in the text are recognised; the post-processor's
   // tokens (begin of text) are added when add_special_tokens.
   virtual std::vector<TokenId> encode_with_specials(std::string_view utf8,
@@ -33,6 +48,10 @@ class Tokenizer {
   virtual std::int64_t vocab_size() const = 0;  // the highest id + 1, added tokens included
   // A control token: encode() never gives it, decode() can leave it out.
   virtual bool is_special(TokenId id) const = 0;
+  virtual TokenEdges edges(TokenId id) const {
+    (void)id;
+    return {};
+  }
   virtual std::optional<TokenId> bos_token() const = 0;
   virtual std::optional<TokenId> eos_token() const = 0;
 };
