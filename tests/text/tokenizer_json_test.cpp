@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "text_testing.h"
+#include "tokenizer_fuzz.h"
 
 namespace tapir::text {
 namespace {
@@ -78,23 +79,13 @@ TEST(TokenizerJson, FolderWithoutTokenizerIsNamed) {
   }
 }
 
-// Seeded damage of a good file: loaded or refused as data, nothing else.
+// Seeded damage of good files: loaded or refused as data, nothing else.
 TEST(TokenizerJson, DamagedFilesAreRefusedAsData) {
-  const std::string good = read_file(goldens() / "gpt2_pattern" / "tokenizer.json");
-  RandomStream random(1, "test", "damage");
-  for (int i = 0; i < 60; ++i) {
-    std::string damaged = good;
-    for (int n = random.between(1, 4); n > 0; --n) {
-      damaged[random.below(damaged.size())] = static_cast<char>(random.between(32, 126));
-    }
-    if (random.chance(0.3)) damaged.resize(random.below(damaged.size()));
-    try {
-      const auto tokenizer = load_from(damaged);
-      tokenizer->encode("river stone 12 <s>");
-    } catch (const Error& e) {
-      EXPECT_EQ(e.kind(), ErrorKind::data) << e.what();
-    }
-  }
+  testing::FuzzPlan plan = tokenizer_json_plan();
+  plan.iterations = 60;
+  const testing::FuzzCount count = testing::fuzz(plan);
+  EXPECT_EQ(count.inputs, 60U);
+  EXPECT_GT(count.refused, 0U);
 }
 
 struct SplitCase {
