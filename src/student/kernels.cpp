@@ -4,10 +4,14 @@
 #include <string>
 
 #include "base/error.h"
+#include "student/bf16_kernels.h"
 
 namespace tapir::student {
 
 #if defined(__x86_64__)
+namespace avx512_bf16 {
+extern const Bf16Kernels table;
+}
 namespace avx512 {
 extern const Kernels table;
 }
@@ -60,6 +64,13 @@ KernelSets available_kernels() {
 const Kernels& kernels() {
   static const Kernels& chosen = choose();
   return chosen;
+}
+
+const Bf16Kernels* bf16_kernels() {
+#if defined(__x86_64__)
+  if (has_avx512() && __builtin_cpu_supports("avx512bf16") != 0) return &avx512_bf16::table;
+#endif
+  return nullptr;
 }
 
 long attention_scratch(long length, int head_dim) {

@@ -1,0 +1,18 @@
+// Matrix products with bf16 units: operands are rounded to bf16 (to nearest, ties to even;
+// subnormal numbers become 0), products are added in fp32. What comes in and goes out is fp32.
+// Results depend on the inputs only. No torch here.
+#pragma once
+
+#include "student/kernels.h"
+
+namespace tapir::student {
+
+struct Bf16Kernels {
+  void (*multiply)(const MatrixProduct&);
+};
+
+// nullptr where the CPU (or what the program was compiled for) has no bf16 units: emulating them is
+// slower than fp32.
+const Bf16Kernels* bf16_kernels();
+
+}  // namespace tapir::student

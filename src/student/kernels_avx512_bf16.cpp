@@ -1,0 +1,191 @@
+// Matrix products on bf16 units; compiled with -mavx512bf16 (CMakeLists.txt). As in kernels_impl.h:
+// no library templates in here.
+#include <immintrin.h>
+
+#include "student/bf16_kernels.h"
+
+#define TAPIR_KERNEL_SET avx512_bf16
+#include "student/kernels_transpose.h"
+
+namespace tapir::student::avx512_bf16 {
+namespace {
+
+// A word holds two bf16 numbers that are neighbours along the depth of the product: what one lane
+// of vdpbf16ps multiplies and adds.
+using Word = unsigned;
+
+constexpr long kPairs = 128;        // words of depth in a packed panel
+constexpr long kBlockRows = 240;    // rows of A that are packed at a time
+constexpr long kStep = 2 * kLanes;  // floats that become one vector of words
+
+inline __m512i as_integers(__m512bh x) { return reinterpret_cast<const __m512i&>(x); }
+inline __m512bh as_bf16(__m512i x) { return reinterpret_cast<const __m512bh&>(x); }
+inline __m512i widened(__m256bh x) {
+  return _mm512_cvtepu16_epi32(reinterpret_cast<const __m256i&>(x));
+}
+inline __mmask16 first_lanes(long count) {
+  return count >= kLanes ? static_cast<__mmask16>(0xffff)
+                         : static_cast<__mmask16>((1U << static_cast<unsigned>(count)) - 1U);
+}
+
+// A matrix of floats, read along its contiguous dimension.
+struct Source {
+  const float* from;
+  long stride;  // between contiguous lines
+};
+
+// Lines run along the depth: to[line * to_stride + pair], an odd depth ends with a zero.
+void pack_lines(const Source& s, long lines, long depth, Word* to, long to_stride) {
+  for (long line = 0; line < lines; ++line) {
+    const float* from = s.from + line * s.stride;
+    Word* out = to + line * to_stride;
+    for (long k = 0; k < depth; k += kStep) {
+      const long left = depth - k;
+      const __m512 low = _mm512_maskz_loadu_ps(first_lanes(left), from + k);
+      const __m512 high =
+          _mm512_maskz_loadu_ps(first_lanes(left > kLanes ? left - kLanes : 0), from + k + kLanes);
+      const __m512i words = as_integers(_mm512_cvtne2ps_pbh(high, low));
+      _mm512_mask_storeu_epi32(out + k / 2, first_lanes((left + 1) / 2), words);
+    }
+  }
+}
+
+// Lines run across the depth: to[pair * to_stride + place]. Places from `width` to the next whole
+// vector become zero.
+void pack_across(const Source& s, long depth, long width, Word* to, long to_stride) {
+  for (long k = 0; k < depth; k += 2) {
+    const float* even = s.from + k * s.stride;
+    const bool has_odd = k + 1 < depth;
+    const float* odd = has_odd ? even + s.stride : even;
+    Word* out = to + k / 2 * to_stride;
+    for (long i = 0; i < width; i += kLanes) {
+      const __mmask16 mask = first_lanes(width - i);
+      const __m512 a = _mm512_maskz_loadu_ps(mask, even + i);
+      const __m512 b = _mm512_maskz_loadu_ps(has_odd ? mask : __mmask16{0}, odd + i);
+      const __m512i low = widened(_mm512_cvtneps_pbh(a));
+      const __m512i high = _mm512_slli_epi32(widened(_mm512_cvtneps_pbh(b)), 16);
+      _mm512_storeu_si512(out + i, _mm512_or_si512(low, high));
+    }
+  }
+}
+
+struct PairTile {
+  long pairs;
+  const Word* a;  // word (i, k) at a[i * a_row + k * a_column]
+  long a_row, a_column;
+  const Word* b;  // [pairs, kPanel]
+  float* c;
+  long c_row;
+  __mmask16 masks[2];  // columns of c that exist
+  bool accumulate;
+};
+
+template <int Rows>
+inline void multiply_pairs(const PairTile& t) {
+  __m512 sums[Rows][2];
+#pragma GCC unroll 12
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      sums[i][j] = t.accumulate ? _mm512_maskz_loadu_ps(t.masks[j], t.c + i * t.c_row + j * kLanes)
+                                : _mm512_setzero_ps();
+    }
+  }
+  const Word* a = t.a;
+  const Word* b = t.b;
+  for (long k = 0; k < t.pairs; ++k, a += t.a_column, b += kPanel) {
+    const __m512bh first = as_bf16(_mm512_loadu_si512(b));
+    const __m512bh second = as_bf16(_mm512_loadu_si512(b + kLanes));
+#pragma GCC unroll 12
+    for (int i = 0; i < Rows; ++i) {
+      const __m512bh x = as_bf16(_mm512_set1_epi32(static_cast<int>(a[i * t.a_row])));
+      sums[i][0] = _mm512_dpbf16_ps(sums[i][0], x, first);
+      sums[i][1] = _mm512_dpbf16_ps(sums[i][1], x, second);
+    }
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j)
+      _mm512_mask_storeu_ps(t.c + i * t.c_row + j * kLanes, t.masks[j], sums[i][j]);
+  }
+}
+
+// The same for `rows` <= Rows known at run time only.
+template <int Rows = kRows>
+inline void multiply_some(long rows, const PairTile& tile) {
+  if (rows == Rows) {
+    multiply_pairs<Rows>(tile);
+  } else if constexpr (Rows > 1) {
+    multiply_some<Rows - 1>(rows, tile);
+  }
+}
+
+// Columns [column, column + width) of B from row k on.
+void pack_b(const MatrixProduct& p, long k, long depth, long column, long width, Word* panel) {
+  const float* from = p.b + k * p.b_row + column * p.b_column;
+  if (p.b_column == 1) {
+    if (width <= kLanes) {
+      for (long i = 0; i < (depth + 1) / 2; ++i)
+        _mm512_storeu_si512(panel + i * kPanel + kLanes, _mm512_setzero_si512());
+    }
+    return pack_across({from, p.b_row}, depth, width, panel, kPanel);
+  }
+  alignas(64) float lines[kPanel * kPairs];  // words, moved as floats
+  auto* words = reinterpret_cast<Word*>(lines);
+  const long pairs = (depth + 1) / 2;
+  if (width < kPanel)
+    __builtin_memset(words + width * kPairs, 0,
+                     static_cast<unsigned long>((kPanel - width) * kPairs) * sizeof(Word));
+  pack_lines({from, p.b_column}, width, depth, words, kPairs);
+  transpose({kPanel, pairs, lines, kPairs, reinterpret_cast<float*>(panel), kPanel});
+}
+
+void multiply_block(const MatrixProduct& p, long row, long k, const Word* a, bool a_lines) {
+  alignas(64) Word panel[kPairs * kPanel];
+  const long rows = smaller(kBlockRows, p.m - row);
+  const long depth = smaller(2 * kPairs, p.k - k);
+  for (long column = 0; column < p.n; column += kPanel) {
+    const long width = smaller(kPanel, p.n - column);
+    pack_b(p, k, depth, column, width, panel);
+    PairTile tile{(depth + 1) / 2,
+                  a,
+                  a_lines ? kPairs : 1,
+                  a_lines ? 1 : kBlockRows,
+                  panel,
+                  p.c + row * p.c_row + column,
+                  p.c_row,
+                  {first_lanes(width), first_lanes(width > kLanes ? width - kLanes : 0)},
+                  p.accumulate || k > 0};
+    for (long i = 0; i < rows; i += kRows) {
+      multiply_some(smaller(kRows, rows - i), tile);
+      tile.a += kRows * tile.a_row;
+      tile.c += kRows * tile.c_row;
+    }
+  }
+}
+
+void multiply(const MatrixProduct& p) {
+  alignas(64) Word a[kBlockRows * kPairs];
+  const bool a_lines = p.a_column == 1;  // the lines of A in memory run along the depth
+  for (long k = 0; k < p.k; k += 2 * kPairs) {
+    const long depth = smaller(2 * kPairs, p.k - k);
+    for (long row = 0; row < p.m; row += kBlockRows) {
+      const long rows = smaller(kBlockRows, p.m - row);
+      const float* from = p.a + row * p.a_row + k * p.a_column;
+      if (a_lines) {
+        pack_lines({from, p.a_row}, rows, depth, a, kPairs);
+      } else {
+        pack_across({from, p.a_column}, depth, rows, a, kBlockRows);
+      }
+      multiply_block(p, row, k, a, a_lines);
+    }
+  }
+}
+
+}  // namespace
+
+extern const Bf16Kernels table;
+const Bf16Kernels table = {multiply};
+
+}  // namespace tapir::student::avx512_bf16
