@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "student/qk_norm.h"
 
 namespace tapir::student {
 
@@ -14,41 +15,33 @@ DecodeWeights::DecodeWeights(const ModelConfig& model_config, const ParameterLay
       decode(decode_kernels(set)),
       embed_tokens(parameters + layout.embed_tokens),
       norm(parameters + layout.norm) {
-  const long hidden = config.hidden_size;
-  const long inner = config.intermediate_size;
-  const long qkv = config.query_width() + 2 * config.key_value_width();
-  const long query = config.query_width();
-  const long vocab = config.vocab_size;
   // Every matrix begins on a cache line.
-  const auto room = [&](long out, long in) { return (decode.packed_size(out, in) + 15) / 16 * 16; };
-  const long of_layer =
-      room(qkv, hidden) + room(hidden, query) + room(2 * inner, hidden) + room(hidden, inner);
-  float* at =
-      packed_.reserve(of_layer * static_cast<long>(layout.layers.size()) + room(vocab, hidden));
-  const auto pack = [&](std::int64_t offset, long out, long in) {
-    float* begin = at;
-    decode.pack(parameters + offset, out, in, begin);
-    at += room(out, in);
-    return begin;
+  const auto room = [&](const Linear& linear) {
+    return (decode.packed_size(linear.out, linear.in) + 15) / 16 * 16;
+  };
+  long size = room(layout.lm_head);
+  for (const LayerOffsets& from : layout.layers) {
+    for (const Linear* linear : {&from.qkv_proj, &from.o_proj, &from.gate_up_proj, &from.down_proj})
+      size += room(*linear);
+  }
+  float* at = packed_.reserve(size);
+  const auto pack = [&](const Linear& linear) {
+    decode.pack(parameters + linear.weight, linear.out, linear.in, at);
+    const Matrix matrix{linear.out, linear.in, at,
+                        linear.has_bias() ? parameters + linear.bias : nullptr};
+    at += room(linear);
+    return matrix;
+  };
+  const auto norm_at = [&](std::int64_t offset) {
+    return offset == kNoParameter ? nullptr : parameters + offset;
   };
   for (const LayerOffsets& from : layout.layers) {
-    layers.push_back({parameters + from.input_layernorm, parameters + from.post_attention_layernorm,
-                      pack(from.qkv_proj, qkv, hidden), pack(from.o_proj, hidden, query),
-                      pack(from.gate_up_proj, 2 * inner, hidden),
-                      pack(from.down_proj, hidden, inner)});
+    layers.push_back({parameters + from.input_layernorm, norm_at(from.q_norm), norm_at(from.k_norm),
+                      parameters + from.post_attention_layernorm, pack(from.qkv_proj),
+                      pack(from.o_proj), pack(from.gate_up_proj), pack(from.down_proj),
+                      from.window});
   }
-  lm_head = pack(layout.lm_head, vocab, hidden);
-  const int half = config.head_dim / 2;
-  for (int position = 0; position < config.max_position_embeddings; ++position) {
-    for (int i = 0; i < half; ++i) {
-      // In the steps and the precision in which transformers computes them, as in training.
-      const float exponent = static_cast<float>(2 * i) / static_cast<float>(config.head_dim);
-      const float frequency = 1.0F / static_cast<float>(std::pow(config.rope_theta, exponent));
-      const float angle = static_cast<float>(position) * frequency;
-      cosines.push_back(static_cast<float>(std::cos(static_cast<double>(angle))));
-      sines.push_back(static_cast<float>(std::sin(static_cast<double>(angle))));
-    }
-  }
+  lm_head = pack(layout.lm_head);
 }
 
 DecodeWorker::DecodeWorker(std::shared_ptr<const DecodeWeights> weights)
@@ -58,7 +51,8 @@ DecodeWorker::DecodeWorker(std::shared_ptr<const DecodeWeights> weights)
       inner_(config_.intermediate_size),
       query_(config_.query_width()),
       key_value_(config_.key_value_width()),
-      qkv_width_(query_ + 2 * key_value_) {}
+      qkv_width_(query_ + 2 * key_value_),
+      rotary_(config_) {}
 
 void DecodeWorker::reserve(std::int64_t rows) {
   if (rows <= reserved_) return;
@@ -70,6 +64,10 @@ void DecodeWorker::reserve(std::int64_t rows) {
   gate_up_.reserve(rows * 2 * inner_);
   activated_.reserve(rows * inner_);
   log_sum_exp_.reserve(rows * config_.num_attention_heads);
+  if (config_.qk_norm) {
+    unnormed_.reserve(rows * (query_ + key_value_));
+    qk_inverse_rms_.reserve(rows * (config_.num_attention_heads + config_.num_key_value_heads));
+  }
   positions_.resize(static_cast<std::size_t>(rows));
   reserved_ = rows;
 }
@@ -84,36 +82,51 @@ void DecodeWorker::norm(std::int64_t rows, const float* weight) {
                               weight, normed_.data(), inverse_rms_.data()});
 }
 
-void DecodeWorker::multiply(std::int64_t rows, const float* x, std::int64_t in, const float* packed,
-                            std::int64_t out, float* y, bool accumulate) {
-  weights_->decode.multiply_packed(
-      {rows, out, in, x, in, 1, /*b=*/nullptr, 1, in, y, out, accumulate}, packed);
+// y (+)= x W^T + b.
+void DecodeWorker::multiply(const DecodeWeights::Matrix& matrix, std::int64_t rows, const float* x,
+                            float* y, bool accumulate) {
+  for (std::int64_t row = 0; matrix.bias != nullptr && row < rows; ++row) {
+    float* to = y + row * matrix.out;
+    if (accumulate) {
+      weights_->kernels.add(to, matrix.bias, matrix.out);
+    } else {
+      std::copy_n(matrix.bias, matrix.out, to);
+    }
+  }
+  weights_->decode.multiply_packed({rows, matrix.out, matrix.in, x, matrix.in, 1, /*b=*/nullptr, 1,
+                                    matrix.in, y, matrix.out, accumulate || matrix.bias != nullptr},
+                                   matrix.packed);
 }
 
-// qkv_ = rotated(norm(x_) W_qkv).
+// qkv_ = rotated(norm(x_) W_qkv), heads normed before the rotation where the family does so.
 void DecodeWorker::project_qkv(const DecodeWeights::Layer& layer, std::int64_t rows) {
   norm(rows, layer.input_layernorm);
-  multiply(rows, normed_.data(), hidden_, layer.qkv_proj, qkv_width_, qkv_.data(), false);
+  multiply(layer.qkv_proj, rows, normed_.data(), qkv_.data(), /*accumulate=*/false);
+  if (layer.q_norm != nullptr) {
+    normalise_heads(weights_->kernels,
+                    {rows, qkv_width_, config_.num_attention_heads, config_.num_key_value_heads,
+                     config_.head_dim, static_cast<float>(config_.rms_norm_eps), layer.q_norm,
+                     layer.k_norm, qkv_.data(), unnormed_.data(), qk_inverse_rms_.data()});
+  }
   weights_->kernels.rotary({rows, qkv_width_,
                             config_.num_attention_heads + config_.num_key_value_heads,
-                            config_.head_dim, positions_.data(), weights_->cosines.data(),
-                            weights_->sines.data(), /*backward=*/false, qkv_.data()});
+                            config_.head_dim, positions_.data(), rotary_.cosines(), rotary_.sines(),
+                            /*backward=*/false, qkv_.data()});
 }
 
 // x_ += attended_ W_o; x_ += mlp(norm(x_)).
 void DecodeWorker::finish_layer(const DecodeWeights::Layer& layer, std::int64_t rows) {
-  multiply(rows, attended_.data(), query_, layer.o_proj, hidden_, x_.data(), /*accumulate=*/true);
+  multiply(layer.o_proj, rows, attended_.data(), x_.data(), /*accumulate=*/true);
   norm(rows, layer.post_attention_layernorm);
-  multiply(rows, normed_.data(), hidden_, layer.gate_up_proj, 2 * inner_, gate_up_.data(), false);
+  multiply(layer.gate_up_proj, rows, normed_.data(), gate_up_.data(), /*accumulate=*/false);
   weights_->kernels.swiglu({rows, inner_, gate_up_.data(), activated_.data()});
-  multiply(rows, activated_.data(), inner_, layer.down_proj, hidden_, x_.data(),
-           /*accumulate=*/true);
+  multiply(layer.down_proj, rows, activated_.data(), x_.data(), /*accumulate=*/true);
 }
 
 const float* DecodeWorker::head(std::int64_t rows) {
   norm(rows, weights_->norm);
   float* logits = logits_.reserve(rows * config_.vocab_size);
-  multiply(rows, normed_.data(), hidden_, weights_->lm_head, config_.vocab_size, logits, false);
+  multiply(weights_->lm_head, rows, normed_.data(), logits, /*accumulate=*/false);
   return logits;
 }
 
@@ -123,6 +136,7 @@ const float* DecodeWorker::prefill(std::span<const std::int32_t> prompt, KvCache
         "a prompt that fits the cache");
   reserve(length);
   scratch_.reserve(std::max(attention_scratch(length, config_.head_dim), cache.capacity()));
+  rotary_.extend(length);
   for (std::int64_t i = 0; i < length; ++i) {
     embed(i, prompt[static_cast<std::size_t>(i)]);
     positions_[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(i);
@@ -136,7 +150,7 @@ const float* DecodeWorker::prefill(std::span<const std::int32_t> prompt, KvCache
     }
     weights_->kernels.attention({length, config_.num_attention_heads, config_.num_key_value_heads,
                                  config_.head_dim, scale, qkv_.data(), attended_.data(),
-                                 log_sum_exp_.data(), scratch_.data()});
+                                 log_sum_exp_.data(), scratch_.data(), weights_->layers[l].window});
     if (l + 1 < weights_->layers.size()) {
       finish_layer(weights_->layers[l], length);
       continue;
@@ -162,6 +176,7 @@ const float* DecodeWorker::step(std::span<const DecodeRow> rows) {
     longest = std::max(longest, row.cache->capacity());
   }
   scratch_.reserve(longest);
+  rotary_.extend(longest);
   const float scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim));
   for (std::size_t l = 0; l < weights_->layers.size(); ++l) {
     const int layer = static_cast<int>(l);
@@ -169,11 +184,14 @@ const float* DecodeWorker::step(std::span<const DecodeRow> rows) {
     for (std::int64_t i = 0; i < count; ++i) {
       const DecodeRow& row = rows[static_cast<std::size_t>(i)];
       const float* query = qkv_.data() + i * qkv_width_;
+      const long window = weights_->layers[l].window;
+      const long length = row.position + 1;
       row.cache->put(layer, row.position, query + query_, query + query_ + key_value_);
-      weights_->decode.attention(
-          {row.position + 1, row.cache->capacity(), config_.num_attention_heads,
-           config_.num_key_value_heads, config_.head_dim, scale, query, row.cache->keys(layer),
-           row.cache->values(layer), attended_.data() + i * query_, scratch_.data()});
+      weights_->decode.attention({length, row.cache->capacity(), config_.num_attention_heads,
+                                  config_.num_key_value_heads, config_.head_dim, scale, query,
+                                  row.cache->keys(layer), row.cache->values(layer),
+                                  attended_.data() + i * query_, scratch_.data(),
+                                  window > 0 ? std::max(0L, length - window) : 0});
     }
     finish_layer(weights_->layers[l], count);
   }

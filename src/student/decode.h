@@ -9,27 +9,35 @@
 
 #include "student/config.h"
 #include "student/decode_kernels.h"
-#include "student/decoder.h"
+#include "student/float_buffer.h"
 #include "student/kv_cache.h"
 #include "student/parameters.h"
+#include "student/rotary.h"
 
 namespace tapir::student {
 
-// A student's matrices in the form that decode_kernels.h works on (a second copy of the weights),
-// and the tables of the rotary positions. Immutable; shared by all workers. `parameters` must live
-// as long.
+// A student's matrices in the form that decode_kernels.h works on (a second copy of the weights).
+// Immutable; shared by all workers. `parameters` must live as long.
 class DecodeWeights {
  public:
   DecodeWeights(const ModelConfig& config, const ParameterLayout& layout, const float* parameters,
                 const Kernels& kernels = student::kernels());
 
+  struct Matrix {
+    long out, in;
+    const float* packed;
+    const float* bias;  // [out]; null: none
+  };
   struct Layer {
     const float* input_layernorm;
+    const float* q_norm;  // [head_dim]; null: none, as k_norm
+    const float* k_norm;
     const float* post_attention_layernorm;
-    const float* qkv_proj;  // packed, as the others
-    const float* o_proj;
-    const float* gate_up_proj;
-    const float* down_proj;
+    Matrix qkv_proj;
+    Matrix o_proj;
+    Matrix gate_up_proj;
+    Matrix down_proj;
+    long window;  // positions that a token sees, its own included; 0: all
   };
 
   const ModelConfig config;
@@ -37,10 +45,8 @@ class DecodeWeights {
   const DecodeKernels& decode;
   const float* embed_tokens;  // [vocab, hidden]
   const float* norm;          // [hidden]
-  const float* lm_head;       // packed
+  Matrix lm_head;
   std::vector<Layer> layers;
-  std::vector<float> cosines;  // [max_position_embeddings, head_dim / 2]
-  std::vector<float> sines;
 
  private:
   FloatBuffer packed_;
@@ -73,8 +79,8 @@ class DecodeWorker {
   void finish_layer(const DecodeWeights::Layer& layer, std::int64_t rows);
   const float* head(std::int64_t rows);
   void norm(std::int64_t rows, const float* weight);
-  void multiply(std::int64_t rows, const float* x, std::int64_t in, const float* packed,
-                std::int64_t out, float* y, bool accumulate);
+  void multiply(const DecodeWeights::Matrix& matrix, std::int64_t rows, const float* x, float* y,
+                bool accumulate);
 
   std::shared_ptr<const DecodeWeights> weights_;
   const ModelConfig& config_;
@@ -90,7 +96,10 @@ class DecodeWorker {
   FloatBuffer activated_;    // [rows, intermediate]
   FloatBuffer logits_;       // [rows, vocab]
   FloatBuffer log_sum_exp_;  // [rows, heads]: what attention() writes besides
+  FloatBuffer unnormed_;     // [rows, (heads + kv heads) * head_dim]: written by the norms of heads
+  FloatBuffer qk_inverse_rms_;  // [rows, heads + kv heads], likewise
   FloatBuffer scratch_;
+  RotaryTable rotary_;
 };
 
 }  // namespace tapir::student

@@ -19,6 +19,7 @@ struct CachedAttention {
   const float* values;  // [kv heads, capacity, value_width(head_dim)]
   float* out;           // [heads, head_dim]
   float* scratch;       // [capacity]
+  long first = 0;       // positions before it lie outside the row's window
 };
 
 constexpr long kCacheStep = 64;

@@ -77,9 +77,11 @@ inline void score_positions(const CachedAttention& a, const float* query, const 
   for (int c = 0; c < Chunks; ++c) store(scores + c * kLanes, sums[c] * a.scale);
 }
 
-// Scores become weights that add up to 1; positions behind the row's length get 0.
-void softmax_positions(float* scores, long length) {
+// Scores become weights that add up to 1; positions before the first and behind the row's length
+// get 0.
+void softmax_positions(float* scores, long first, long length) {
   const long padded = round_up(length, kLanes);
+  for (long i = 0; i < first; ++i) scores[i] = -1e30F;
   for (long i = length; i < padded; ++i) scores[i] = -1e30F;
   Vector best = load(scores);
   for (long i = kLanes; i < padded; i += kLanes) {
@@ -98,11 +100,12 @@ void softmax_positions(float* scores, long length) {
 }
 
 // out = sum of weight * value: four sums, so that one addition need not wait for the one before.
-void mix_values(const CachedAttention& a, const float* values, const float* weights, float* out) {
+void mix_values(const CachedAttention& a, long begin, const float* values, const float* weights,
+                float* out) {
   const long width = value_width(a.head_dim);
   for (long d = 0; d < a.head_dim; d += kLanes) {
     Vector sums[4] = {};
-    long t = 0;
+    long t = begin;
     for (; t + 4 <= a.length; t += 4) {
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
@@ -116,17 +119,18 @@ void mix_values(const CachedAttention& a, const float* values, const float* weig
 
 void cached_attention(const CachedAttention& a) {
   const int group = a.heads / a.kv_heads;
+  const long begin = a.first / kLanes * kLanes;  // whole vectors
   for (int head = 0; head < a.heads; ++head) {
     const int kv = head / group;
     const float* query = a.query + static_cast<long>(head) * a.head_dim;
     const float* keys = a.keys + static_cast<long>(kv) * a.head_dim * a.capacity;
-    long t = 0;
+    long t = begin;
     for (; t + 3 * kLanes < a.length && t + 4 * kLanes <= a.capacity; t += 4 * kLanes) {
       score_positions<4>(a, query, keys + t, a.scratch + t);
     }
     for (; t < a.length; t += kLanes) score_positions<1>(a, query, keys + t, a.scratch + t);
-    softmax_positions(a.scratch, a.length);
-    mix_values(a, a.values + static_cast<long>(kv) * a.capacity * value_width(a.head_dim),
+    softmax_positions(a.scratch + begin, a.first - begin, a.length - begin);
+    mix_values(a, begin, a.values + static_cast<long>(kv) * a.capacity * value_width(a.head_dim),
                a.scratch, a.out + static_cast<long>(head) * a.head_dim);
   }
 }

@@ -2,32 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <new>
 #include <numeric>
 
 #include "base/error.h"
+#include "student/linear.h"
 
 namespace tapir::student {
 namespace {
 
 // Logits of so many floats at a time: [targets, vocab] never exists whole when it is large.
 constexpr std::int64_t kLogitFloats = 1 << 18;
-
-// y[rows, out] (+)= x[rows, in] W^T, W [out, in].
-MatrixProduct linear(long rows, long in, long out, const float* x, const float* w, float* y) {
-  return {rows, out, in, x, in, 1, w, 1, in, y, out, false};
-}
-// dx[rows, in] = dy[rows, out] W.
-MatrixProduct linear_input_gradient(long rows, long in, long out, const float* dy, const float* w,
-                                    float* dx) {
-  return {rows, in, out, dy, out, 1, w, in, 1, dx, in, false};
-}
-// dW[out, in] += dy^T x.
-MatrixProduct linear_weight_gradient(long rows, long in, long out, const float* dy, const float* x,
-                                     float* dw) {
-  return {out, in, rows, dy, 1, out, x, in, 1, dw, in, true};
-}
 
 // to[i] = from[rows[i]], rows of `width`.
 void gather(std::span<const std::int64_t> rows, long width, const float* from, float* to) {
@@ -60,21 +44,6 @@ void append_sequence(PackedBatch& batch, std::span<const std::int32_t> tokens,
   batch.starts.push_back(batch.size());
 }
 
-void FloatBuffer::Free::operator()(float* data) const { std::free(data); }
-
-float* FloatBuffer::reserve(std::int64_t size) {
-  constexpr std::size_t kLine = 64;
-  if (size <= capacity_) return data_.get();
-  const std::size_t bytes =
-      (static_cast<std::size_t>(size) * sizeof(float) + kLine - 1) / kLine * kLine;
-  data_.reset();
-  capacity_ = 0;
-  data_.reset(static_cast<float*>(std::aligned_alloc(kLine, bytes)));
-  if (!data_) throw std::bad_alloc();
-  capacity_ = size;
-  return data_.get();
-}
-
 Decoder::Decoder(const ModelConfig& config, const Kernels& kernels)
     : config_(config),
       layout_(make_layout(config)),
@@ -82,7 +51,8 @@ Decoder::Decoder(const ModelConfig& config, const Kernels& kernels)
       hidden_(config.hidden_size),
       inner_(config.intermediate_size),
       query_(config.query_width()),
-      qkv_(config.query_width() + 2 * config.key_value_width()) {}
+      qkv_(config.qkv_width()),
+      rotary_(config) {}
 
 std::size_t Decoder::states(bool keep_layers) const {
   return keep_layers ? layout_.layers.size() : std::min<std::size_t>(layout_.layers.size(), 2);
@@ -97,6 +67,11 @@ void Decoder::prepare(const PackedBatch& batch, bool keep_layers) {
     s.input_inverse_rms.reserve(tokens);
     s.attention_input.reserve(tokens * hidden_);
     s.qkv.reserve(tokens * qkv_);
+    if (config_.qk_norm) {
+      s.unnormed.reserve(tokens * (qkv_ - config_.key_value_width()));
+      s.qk_inverse_rms.reserve(tokens *
+                               (config_.num_attention_heads + config_.num_key_value_heads));
+    }
     s.attention.reserve(tokens * query_);
     s.log_sum_exp.reserve(tokens * config_.num_attention_heads);
     s.middle.reserve(tokens * hidden_);
@@ -110,32 +85,32 @@ void Decoder::prepare(const PackedBatch& batch, bool keep_layers) {
     longest = std::max(longest, batch.starts[i] - batch.starts[i - 1]);
   }
   scratch_.reserve(attention_scratch(longest, config_.head_dim));
-  extend_rotary_table(longest);
-}
-
-void Decoder::extend_rotary_table(std::int64_t positions) {
-  const int half = config_.head_dim / 2;
-  for (auto position = static_cast<std::int64_t>(cosines_.size()) / half; position < positions;
-       ++position) {
-    for (int i = 0; i < half; ++i) {
-      // In the steps and the precision in which transformers computes them.
-      const float exponent = static_cast<float>(2 * i) / static_cast<float>(config_.head_dim);
-      const float frequency = 1.0F / static_cast<float>(std::pow(config_.rope_theta, exponent));
-      const float angle = static_cast<float>(position) * frequency;
-      cosines_.push_back(static_cast<float>(std::cos(static_cast<double>(angle))));
-      sines_.push_back(static_cast<float>(std::sin(static_cast<double>(angle))));
-    }
-  }
+  rotary_.extend(longest);
 }
 
 void Decoder::rotate(float* qkv, const PackedBatch& batch, bool backward) {
   kernels_.rotary({batch.size(), qkv_, config_.num_attention_heads + config_.num_key_value_heads,
-                   config_.head_dim, batch.positions.data(), cosines_.data(), sines_.data(),
+                   config_.head_dim, batch.positions.data(), rotary_.cosines(), rotary_.sines(),
                    backward, qkv});
 }
 
-Attention Decoder::attention_of(const LayerState& s, const PackedBatch& batch,
-                                std::size_t sequence) {
+QkNorm Decoder::qk_norm_of(const float* parameters, const LayerOffsets& at, long tokens,
+                           const LayerState& s) const {
+  return {tokens,
+          qkv_,
+          config_.num_attention_heads,
+          config_.num_key_value_heads,
+          config_.head_dim,
+          static_cast<float>(config_.rms_norm_eps),
+          parameters + at.q_norm,
+          parameters + at.k_norm,
+          s.qkv.data(),
+          s.unnormed.data(),
+          s.qk_inverse_rms.data()};
+}
+
+Attention Decoder::attention_of(const LayerState& s, const LayerOffsets& at,
+                                const PackedBatch& batch, std::size_t sequence) const {
   const std::int64_t first = batch.starts[sequence];
   return {batch.starts[sequence + 1] - first,
           config_.num_attention_heads,
@@ -145,7 +120,8 @@ Attention Decoder::attention_of(const LayerState& s, const PackedBatch& batch,
           s.qkv.data() + first * qkv_,
           s.attention.data() + first * query_,
           s.log_sum_exp.data() + first * config_.num_attention_heads,
-          scratch_.data()};
+          scratch_.data(),
+          at.window};
 }
 
 // s.attention = heads(norm(s.input)).
@@ -155,20 +131,19 @@ void Decoder::attend(const float* parameters, const LayerOffsets& at, const Pack
   kernels_.rms_norm({tokens, hidden_, static_cast<float>(config_.rms_norm_eps), s.input.data(),
                      parameters + at.input_layernorm, s.attention_input.data(),
                      s.input_inverse_rms.data()});
-  kernels_.multiply(linear(tokens, hidden_, qkv_, s.attention_input.data(),
-                           parameters + at.qkv_proj, s.qkv.data()));
+  linear_forward(kernels_, at.qkv_proj, parameters,
+                 {tokens, s.attention_input.data(), s.qkv.data(), /*accumulate=*/false});
+  if (config_.qk_norm) normalise_heads(kernels_, qk_norm_of(parameters, at, tokens, s));
   rotate(s.qkv.data(), batch, /*backward=*/false);
   for (std::size_t i = 0; i + 1 < batch.starts.size(); ++i)
-    kernels_.attention(attention_of(s, batch, i));
+    kernels_.attention(attention_of(s, at, batch, i));
 }
 
 // s.middle += o_proj(attention).
 void Decoder::project(const float* parameters, const LayerOffsets& at, long rows,
                       const float* attention, LayerState& s) {
-  MatrixProduct out =
-      linear(rows, query_, hidden_, attention, parameters + at.o_proj, s.middle.data());
-  out.accumulate = true;
-  kernels_.multiply(out);
+  linear_forward(kernels_, at.o_proj, parameters,
+                 {rows, attention, s.middle.data(), /*accumulate=*/true});
 }
 
 // out = s.middle + mlp(norm(s.middle)).
@@ -177,14 +152,12 @@ void Decoder::forward_mlp(const float* parameters, const LayerOffsets& at, long 
   kernels_.rms_norm({rows, hidden_, static_cast<float>(config_.rms_norm_eps), s.middle.data(),
                      parameters + at.post_attention_layernorm, s.mlp_input.data(),
                      s.middle_inverse_rms.data()});
-  kernels_.multiply(linear(rows, hidden_, 2 * inner_, s.mlp_input.data(),
-                           parameters + at.gate_up_proj, s.gate_up.data()));
+  linear_forward(kernels_, at.gate_up_proj, parameters,
+                 {rows, s.mlp_input.data(), s.gate_up.data(), /*accumulate=*/false});
   kernels_.swiglu({rows, inner_, s.gate_up.data(), s.activated.data()});
-  MatrixProduct down =
-      linear(rows, inner_, hidden_, s.activated.data(), parameters + at.down_proj, out);
   std::copy_n(s.middle.data(), rows * hidden_, out);
-  down.accumulate = true;
-  kernels_.multiply(down);
+  linear_forward(kernels_, at.down_proj, parameters,
+                 {rows, s.activated.data(), out, /*accumulate=*/true});
 }
 
 // last_: output of the last layer, for `rows` only.
@@ -229,20 +202,17 @@ double Decoder::head(const float* parameters, const PackedBatch& batch, float sc
   const long vocab = config_.vocab_size;
   const std::int64_t chunk =
       std::clamp<std::int64_t>(kLogitFloats / vocab, 16, std::max<std::int64_t>(targets, 16));
-  const float* weight = parameters + layout_.lm_head;
   float* logits = logits_.reserve(chunk * vocab);
   float* logprobs = logprobs_.reserve(targets);
   for (std::int64_t first = 0; first < targets; first += chunk) {
     const long rows = std::min(chunk, targets - first);
     const float* x = normed_.data() + first * hidden_;
-    kernels_.multiply(linear(rows, hidden_, vocab, x, weight, logits));
+    linear_forward(kernels_, layout_.lm_head, parameters, {rows, x, logits, /*accumulate=*/false});
     kernels_.cross_entropy(
         {rows, vocab, scale, batch.targets.data() + first, logits, logprobs + first});
     if (gradients == nullptr) continue;
-    kernels_.multiply(linear_input_gradient(rows, hidden_, vocab, logits, weight,
-                                            dnormed_.data() + first * hidden_));
-    kernels_.multiply(
-        linear_weight_gradient(rows, hidden_, vocab, logits, x, gradients + layout_.lm_head));
+    linear_backward(kernels_, layout_.lm_head, parameters,
+                    {rows, x, logits, dnormed_.data() + first * hidden_}, gradients);
   }
   double loss = 0;
   for (std::int64_t i = 0; i < targets; ++i) loss -= static_cast<double>(logprobs[i]);
@@ -261,15 +231,11 @@ void Decoder::backward_norm(const float* parameters, long rows, float* gradients
 // dx on entry: gradient of the layer's output; on return: of s.middle.
 void Decoder::backward_mlp(const float* parameters, const LayerOffsets& at, long rows,
                            LayerState& s, float* dx, float* gradients) {
-  kernels_.multiply(linear_weight_gradient(rows, inner_, hidden_, dx, s.activated.data(),
-                                           gradients + at.down_proj));
-  kernels_.multiply(linear_input_gradient(rows, inner_, hidden_, dx, parameters + at.down_proj,
-                                          dactivated_.data()));
+  linear_backward(kernels_, at.down_proj, parameters,
+                  {rows, s.activated.data(), dx, dactivated_.data()}, gradients);
   kernels_.swiglu_backward({rows, inner_, s.gate_up.data(), dactivated_.data(), dgate_up_.data()});
-  kernels_.multiply(linear_weight_gradient(rows, hidden_, 2 * inner_, dgate_up_.data(),
-                                           s.mlp_input.data(), gradients + at.gate_up_proj));
-  kernels_.multiply(linear_input_gradient(rows, hidden_, 2 * inner_, dgate_up_.data(),
-                                          parameters + at.gate_up_proj, dnormed_.data()));
+  linear_backward(kernels_, at.gate_up_proj, parameters,
+                  {rows, s.mlp_input.data(), dgate_up_.data(), dnormed_.data()}, gradients);
   kernels_.rms_norm_backward({rows, hidden_, s.middle.data(),
                               parameters + at.post_attention_layernorm, s.middle_inverse_rms.data(),
                               dnormed_.data(), dx, gradients + at.post_attention_layernorm});
@@ -278,10 +244,8 @@ void Decoder::backward_mlp(const float* parameters, const LayerOffsets& at, long
 // dattention from the gradient of s.middle.
 void Decoder::backward_project(const float* parameters, const LayerOffsets& at, long rows,
                                const Projection& p, float* gradients) {
-  kernels_.multiply(
-      linear_weight_gradient(rows, query_, hidden_, p.dx, p.attention, gradients + at.o_proj));
-  kernels_.multiply(
-      linear_input_gradient(rows, query_, hidden_, p.dx, parameters + at.o_proj, p.dattention));
+  linear_backward(kernels_, at.o_proj, parameters, {rows, p.attention, p.dx, p.dattention},
+                  gradients);
 }
 
 // dx_ on entry: gradient of s.middle; on return: of s.input.
@@ -289,15 +253,18 @@ void Decoder::backward_attend(const float* parameters, const LayerOffsets& at,
                               const PackedBatch& batch, LayerState& s, float* gradients) {
   const long tokens = batch.size();
   for (std::size_t i = 0; i + 1 < batch.starts.size(); ++i) {
-    kernels_.attention_backward({attention_of(s, batch, i),
+    kernels_.attention_backward({attention_of(s, at, batch, i),
                                  dattention_.data() + batch.starts[i] * query_,
                                  dqkv_.data() + batch.starts[i] * qkv_});
   }
   rotate(dqkv_.data(), batch, /*backward=*/true);
-  kernels_.multiply(linear_weight_gradient(tokens, hidden_, qkv_, dqkv_.data(),
-                                           s.attention_input.data(), gradients + at.qkv_proj));
-  kernels_.multiply(linear_input_gradient(tokens, hidden_, qkv_, dqkv_.data(),
-                                          parameters + at.qkv_proj, dnormed_.data()));
+  if (config_.qk_norm) {
+    normalise_heads_backward(
+        kernels_, {qk_norm_of(parameters, at, tokens, s), dqkv_.data(), gradients + at.q_norm,
+                   gradients + at.k_norm, qk_scratch_.reserve(qkv_)});
+  }
+  linear_backward(kernels_, at.qkv_proj, parameters,
+                  {tokens, s.attention_input.data(), dqkv_.data(), dnormed_.data()}, gradients);
   kernels_.rms_norm_backward({tokens, hidden_, s.input.data(), parameters + at.input_layernorm,
                               s.input_inverse_rms.data(), dnormed_.data(), dx_.data(),
                               gradients + at.input_layernorm});
@@ -366,8 +333,8 @@ void Decoder::logits(const float* parameters, const PackedBatch& batch, float* l
   std::iota(all.begin(), all.end(), std::int64_t{0});
   forward(parameters, batch, all, /*keep_layers=*/false);
   normalise_last(parameters, batch.size());
-  kernels_.multiply(linear(batch.size(), hidden_, config_.vocab_size, normed_.data(),
-                           parameters + layout_.lm_head, logits));
+  linear_forward(kernels_, layout_.lm_head, parameters,
+                 {batch.size(), normed_.data(), logits, /*accumulate=*/false});
 }
 
 }  // namespace tapir::student

@@ -4,13 +4,15 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "student/config.h"
+#include "student/float_buffer.h"
 #include "student/kernels.h"
 #include "student/parameters.h"
+#include "student/qk_norm.h"
+#include "student/rotary.h"
 
 namespace tapir::student {
 
@@ -31,21 +33,6 @@ struct PackedBatch {
 // first).
 void append_sequence(PackedBatch& batch, std::span<const std::int32_t> tokens,
                      std::span<const std::uint8_t> loss);
-
-// Memory that is not initialised and starts on a cache line.
-class FloatBuffer {
- public:
-  // At least `size` floats; what was inside is lost when it has to grow.
-  float* reserve(std::int64_t size);
-  float* data() const { return data_.get(); }
-
- private:
-  struct Free {
-    void operator()(float* data) const;
-  };
-  std::unique_ptr<float[], Free> data_;
-  std::int64_t capacity_ = 0;
-};
 
 class Decoder {
  public:
@@ -71,6 +58,8 @@ class Decoder {
     FloatBuffer input_inverse_rms;   // [tokens]
     FloatBuffer attention_input;     // [tokens, hidden]
     FloatBuffer qkv;                 // [tokens, (heads + 2 kv heads) * head_dim], rotated
+    FloatBuffer unnormed;            // [tokens, (heads + kv heads) * head_dim], with qk_norm
+    FloatBuffer qk_inverse_rms;      // [tokens, heads + kv heads], likewise
     FloatBuffer attention;           // [tokens, heads * head_dim]
     FloatBuffer log_sum_exp;         // [tokens, heads]
     FloatBuffer middle;              // [rows, hidden]
@@ -88,7 +77,6 @@ class Decoder {
   using Rows = std::span<const std::int64_t>;
 
   void prepare(const PackedBatch& batch, bool keep_layers);
-  void extend_rotary_table(std::int64_t positions);
   void forward(const float* parameters, const PackedBatch& batch, Rows rows, bool keep_layers);
   void attend(const float* parameters, const LayerOffsets& at, const PackedBatch& batch,
               LayerState& s);
@@ -108,7 +96,10 @@ class Decoder {
   void backward_last(const float* parameters, const PackedBatch& batch, float* gradients);
   void backward(const float* parameters, const PackedBatch& batch, float* gradients);
   void rotate(float* qkv, const PackedBatch& batch, bool backward);
-  Attention attention_of(const LayerState& s, const PackedBatch& batch, std::size_t sequence);
+  QkNorm qk_norm_of(const float* parameters, const LayerOffsets& at, long tokens,
+                    const LayerState& s) const;
+  Attention attention_of(const LayerState& s, const LayerOffsets& at, const PackedBatch& batch,
+                         std::size_t sequence) const;
   std::size_t states(bool keep_layers) const;
   LayerState& state(std::size_t layer, bool keep_layers) {
     return layers_[keep_layers ? layer : layer % 2];
@@ -135,8 +126,8 @@ class Decoder {
   FloatBuffer dattention_;       // [tokens, heads * head_dim]
   FloatBuffer dqkv_;             // as qkv
   FloatBuffer scratch_;          // attention_scratch()
-  std::vector<float> cosines_;   // [positions, head_dim / 2]
-  std::vector<float> sines_;
+  FloatBuffer qk_scratch_;       // [(heads + kv heads) * head_dim]
+  RotaryTable rotary_;
 };
 
 }  // namespace tapir::student

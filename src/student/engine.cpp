@@ -22,6 +22,10 @@
 namespace tapir::student {
 namespace {
 
+static_assert(
+    TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 11,
+    "headers of another libtorch are in the way: the wheel's include directory must come first");
+
 // One line of /proc/cpuinfo's first processor, or empty.
 std::string cpu_type() {
   std::ifstream in("/proc/cpuinfo");
@@ -88,7 +92,7 @@ TokenLosses losses_of(const EncodedRow& row, const float* parameters, Decoder& d
 std::vector<TokenLosses> LoadedStudent::token_losses(std::span<const Example> examples) const {
   const std::vector<EncodedRow> rows = encode_rows(examples, *words_.format, context_length());
   std::vector<TokenLosses> losses(rows.size());
-  const auto* parameters = model_->parameters.const_data_ptr<float>();
+  const auto* parameters = model_->parameters();
   const auto cores = static_cast<std::size_t>(std::max(1U, std::thread::hardware_concurrency()));
   const std::size_t workers = std::clamp<std::size_t>(rows.size(), 1, cores);
   LanePool pool(static_cast<int>(workers));
@@ -119,7 +123,7 @@ TokenLosses LoadedStudent::completion_losses(const std::string& prompt,
   if (row.loss[0] == 1) row.loss[0] = 0;
   row.supervised = std::count(row.loss.begin(), row.loss.end(), 1);
   Decoder decoder(model_->config);
-  return losses_of(row, model_->parameters.const_data_ptr<float>(), decoder);
+  return losses_of(row, model_->parameters(), decoder);
 }
 
 class TorchEngine final : public StudentEngine {

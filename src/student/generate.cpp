@@ -168,8 +168,7 @@ int worker_count(const GenerateOptions& options, std::size_t requests) {
 }  // namespace
 
 std::shared_ptr<const DecodeWeights> make_decode_weights(const Model& model) {
-  return std::make_shared<DecodeWeights>(model.config, model.layout,
-                                         model.parameters.const_data_ptr<float>());
+  return std::make_shared<DecodeWeights>(model.config, model.layout, model.parameters());
 }
 
 void generate(const GenerationContext& context, std::span<const GenerateRequest> requests,

@@ -1,4 +1,4 @@
-// Batched decoding with a key-value cache, by workers side by side. Internal to student/ (ATen).
+// Batched decoding with a key-value cache, by workers side by side. Internal to student/.
 #pragma once
 
 #include <memory>

@@ -52,7 +52,8 @@ struct Rotary {
   float* x;  // the first head of the first row
 };
 
-// Causal attention of one sequence. qkv: rows of [heads | kv heads | kv heads] x head_dim, rotated.
+// Causal attention of one sequence, over all positions or a sliding window. qkv: rows of [heads |
+// kv heads | kv heads] x head_dim, rotated.
 struct Attention {
   long length;
   int heads, kv_heads, head_dim;
@@ -61,6 +62,7 @@ struct Attention {
   float* out;          // [length, heads * head_dim]
   float* log_sum_exp;  // [length, heads]
   float* scratch;      // attention_scratch() floats, 64-byte aligned
+  long window = 0;     // a token sees so many positions, its own included; 0: all before it
 };
 struct AttentionBackward {
   Attention forward;  // out and log_sum_exp as the forward pass left them

@@ -92,12 +92,25 @@ void multiply_wide(long m, Tile tile, const HeadScratch& s) {
   if (column < s.padded_dim) multiply_strip<1>(m, tile);
 }
 
-// The scores of query i become probabilities; keys behind it get exactly 0. Returns
-// log(sum(exp(scores))).
-float softmax_row(float* scores, long i, long keys) {
+// Keys of a block of queries [first, seen): those before `begin` lie outside every query's window.
+// Scores of the block are counted from there.
+long first_key(const Attention& a, long first) {
+  if (a.window == 0 || first < a.window) return 0;
+  return (first - a.window + 1) / kPanel * kPanel;
+}
+
+// Scores that query i (both counted from `begin`) must not see.
+void mask_row(const Attention& a, float* scores, long i, long padded) {
   constexpr float kMasked = -1e30F;
-  const long padded = round_up(keys, kLanes);
   for (long j = i + 1; j < padded; ++j) scores[j] = kMasked;
+  if (a.window == 0) return;
+  for (long j = 0; j <= i - a.window; ++j) scores[j] = kMasked;
+}
+
+// The masked scores of a query become probabilities, masked ones exactly 0. Returns
+// log(sum(exp(scores))).
+float softmax_row(float* scores, long keys) {
+  const long padded = round_up(keys, kLanes);
   Vector best = load(scores);
   for (long j = kLanes; j < padded; j += kLanes) {
     const Vector value = load(scores + j);
@@ -129,17 +142,20 @@ void attention(const Attention& a) {
       const long head_column = static_cast<long>(head) * a.head_dim;
       for (long first = 0; first < a.length; first += kRows) {
         const long rows = smaller(kRows, a.length - first);
-        const long seen = first + rows;
+        const long begin = first_key(a, first);
+        const long keys_seen = first + rows - begin;
         copy_rows(a.qkv + first * stride + head_column, stride, rows, a.head_dim, a.scale,
                   s.queries, s.padded_dim);
-        multiply_panels(s.queries, rows, s, a.head_dim, s.key_panels, seen, s.scores);
+        multiply_panels(s.queries, rows, s, a.head_dim, s.key_panels + begin * a.head_dim,
+                        keys_seen, s.scores);
         for (long r = 0; r < rows; ++r) {
-          a.log_sum_exp[(first + r) * a.heads + head] =
-              softmax_row(s.scores + r * s.padded_length, first + r, seen);
+          float* scores = s.scores + r * s.padded_length;
+          mask_row(a, scores, first + r - begin, round_up(keys_seen, kLanes));
+          a.log_sum_exp[(first + r) * a.heads + head] = softmax_row(scores, keys_seen);
         }
         multiply_wide(rows,
-                      {seen, s.scores, s.padded_length, 1, s.values, s.padded_dim, s.out,
-                       s.padded_dim, false},
+                      {keys_seen, s.scores, s.padded_length, 1, s.values + begin * s.padded_dim,
+                       s.padded_dim, s.out, s.padded_dim, false},
                       s);
         for (long r = 0; r < rows; ++r) {
           float* out = a.out + (first + r) * a.heads * a.head_dim + head_column;
@@ -155,7 +171,8 @@ void attention(const Attention& a) {
 void backward_block(const AttentionBackward& b, const HeadScratch& s, int head, long first) {
   const Attention& a = b.forward;
   const long rows = smaller(kRows, a.length - first);
-  const long seen = first + rows;
+  const long begin = first_key(a, first);
+  const long seen = first + rows - begin;
   const long padded = round_up(seen, kLanes);
   const long out_stride = static_cast<long>(a.heads) * a.head_dim;
   const long at = first * out_stride + static_cast<long>(head) * a.head_dim;
@@ -163,8 +180,9 @@ void backward_block(const AttentionBackward& b, const HeadScratch& s, int head, 
   const long query = first * stride + static_cast<long>(head) * a.head_dim;
   copy_rows(a.qkv + query, stride, rows, a.head_dim, a.scale, s.queries, s.padded_dim);
   copy_rows(b.dout + at, out_stride, rows, a.head_dim, 1.0F, s.out, s.padded_dim);
-  multiply_panels(s.queries, rows, s, a.head_dim, s.key_panels, seen, s.scores);
-  multiply_panels(s.out, rows, s, a.head_dim, s.value_panels, seen, s.dscores);
+  multiply_panels(s.queries, rows, s, a.head_dim, s.key_panels + begin * a.head_dim, seen,
+                  s.scores);
+  multiply_panels(s.out, rows, s, a.head_dim, s.value_panels + begin * a.head_dim, seen, s.dscores);
   for (long r = 0; r < rows; ++r) {
     float delta = 0;
     const float* out = a.out + at + r * out_stride;
@@ -173,7 +191,7 @@ void backward_block(const AttentionBackward& b, const HeadScratch& s, int head, 
     float* scores = s.scores + r * s.padded_length;
     float* dscores = s.dscores + r * s.padded_length;
     const float log_sum = a.log_sum_exp[(first + r) * a.heads + head];
-    for (long j = first + r + 1; j < padded; ++j) scores[j] = -1e30F;
+    mask_row(a, scores, first + r - begin, padded);
     for (long j = 0; j < padded; j += kLanes) {
       const Vector p = exponential(load(scores + j) - log_sum);
       store(scores + j, p);
@@ -181,16 +199,18 @@ void backward_block(const AttentionBackward& b, const HeadScratch& s, int head, 
     }
   }
   // dV += P^T dO, dK += dS^T (Q scale), dQ = dS K scale.
-  multiply_wide(
-      seen,
-      {rows, s.scores, 1, s.padded_length, s.out, s.padded_dim, s.dvalues, s.padded_dim, true}, s);
-  multiply_wide(
-      seen,
-      {rows, s.dscores, 1, s.padded_length, s.queries, s.padded_dim, s.dkeys, s.padded_dim, true},
-      s);
-  multiply_wide(
-      rows, {seen, s.dscores, s.padded_length, 1, s.keys, s.padded_dim, s.out, s.padded_dim, false},
-      s);
+  multiply_wide(seen,
+                {rows, s.scores, 1, s.padded_length, s.out, s.padded_dim,
+                 s.dvalues + begin * s.padded_dim, s.padded_dim, true},
+                s);
+  multiply_wide(seen,
+                {rows, s.dscores, 1, s.padded_length, s.queries, s.padded_dim,
+                 s.dkeys + begin * s.padded_dim, s.padded_dim, true},
+                s);
+  multiply_wide(rows,
+                {seen, s.dscores, s.padded_length, 1, s.keys + begin * s.padded_dim, s.padded_dim,
+                 s.out, s.padded_dim, false},
+                s);
   for (long r = 0; r < rows; ++r) {
     float* dquery = b.dqkv + query + r * stride;
     for (int d = 0; d < a.head_dim; ++d) dquery[d] = s.out[r * s.padded_dim + d] * a.scale;

@@ -5,7 +5,7 @@
 
 #include "student/config.h"
 #include "student/decode_kernels.h"
-#include "student/decoder.h"
+#include "student/float_buffer.h"
 
 namespace tapir::student {
 

@@ -91,11 +91,12 @@ ModelConfig complete_config(const NewStudent& student, const Path& folder) {
 
 std::vector<float> draw_parameters(const ModelConfig& config, const ParameterLayout& layout,
                                    std::uint64_t seed) {
-  std::vector<float> values(static_cast<std::size_t>(layout.size), 1.0F);
+  std::vector<float> values(static_cast<std::size_t>(layout.size));
   for (const Parameter& parameter : layout.parameters) {
-    if (parameter.is_norm()) continue;
-    RandomStream random(seed, "new student", parameter.name);
     float* first = values.data() + parameter.offset;
+    if (parameter.kind == ParameterKind::norm) std::fill_n(first, parameter.size, 1.0F);
+    if (parameter.kind != ParameterKind::matrix) continue;
+    RandomStream random(seed, "new student", parameter.name);
     std::generate_n(first, parameter.size,
                     [&] { return static_cast<float>(config.initializer_range * random.normal()); });
   }

@@ -14,8 +14,8 @@ Optimizer::Optimizer(const ParameterLayout& layout, const TrainOptions& options)
     : options_(options), kernels_(kernels()) {
   for (const Parameter& parameter : layout.parameters) {
     for (std::int64_t at = 0; at < parameter.size; at += kPieceFloats) {
-      pieces_.push_back({parameter.offset + at, std::min(kPieceFloats, parameter.size - at),
-                         !parameter.is_norm()});
+      pieces_.push_back(
+          {parameter.offset + at, std::min(kPieceFloats, parameter.size - at), parameter.decays()});
     }
   }
 }

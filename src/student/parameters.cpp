@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "student/families.h"
 
 namespace tapir::student {
 namespace {
@@ -17,33 +18,56 @@ constexpr std::string_view kBufferSuffix = "rotary_emb.inv_freq";
 
 class LayoutBuilder {
  public:
-  std::int64_t add(std::string name, std::vector<std::int64_t> shape) {
+  std::int64_t add(std::string name, std::vector<std::int64_t> shape, ParameterKind kind) {
     std::int64_t size = 1;
     for (const std::int64_t extent : shape) size *= extent;
     const std::int64_t offset = layout.size;
-    layout.parameters.push_back({std::move(name), std::move(shape), offset, size});
+    layout.parameters.push_back({std::move(name), std::move(shape), offset, size, kind});
     layout.size += size;
     return offset;
+  }
+  std::int64_t add_norm(std::string name, std::int64_t width) {
+    return add(std::move(name), {width}, ParameterKind::norm);
+  }
+  // A linear layer that the file holds in parts, one below the other.
+  Linear add_linear(const std::string& prefix, const std::vector<NamedRows>& parts, long in,
+                    bool bias) {
+    Linear linear;
+    linear.in = in;
+    linear.weight = layout.size;
+    for (const NamedRows& part : parts) {
+      add(prefix + std::string(part.name) + ".weight", {part.rows, in}, ParameterKind::matrix);
+      linear.out += part.rows;
+    }
+    if (!bias) return linear;
+    linear.bias = layout.size;
+    for (const NamedRows& part : parts) {
+      add(prefix + std::string(part.name) + ".bias", {part.rows}, ParameterKind::bias);
+    }
+    return linear;
   }
   ParameterLayout layout;
 };
 
 LayerOffsets add_layer(LayoutBuilder& builder, const ModelConfig& config, int layer) {
   const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-  const std::int64_t hidden = config.hidden_size;
-  const std::int64_t inner = config.intermediate_size;
+  const long hidden = config.hidden_size;
+  const LayerNames names = layer_names(config);
   LayerOffsets offsets;
-  offsets.input_layernorm = builder.add(prefix + "input_layernorm.weight", {hidden});
-  offsets.qkv_proj =
-      builder.add(prefix + "self_attn.q_proj.weight", {config.query_width(), hidden});
-  builder.add(prefix + "self_attn.k_proj.weight", {config.key_value_width(), hidden});
-  builder.add(prefix + "self_attn.v_proj.weight", {config.key_value_width(), hidden});
-  offsets.o_proj = builder.add(prefix + "self_attn.o_proj.weight", {hidden, config.query_width()});
+  offsets.window = config.window_of(layer);
+  offsets.input_layernorm = builder.add_norm(prefix + "input_layernorm.weight", hidden);
+  offsets.qkv_proj = builder.add_linear(prefix, names.qkv_proj, hidden, config.qkv_bias);
+  if (config.qk_norm) {
+    offsets.q_norm = builder.add_norm(prefix + "self_attn.q_norm.weight", config.head_dim);
+    offsets.k_norm = builder.add_norm(prefix + "self_attn.k_norm.weight", config.head_dim);
+  }
+  offsets.o_proj = builder.add_linear(prefix, {{"self_attn.o_proj", hidden}}, config.query_width(),
+                                      config.o_bias);
   offsets.post_attention_layernorm =
-      builder.add(prefix + "post_attention_layernorm.weight", {hidden});
-  offsets.gate_up_proj = builder.add(prefix + "mlp.gate_proj.weight", {inner, hidden});
-  builder.add(prefix + "mlp.up_proj.weight", {inner, hidden});
-  offsets.down_proj = builder.add(prefix + "mlp.down_proj.weight", {hidden, inner});
+      builder.add_norm(prefix + "post_attention_layernorm.weight", hidden);
+  offsets.gate_up_proj = builder.add_linear(prefix, names.gate_up_proj, hidden, config.mlp_bias);
+  offsets.down_proj = builder.add_linear(prefix, {{"mlp.down_proj", hidden}},
+                                         config.intermediate_size, config.mlp_bias);
   return offsets;
 }
 
@@ -101,16 +125,19 @@ void check_names(const ParameterLayout& layout, const ModelConfig& config,
 
 ParameterLayout make_layout(const ModelConfig& config) {
   LayoutBuilder builder;
-  const std::int64_t vocab = config.vocab_size;
-  const std::int64_t hidden = config.hidden_size;
-  builder.layout.embed_tokens = builder.add("model.embed_tokens.weight", {vocab, hidden});
+  const long vocab = config.vocab_size;
+  const long hidden = config.hidden_size;
+  builder.layout.embed_tokens =
+      builder.add("model.embed_tokens.weight", {vocab, hidden}, ParameterKind::matrix);
   for (int layer = 0; layer < config.num_hidden_layers; ++layer) {
     const LayerOffsets offsets = add_layer(builder, config, layer);
     builder.layout.layers.push_back(offsets);
   }
-  builder.layout.norm = builder.add("model.norm.weight", {hidden});
-  builder.layout.lm_head = config.tie_word_embeddings ? builder.layout.embed_tokens
-                                                      : builder.add(kHead, {vocab, hidden});
+  builder.layout.norm = builder.add_norm("model.norm.weight", hidden);
+  builder.layout.lm_head = {vocab, hidden, builder.layout.embed_tokens};
+  if (!config.tie_word_embeddings) {
+    builder.layout.lm_head = builder.add_linear("", {{"lm_head", vocab}}, hidden, /*bias=*/false);
+  }
   return std::move(builder.layout);
 }
 

@@ -14,22 +14,39 @@
 
 namespace tapir::student {
 
+enum class ParameterKind { matrix, norm, bias };
+
 struct Parameter {
   std::string name;                 // as in model.safetensors
-  std::vector<std::int64_t> shape;  // [out, in] of a matrix, [width] of a norm
+  std::vector<std::int64_t> shape;  // [out, in] of a matrix, [width] of a norm or a bias
   std::int64_t offset = 0;          // of the first element
   std::int64_t size = 0;            // elements
-  bool is_norm() const { return shape.size() == 1; }
+  ParameterKind kind = ParameterKind::matrix;
+  bool decays() const { return kind == ParameterKind::matrix; }  // as in transformers' Trainer
 };
 
-// Offsets of one layer's groups.
+constexpr std::int64_t kNoParameter = -1;
+
+// A linear layer: its extents, and the offsets of its parameters.
+struct Linear {
+  long out = 0;
+  long in = 0;
+  std::int64_t weight = 0;           // [out, in]
+  std::int64_t bias = kNoParameter;  // [out]
+  bool has_bias() const { return bias != kNoParameter; }
+};
+
+// Where one layer's groups lie, and what is peculiar to the layer.
 struct LayerOffsets {
   std::int64_t input_layernorm = 0;           // [hidden]
-  std::int64_t qkv_proj = 0;                  // [(heads + 2 kv heads) * head_dim, hidden]
-  std::int64_t o_proj = 0;                    // [hidden, heads * head_dim]
+  Linear qkv_proj;                            // hidden to (heads + 2 kv heads) * head_dim
+  std::int64_t q_norm = kNoParameter;         // [head_dim]; both or none
+  std::int64_t k_norm = kNoParameter;         // [head_dim]
+  Linear o_proj;                              // heads * head_dim to hidden
   std::int64_t post_attention_layernorm = 0;  // [hidden]
-  std::int64_t gate_up_proj = 0;              // [2 * intermediate, hidden]
-  std::int64_t down_proj = 0;                 // [hidden, intermediate]
+  Linear gate_up_proj;                        // hidden to 2 * intermediate
+  Linear down_proj;                           // intermediate to hidden
+  long window = 0;  // positions that a token sees, its own included; 0: all
 };
 
 struct ParameterLayout {
@@ -37,7 +54,7 @@ struct ParameterLayout {
   std::vector<LayerOffsets> layers;
   std::int64_t embed_tokens = 0;  // [vocab, hidden]
   std::int64_t norm = 0;          // [hidden]
-  std::int64_t lm_head = 0;       // [vocab, hidden]; embed_tokens when tied
+  Linear lm_head;                 // hidden to vocab; the weight is embed_tokens when tied
   std::int64_t size = 0;          // elements in all
 };
 

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "student/decoder.h"
 #include "test_data.h"
 
 namespace tapir::student {

@@ -17,6 +17,7 @@
 namespace tapir::student {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Path = std::filesystem::path;
 
@@ -80,10 +81,10 @@ TEST_F(Folder, FreshWeightsAreDrawnAsTransformersDoes) {
       const double value = values[static_cast<std::size_t>(parameter.offset + i)];
       sum += value;
       squares += value * value;
-      EXPECT_TRUE(!parameter.is_norm() || value == 1);
+      EXPECT_TRUE(parameter.kind != ParameterKind::norm || value == 1);
     }
     const auto size = static_cast<double>(parameter.size);
-    if (parameter.is_norm()) continue;
+    if (parameter.kind == ParameterKind::norm) continue;
     EXPECT_NEAR(sum / size, 0, 5 * 0.05 / std::sqrt(size)) << parameter.name;
     EXPECT_NEAR(std::sqrt(squares / size), 0.05, 0.006) << parameter.name;
   }
@@ -113,12 +114,20 @@ TEST_F(Folder, UnsupportedConfigsNameFileAndKey) {
     write_file(place_ / "config.json", before);
     return what;
   };
-  EXPECT_THAT(refused("architectures", {"MistralForCausalLM"}), HasSubstr("architectures"));
+  EXPECT_THAT(refused("architectures", {"GemmaForCausalLM"}),
+              AllOf(HasSubstr("architectures"), HasSubstr("Qwen3ForCausalLM")));
+  EXPECT_THAT(refused("architectures", {"MistralForCausalLM"}), HasSubstr("model_type"));
+  EXPECT_THAT(refused("rope_scaling", {{"rope_type", "yarn"}}), HasSubstr("rope_scaling"));
   EXPECT_THAT(refused("rope_scaling", {{"rope_type", "llama3"}, {"factor", 8}}),
-              HasSubstr("rope_scaling"));
-  EXPECT_THAT(refused("rope_parameters", {{"rope_type", "yarn"}}), HasSubstr("rope_parameters"));
-  EXPECT_THAT(refused("attention_bias", true), HasSubstr("attention_bias"));
+              HasSubstr("low_freq_factor"));
+  EXPECT_THAT(refused("rope_parameters", {{"rope_type", "longrope"}}), HasSubstr("longrope"));
+  EXPECT_THAT(refused("rope_scaling", {{"rope_type", "linear"}, {"factor", 2}, {"beta", 1}}),
+              HasSubstr("unknown key \"beta\""));
   EXPECT_THAT(refused("hidden_act", "gelu"), HasSubstr("hidden_act"));
+  EXPECT_THAT(refused("final_logit_softcapping", 30), HasSubstr("final_logit_softcapping"));
+  EXPECT_THAT(refused("torch_dtype", "int8"), HasSubstr("dtype"));
+  EXPECT_THAT(refused("attention_bias", true),
+              HasSubstr("missing: model.layers.0.self_attn.q_proj.bias"));
   // A value of the wrong kind, and values that cannot be.
   const std::string before = read_file(place_ / "config.json");
   for (const auto& [key, value] : {std::pair<std::string, Json>{"hidden_size", "96"},
@@ -130,6 +139,16 @@ TEST_F(Folder, UnsupportedConfigsNameFileAndKey) {
     EXPECT_THROW((void)engine_->load(place_), Error) << key;
     write_file(place_ / "config.json", before);
   }
+}
+
+TEST_F(Folder, AllThatIsUnsupportedIsListed) {
+  change_config("hidden_act", "gelu");
+  change_config("attention_dropout", 0.1);
+  change_config("sliding_window", 12);
+  change_config("clip_qkv", 8);
+  EXPECT_THAT(load_error().what(),
+              AllOf(HasSubstr("hidden_act"), HasSubstr("attention_dropout"),
+                    HasSubstr("unknown keys \"clip_qkv\", \"sliding_window\"")));
 }
 
 TEST_F(Folder, WithoutTokenizer) {

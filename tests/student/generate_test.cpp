@@ -9,8 +9,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <ATen/ops/empty.h>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
@@ -41,14 +39,13 @@ class Generate : public ::testing::Test {
     c.max_position_embeddings = 96;
     c.tie_word_embeddings = false;
     model_.layout = make_layout(c);
-    model_.parameters = at::empty({model_.layout.size});
-    float* values = model_.parameters.mutable_data_ptr<float>();
+    float* values = model_.values.reserve(model_.layout.size);
     RandomStream random(4, "test", "weights");
     for (std::int64_t i = 0; i < model_.layout.size; ++i)
       values[i] = 0.4F * static_cast<float>(random.normal());
     // The end of turn gets likelier than others, so that rows end early and late.
     float* end =
-        values + model_.layout.lm_head + *tokenizer_->token_to_id("<|end|>") * c.hidden_size;
+        values + model_.layout.lm_head.weight + *tokenizer_->token_to_id("<|end|>") * c.hidden_size;
     for (int i = 0; i < c.hidden_size; ++i) end[i] *= 4.0F;
   }
 

@@ -50,7 +50,7 @@ class Golden : public ::testing::TestWithParam<const char*> {
     return rows;
   }
 
-  const float* parameters() const { return model_->parameters.const_data_ptr<float>(); }
+  const float* parameters() const { return model_->parameters(); }
 
   std::filesystem::path folder_;
   SafetensorsFile file_;
@@ -134,19 +134,20 @@ TEST_P(Golden, LossesOfTenSteps) {
   }
 }
 
-TEST_P(Golden, WeightsAreViewsByName) {
-  const LayerWeights& layer = model_->weights.layers.at(1);
+TEST_P(Golden, GroupsAreTheirPartsOneBelowTheOther) {
+  const ModelConfig& config = model_->config;
+  const LayerOffsets& layer = model_->layout.layers.at(1);
   const SafetensorsFile weights(folder_ / "model.safetensors");
-  std::vector<float> expected(static_cast<std::size_t>(layer.v_proj.numel()));
-  to_floats(weights.tensors().at("model.layers.1.self_attn.v_proj.weight"), expected.data(), "v");
-  EXPECT_EQ(std::vector<float>(layer.v_proj.const_data_ptr<float>(),
-                               layer.v_proj.const_data_ptr<float>() + layer.v_proj.numel()),
-            expected);
-  EXPECT_EQ(layer.qkv_proj.size(0),
-            model_->config.query_width() + 2 * model_->config.key_value_width());
-  EXPECT_EQ(model_->weights.lm_head.const_data_ptr<float>() ==
-                model_->weights.embed_tokens.const_data_ptr<float>(),
-            model_->config.tie_word_embeddings);
+  const TensorView& v = weights.tensors().at("model.layers.1.self_attn.v_proj.weight");
+  std::vector<float> expected(static_cast<std::size_t>(v.elements()));
+  to_floats(v, expected.data(), "v");
+  const float* found =
+      parameters() + layer.qkv_proj.weight +
+      static_cast<long>(config.query_width() + config.key_value_width()) * config.hidden_size;
+  EXPECT_EQ(std::vector<float>(found, found + expected.size()), expected);
+  EXPECT_EQ(layer.qkv_proj.out, config.qkv_width());
+  EXPECT_EQ(model_->layout.lm_head.weight == model_->layout.embed_tokens,
+            config.tie_word_embeddings);
 }
 
 INSTANTIATE_TEST_SUITE_P(Configs, Golden, ::testing::Values("mha_tied", "gqa_untied"));

@@ -219,7 +219,8 @@ double attention_value(const Attention& a, const std::vector<double>& qkv,
     for (long i = 0; i < a.length; ++i) {
       std::vector<double> p(static_cast<std::size_t>(i + 1));
       double total = 0;
-      for (long j = 0; j <= i; ++j) {
+      const long begin = a.window > 0 ? std::max(0L, i - a.window + 1) : 0;
+      for (long j = begin; j <= i; ++j) {
         double score = 0;
         for (int d = 0; d < a.head_dim; ++d) {
           score += qkv[static_cast<std::size_t>(i * stride + head * a.head_dim + d)] *
@@ -230,7 +231,7 @@ double attention_value(const Attention& a, const std::vector<double>& qkv,
       }
       for (int d = 0; d < a.head_dim; ++d) {
         double sum = 0;
-        for (long j = 0; j <= i; ++j) {
+        for (long j = begin; j <= i; ++j) {
           sum += p[static_cast<std::size_t>(j)] / total *
                  qkv[static_cast<std::size_t>(j * stride + value_column + d)];
         }
@@ -247,9 +248,10 @@ TEST_P(EveryKernelSet, AttentionAndItsGradient) {
   struct Case {
     long length;
     int heads, kv_heads, head_dim;
+    long window = 0;
   };
-  for (const Case& c :
-       {Case{1, 1, 1, 2}, Case{13, 2, 1, 6}, Case{40, 2, 2, 16}, Case{35, 4, 2, 34}}) {
+  for (const Case& c : {Case{1, 1, 1, 2}, Case{13, 2, 1, 6}, Case{40, 2, 2, 16}, Case{35, 4, 2, 34},
+                        Case{13, 2, 1, 6, 1}, Case{40, 2, 2, 16, 40}, Case{90, 2, 1, 6, 17}}) {
     const long width = static_cast<long>(c.heads + 2 * c.kv_heads) * c.head_dim;
     const std::vector<float> qkv = random_floats(c.length * width, "qkv");
     const std::vector<float> dout = random_floats(c.length * c.heads * c.head_dim, "dout");
@@ -265,7 +267,8 @@ TEST_P(EveryKernelSet, AttentionAndItsGradient) {
                               qkv.data(),
                               out.data(),
                               log_sum_exp.data(),
-                              scratch.reserve(attention_scratch(c.length, c.head_dim))};
+                              scratch.reserve(attention_scratch(c.length, c.head_dim)),
+                              c.window};
     kernels_.attention(attention);
     kernels_.attention_backward({attention, dout.data(), dqkv.data()});
 
