@@ -45,7 +45,7 @@ def prepare(folder):
     torch.manual_seed(1)
     model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**CONFIG, initializer_range=0.1))
     shutil.copy(TOKENIZER, folder / "tokenizer.json")
-    templates = json.loads((TOKENIZER.parent.parent / "chat_templates.json").read_text())
+    templates = json.loads((TOKENIZER.parent.parent.parent / "chats" / "templates.json").read_text())
     (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": templates["compact"]}))
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(TOKENIZER))
     with torch.no_grad():  # a logit of 0 is never the largest: no row ends early

@@ -24,21 +24,25 @@ class ChatFormat {
  public:
   virtual ~ChatFormat() = default;
   virtual std::string_view name() const = 0;
+  // The name, and in what a model's own template differs from the row of the table: for people.
+  virtual std::string describe() const = 0;
   // The conversation up to where the assistant begins to answer. encode_example() of the same
   // conversation with an answer begins with exactly these tokens. Error{data}: no message, a role
   // or an order that the format does not know, an answer at the end.
   virtual std::vector<TokenId> encode_prompt(const Messages& messages) const = 0;
-  // Every segment; the end-of-turn token after a segment with loss is supervised too.
+  // Every segment; the end-of-turn token after a segment with loss is supervised too, and nothing
+  // else that the format itself writes.
   virtual EncodedExample encode_example(const Example& example) const = 0;
   // Tokens that end the assistant's turn.
   virtual std::vector<TokenId> stop_tokens() const = 0;
   // The answer itself, from decoded tokens of a turn: without the blanks that some formats put
-  // around it.
+  // around it, and without reasoning in <think>.
   virtual std::string answer_text(std::string_view decoded) const = 0;
 };
 
-// format: a name of the table, or "auto": found from the folder's own chat_template. Error{data}
-// lists the known ones.
+// format: a name of the table, or "auto": found from what the folder's own chat template renders,
+// however it is worded. Error{data} lists the known ones. A folder without a template gives the
+// format "none", which has stop_tokens() (end of text) and refuses every conversation.
 std::shared_ptr<const ChatFormat> load_chat_format(const std::filesystem::path& folder,
                                                    std::shared_ptr<const Tokenizer> tokenizer,
                                                    std::string_view format = "auto");

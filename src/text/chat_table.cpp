@@ -1,20 +1,40 @@
 #include "text/chat_table.h"
 
+#include "text/chat_table_rows.h"
+
 namespace tapir::text {
 namespace {
+
+// ---- <|im_start|> ----
+
+constexpr std::string_view kChatmlTurns =
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 ChatFormatSpec chatml() {
   ChatFormatSpec f;
   f.name = "chatml";
+  f.models = "OpenHermes-2.5, Hermes 2 and 3, and others";
   f.control_tokens = {"<|im_start|>", "<|im_end|>"};
   f.system = {"<|im_start|>system\n", "<|im_end|>\n"};
   f.user = {"<|im_start|>user\n", "<|im_end|>\n"};
   f.assistant_before = "<|im_start|>assistant\n";
   f.answer_end = "<|im_end|>";
   f.assistant_after = "\n";
-  f.markers = {"<|im_start|>", "<|im_end|>"};
-  f.not_markers = {"<think>", "reasoning_content"};
+  f.jinja = kChatmlTurns;
+  return f;
+}
+
+ChatFormatSpec qwen2() {
+  ChatFormatSpec f = chatml();
+  f.name = "qwen2";
+  f.models = "Qwen1.5 and Qwen2 chat models";
+  f.default_system = "You are a helpful assistant.";
   f.jinja =
+      "{% if messages[0]['role'] != 'system' %}"
+      "{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}{% endif %}"
       "{% for message in messages %}"
       "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
       "{% endfor %}"
@@ -22,26 +42,97 @@ ChatFormatSpec chatml() {
   return f;
 }
 
+void add_tool_responses(ChatFormatSpec& f) {
+  f.tool = {"\n<tool_response>\n", "\n</tool_response>"};
+  f.tools = {"<|im_start|>user", "<|im_end|>\n"};
+}
+
+ChatFormatSpec qwen2_5() {
+  ChatFormatSpec f = chatml();
+  f.name = "qwen2.5";
+  f.models = "Qwen2.5-Instruct";
+  f.default_system = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
+  add_tool_responses(f);
+  f.jinja =
+      "{% if messages[0]['role'] != 'system' %}"
+      "{{ '<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful "
+      "assistant.<|im_end|>\\n' }}{% endif %}"
+      "{% for message in messages %}{% if message['role'] == 'tool' %}"
+      "{% if loop.first or messages[loop.index0 - 1]['role'] != 'tool' %}"
+      "{{ '<|im_start|>user' }}{% endif %}"
+      "{{ '\\n<tool_response>\\n' + message['content'] + '\\n</tool_response>' }}"
+      "{% if loop.last or messages[loop.index0 + 1]['role'] != 'tool' %}"
+      "{{ '<|im_end|>\\n' }}{% endif %}"
+      "{% else %}"
+      "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+      "{% endif %}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+  return f;
+}
+
+// The answer that is asked for, and it alone, begins with its reasoning; one without reasoning has
+// an empty block. Earlier answers are shown without.
+ChatFormatSpec qwen3() {
+  ChatFormatSpec f = chatml();
+  f.name = "qwen3";
+  f.models = "Qwen3";
+  f.thinks = true;
+  add_tool_responses(f);
+  f.jinja =
+      "{% set ns = namespace(asked=messages|length - 1, searching=true) %}"
+      "{% for message in messages[::-1] %}"
+      "{% if ns.searching and message['role'] == 'user' and not "
+      "(message['content'].startswith('<tool_response>') and "
+      "message['content'].endswith('</tool_response>')) %}"
+      "{% set ns.searching = false %}{% set ns.asked = messages|length - 1 - loop.index0 %}"
+      "{% endif %}{% endfor %}"
+      "{% for message in messages %}{% set content = message['content'] %}"
+      "{% if message['role'] == 'tool' %}"
+      "{% if loop.first or messages[loop.index0 - 1]['role'] != 'tool' %}"
+      "{{ '<|im_start|>user' }}{% endif %}"
+      "{{ '\\n<tool_response>\\n' + content + '\\n</tool_response>' }}"
+      "{% if loop.last or messages[loop.index0 + 1]['role'] != 'tool' %}"
+      "{{ '<|im_end|>\\n' }}{% endif %}"
+      "{% else %}{{ '<|im_start|>' + message['role'] + '\\n' }}"
+      "{% if message['role'] == 'assistant' %}{% set thought = '' %}"
+      "{% if '</think>' in content %}"
+      "{% set thought = content.split('</think>')[0].rstrip('\\n').split('<think>')[-1] %}"
+      "{% set content = content.split('</think>')[-1].lstrip('\\n') %}{% endif %}"
+      "{% if loop.index0 > ns.asked and (loop.last or thought.lstrip('\\n')) %}"
+      "{{ '<think>\\n' + thought.strip('\\n') + '\\n</think>\\n\\n' }}"
+      "{% set content = content.lstrip('\\n') %}{% endif %}{% endif %}"
+      "{{ content + '<|im_end|>\\n' }}{% endif %}{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}"
+      "{% if enable_thinking is defined and enable_thinking is false %}"
+      "{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}{% endif %}";
+  return f;
+}
+
+// ---- Llama ----
+
 ChatFormatSpec llama2() {
   ChatFormatSpec f;
   f.name = "llama2";
+  f.models = "Llama-2-chat, CodeLlama-Instruct";
   f.system = {"<<SYS>>\n", "\n<</SYS>>\n\n"};
   f.user = {"{bos}[INST] ", " [/INST]"};
   f.answer_before = " ";
   f.answer_after = " ";
   f.answer_end = "{eos}";
-  f.system_inside_user = true;
-  f.trims = true;
-  f.markers = {"[INST]", "<<SYS>>"};
+  f.system_place = SystemPlace::first_user;
+  f.alternates = true;
+  f.trims = {.user = true, .answer = true};
   f.jinja =
       "{% if messages[0]['role'] == 'system' %}"
-      "{% set system = '<<SYS>>\\n' + messages[0]['content'] | trim + '\\n<</SYS>>\\n\\n' %}"
+      "{% set system = '<<SYS>>\\n' + messages[0]['content'] + '\\n<</SYS>>\\n\\n' %}"
       "{% set turns = messages[1:] %}"
       "{% else %}{% set system = '' %}{% set turns = messages %}{% endif %}"
       "{% for message in turns %}"
+      "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+      "{{ raise_exception('user and assistant must take turns') }}{% endif %}"
       "{% if message['role'] == 'user' %}"
-      "{{ bos_token + '[INST] ' + (system if loop.first else '') + message['content'] | trim }}"
-      "{{ ' [/INST]' }}"
+      "{% set content = (system if loop.first else '') + message['content'] %}"
+      "{{ bos_token + '[INST] ' + content | trim + ' [/INST]' }}"
       "{% else %}{{ ' ' + message['content'] | trim + ' ' + eos_token }}{% endif %}"
       "{% endfor %}";
   return f;
@@ -50,15 +141,14 @@ ChatFormatSpec llama2() {
 ChatFormatSpec llama3() {
   ChatFormatSpec f;
   f.name = "llama3";
+  f.models = "Llama-3-Instruct";
   f.control_tokens = {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"};
   f.begin = "{bos}";
   f.system = {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"};
   f.user = {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"};
   f.assistant_before = "<|start_header_id|>assistant<|end_header_id|>\n\n";
   f.answer_end = "<|eot_id|>";
-  f.trims = true;
-  f.markers = {"<|start_header_id|>", "<|eot_id|>"};
-  f.not_markers = {"Cutting Knowledge Date"};
+  f.trims = {.system = true, .user = true, .answer = true};
   f.jinja =
       "{{ bos_token }}"
       "{% for message in messages %}"
@@ -75,11 +165,9 @@ ChatFormatSpec llama3() {
 ChatFormatSpec llama3_dated() {
   ChatFormatSpec f = llama3();
   f.name = "llama3.1";
+  f.models = "Llama-3.1, 3.2 and 3.3-Instruct";
   f.default_system = "";
   f.always_system = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
-  f.markers = {"<|start_header_id|>", "<|eot_id|>", "Cutting Knowledge Date: December 2023",
-               "26 Jul 2024"};
-  f.not_markers = {};
   f.jinja =
       "{{ bos_token + '<|start_header_id|>system<|end_header_id|>\\n\\n' }}"
       "{{ 'Cutting Knowledge Date: December 2023\\nToday Date: 26 Jul 2024\\n\\n' }}"
@@ -96,105 +184,16 @@ ChatFormatSpec llama3_dated() {
   return f;
 }
 
-ChatFormatSpec alpaca() {
-  ChatFormatSpec f;
-  f.name = "alpaca";
-  f.begin = "{bos}";
-  f.system = {"", "\n\n"};
-  f.default_system =
-      "Below is an instruction that describes a task. Write a response that appropriately "
-      "completes "
-      "the request.";
-  f.user = {"### Instruction:\n", "\n\n"};
-  f.assistant_before = "### Response:\n";
-  f.answer_end = "{eos}";
-  f.assistant_after = "\n\n";
-  f.markers = {"### Instruction:", "### Response:", *f.default_system};
-  f.jinja =
-      "{{ bos_token }}"
-      "{% if messages[0]['role'] == 'system' %}"
-      "{{ messages[0]['content'] + '\\n\\n' }}{% set turns = messages[1:] %}"
-      "{% else %}"
-      "{{ 'Below is an instruction that describes a task. Write a response that appropriately "
-      "completes the request.\\n\\n' }}"
-      "{% set turns = messages %}{% endif %}"
-      "{% for message in turns %}"
-      "{% if message['role'] == 'user' %}"
-      "{{ '### Instruction:\\n' + message['content'] + '\\n\\n' }}"
-      "{% else %}{{ '### Response:\\n' + message['content'] + eos_token + '\\n\\n' }}{% endif %}"
-      "{% endfor %}"
-      "{% if add_generation_prompt %}{{ '### Response:\\n' }}{% endif %}";
-  return f;
-}
-
-ChatFormatSpec vicuna() {
-  ChatFormatSpec f;
-  f.name = "vicuna";
-  f.begin = "{bos}";
-  f.system = {"", " "};
-  f.default_system =
-      "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
-      "helpful, detailed, and polite answers to the user's questions.";
-  f.user = {"USER: ", " "};
-  f.assistant_before = "ASSISTANT:";
-  f.answer_before = " ";
-  f.answer_end = "{eos}";
-  f.markers = {"USER: ", "ASSISTANT:", "A chat between a curious user"};
-  f.jinja =
-      "{{ bos_token }}"
-      "{% if messages[0]['role'] == 'system' %}"
-      "{{ messages[0]['content'] + ' ' }}{% set turns = messages[1:] %}"
-      "{% else %}"
-      "{{ \"A chat between a curious user and an artificial intelligence assistant. The assistant "
-      "gives helpful, detailed, and polite answers to the user's questions. \" }}"
-      "{% set turns = messages %}{% endif %}"
-      "{% for message in turns %}"
-      "{% if message['role'] == 'user' %}{{ 'USER: ' + message['content'] + ' ' }}"
-      "{% else %}{{ 'ASSISTANT: ' + message['content'] + eos_token }}{% endif %}"
-      "{% endfor %}"
-      "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}";
-  return f;
-}
-
-// For models without any format: the texts, a blank line after each question.
-ChatFormatSpec plain() {
-  ChatFormatSpec f;
-  f.name = "plain";
-  f.begin = "{bos}";
-  f.system = {"", "\n\n"};
-  f.user = {"", "\n\n"};
-  f.answer_end = "{eos}";
-  f.jinja =
-      "{{ bos_token }}"
-      "{% for message in messages %}"
-      "{{ message['content'] + (eos_token if message['role'] == 'assistant' else '\\n\\n') }}"
-      "{% endfor %}";
-  return f;
-}
-
-// Small students: three control tokens a row and nothing else.
-ChatFormatSpec compact() {
-  ChatFormatSpec f;
-  f.name = "compact";
-  f.control_tokens = {"<|user|>", "<|assistant|>", "<|system|>", "<|end|>"};
-  f.system = {"<|system|>", ""};
-  f.user = {"<|user|>", ""};
-  f.assistant_before = "<|assistant|>";
-  f.answer_end = "<|end|>";
-  f.jinja =
-      "{% for message in messages %}"
-      "{{ '<|' + message['role'] + '|>' + message['content'] }}"
-      "{% if message['role'] == 'assistant' %}{{ '<|end|>' }}{% endif %}"
-      "{% endfor %}"
-      "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
-  return f;
-}
-
 }  // namespace
 
 const std::vector<ChatFormatSpec>& chat_table() {
-  static const std::vector<ChatFormatSpec> table = {chatml(), llama2(), llama3(), llama3_dated(),
-                                                    alpaca(), vicuna(), plain(),  compact()};
+  static const std::vector<ChatFormatSpec> table = [] {
+    std::vector<ChatFormatSpec> rows = {chatml(), qwen2(),  qwen2_5(),     qwen3(),
+                                        llama2(), llama3(), llama3_dated()};
+    for (ChatFormatSpec& row : instruct_rows()) rows.push_back(std::move(row));
+    for (ChatFormatSpec& row : text_rows()) rows.push_back(std::move(row));
+    return rows;
+  }();
   return table;
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the goldens of tests/text with the reference packages.
 
-    python3 -m venv /tmp/goldens && /tmp/goldens/bin/pip install tokenizers==0.23.3 jinja2==3.1.6
+    python3 -m venv /tmp/goldens && /tmp/goldens/bin/pip install tokenizers==0.23.3
     /tmp/goldens/bin/python tests/goldens/tokenizers/make_goldens.py
 
 Writes, beside this script:
@@ -9,28 +9,22 @@ Writes, beside this script:
     split_nfc/     NFC, Split by a pattern as newer models have it, then ByteLevel
     strings.jsonl.gz  {"text", "<tokenizer>": [ids], ...}: 1,000 mixed strings; "decoded <tokenizer>"
                       where decoding does not give the text back
-    chats.jsonl.gz    conversations with Jinja2's rendering and the ids of it
-The templates rendered are ours (chat_templates.json, which a test holds equal to the table in src/text) and, where the
-test data is there, the published ones that we claim to recognise.
 Reads trained/tokenizer.json, which our own trainer made (a test of tests/text makes it anew and compares; with
 TAPIR_UPDATE_GOLDENS=1 it writes it), and gives its ids as "trained".
 """
 import gzip
 import json
-import os
 import pathlib
 import random
 import sys
 import unicodedata
 
-import jinja2
-import jinja2.sandbox
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers import processors, trainers
 
 HERE = pathlib.Path(__file__).resolve().parent
-VERSIONS = {"tokenizers": "0.23.3", "jinja2": "3.1.6"}
+VERSIONS = {"tokenizers": "0.23.3"}
 
 CONTROL = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
            "<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]
@@ -138,58 +132,8 @@ def strings(rng, made):
         yield row
 
 
-CHATS = [
-    [("user", "What is 3 + 4?"), ("assistant", "7")],
-    [("system", "Answer in one word."), ("user", "Is water wet?"), ("assistant", "Yes.")],
-    [("user", "First question"), ("assistant", "First answer"), ("user", "And\nthe second?"),
-     ("assistant", "Line one\nline two")],
-    [("system", "You sort words."), ("user", "pear apple"), ("assistant", "apple pear"), ("user", "z y x"),
-     ("assistant", "x y z"), ("user", "你好 🙂"), ("assistant", "Übergröße")],
-    [("user", "  blanks around \u00a0"), ("assistant", "an answer \n")],
-    [("user", "Only a question")],
-    [("system", "Rules."), ("user", "One"), ("assistant", "Two"), ("user", "Three")],
-]
-
-
-def render(template, messages, **settings):
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(messages=messages, bos_token="<s>", eos_token="</s>", **settings)
-
-
-PUBLISHED = ["Qwen-Qwen2.5-7B-Instruct", "meta-llama-Llama-3.2-3B-Instruct"]
-
-
-def published_templates():
-    data = os.environ.get("TAPIR_TEST_DATA", HERE.parents[3] / "shared" / "data")
-    folder = pathlib.Path(data) / "tokenizers" / "chat_templates"
-    return {name: (folder / (name + ".jinja")).read_text() for name in PUBLISHED}
-
-
-def chats(tokenizer):
-    templates = json.loads((HERE / "chat_templates.json").read_text()) | published_templates()
-    for name, template in templates.items():
-        for chat in CHATS:
-            messages = [{"role": role, "content": content} for role, content in chat]
-            prompt = messages[-1]["role"] == "user"
-            text = render(template, messages, add_generation_prompt=prompt)
-            yield {"format": name, "messages": messages, "text": text,
-                   "ids": chat_ids(tokenizer, template, messages, text)}
-
-
-def chat_ids(tokenizer, template, messages, text):
-    """Generation sees the prompt without the answer: no token may cross the place where an answer begins."""
-    ids, done = [], 0
-    for i, message in enumerate(messages):
-        if message["role"] == "assistant":
-            prompt = render(template, messages[:i], add_generation_prompt=True)
-            assert text.startswith(prompt)
-            ids += tokenizer.encode(text[done:len(prompt)], add_special_tokens=False).ids
-            done = len(prompt)
-    return ids + tokenizer.encode(text[done:], add_special_tokens=False).ids
-
-
 def main():
-    found = {"tokenizers": tokenizers.__version__, "jinja2": jinja2.__version__}
+    found = {"tokenizers": tokenizers.__version__}
     if found != VERSIONS:
         sys.exit(f"goldens are made with {VERSIONS}, found {found}")
     made = {}
@@ -202,7 +146,6 @@ def main():
             {"bos_token": "<s>", "eos_token": {"content": "</s>"}}, indent=1) + "\n")
     made["trained"] = Tokenizer.from_file(str(HERE / "trained" / "tokenizer.json"))
     write_lines("strings.jsonl.gz", strings(random.Random("strings"), made))
-    write_lines("chats.jsonl.gz", chats(made["gpt2_pattern"]))
 
 
 if __name__ == "__main__":
