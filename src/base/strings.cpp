@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <numeric>
 
 namespace tapir {
@@ -86,11 +87,15 @@ std::string lower_ascii(std::string_view text) {
 }
 
 std::string replace_all(std::string text, std::string_view from, std::string_view to) {
-  for (std::size_t at = 0; !from.empty() && (at = text.find(from, at)) != std::string::npos;
-       at += to.size()) {
-    text.replace(at, from.size(), to);
+  std::size_t match = from.empty() ? std::string::npos : text.find(from);
+  if (match == std::string::npos) return text;
+  std::string out;
+  std::size_t end = 0;
+  for (; match != std::string::npos; match = text.find(from, end)) {
+    out.append(text, end, match - end).append(to);
+    end = match + from.size();
   }
-  return text;
+  return out.append(text, end);
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -122,8 +127,15 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
 }
 
 bool is_valid_utf8(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080ULL;
   std::size_t bad = 0;
   while (!text.empty()) {
+    std::uint64_t eight = 0;
+    if (text.size() >= sizeof eight) std::memcpy(&eight, text.data(), sizeof eight);
+    if (text.size() >= sizeof eight && (eight & kHighBits) == 0) {  // ASCII, most of the time
+      text.remove_prefix(sizeof eight);
+      continue;
+    }
     const std::size_t length = sequence_length(text, bad);
     if (length == 0) return false;
     text.remove_prefix(length);

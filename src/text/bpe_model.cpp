@@ -1,7 +1,11 @@
 #include "text/bpe_model.h"
 
+#include <algorithm>
 #include <bit>
-#include <queue>
+#include <limits>
+
+#include <fmt/format.h>
+#include <unicode/utf8.h>
 
 #include "base/error.h"
 #include "text/byte_level.h"
@@ -11,8 +15,6 @@ namespace {
 
 constexpr std::size_t kShortWord =
     48;  // symbols; above, a heap is faster than looking at all pairs
-constexpr std::size_t kLongestCached = 64;  // bytes
-constexpr std::size_t kWordsPerShard = 8192;
 
 std::uint64_t pair_key(TokenId left, TokenId right) {
   return (std::uint64_t{static_cast<std::uint32_t>(left)} << 32) |
@@ -24,41 +26,73 @@ std::size_t scatter(std::uint64_t key) {
   return static_cast<std::size_t>(key ^ (key >> 29));
 }
 
-TokenId find_part(const BytesToId& vocabulary, const std::string& part, const std::string& where) {
-  const auto found = vocabulary.find(part);
-  if (found == vocabulary.end()) {
+TokenId find_part(const BpeDescription& description, const std::string& part,
+                  const std::string& where) {
+  const auto found = description.vocabulary.find(part);
+  if (found == description.vocabulary.end()) {
     throw Error(ErrorKind::data,
-                where + ": a merge needs the token \"" + to_byte_level(part) +
+                where + ": a merge needs the token \"" +
+                    (description.byte_level ? to_byte_level(part) : part) +
                     "\", which is not in the vocabulary",
                 "vocabulary and merges are not of the same tokenizer");
   }
   return found->second;
 }
 
+// The characters of valid UTF-8 have this length.
+std::size_t character_length(char first) {
+  return static_cast<std::size_t>(U8_COUNT_TRAIL_BYTES_UNSAFE(static_cast<std::uint8_t>(first))) +
+         1;
+}
+
 }  // namespace
 
 BpeModel::BpeModel(const BpeDescription& description, const std::string& where)
-    : unknown_(description.unknown), fuse_unknown_(description.fuse_unknown) {
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    const auto found = description.vocabulary.find(std::string(1, static_cast<char>(byte)));
-    byte_ids_[byte] = found == description.vocabulary.end() ? -1 : found->second;
-    if (description.control_tokens.contains(byte_ids_[byte])) {
-      throw Error(ErrorKind::data, where + ": the token of the byte " + std::to_string(byte) +
-                                       " is marked as special: no text could be told from it");
-    }
-  }
+    : byte_level_(description.byte_level),
+      byte_fallback_(description.byte_fallback),
+      unknown_(description.unknown),
+      fuse_unknown_(description.fuse_unknown) {
+  read_symbols(description, where);
   merges_.resize(std::bit_ceil(description.merges.size() * 2 + 2));
   std::int32_t rank = 0;
   for (const auto& [left, right] : description.merges) {
-    const TokenId merged = find_part(description.vocabulary, left + right, where);
-    const std::uint64_t pair = pair_key(find_part(description.vocabulary, left, where),
-                                        find_part(description.vocabulary, right, where));
+    const TokenId merged = find_part(description, left + right, where);
+    const std::uint64_t pair =
+        pair_key(find_part(description, left, where), find_part(description, right, where));
     if (!description.control_tokens.contains(merged)) insert_merge({pair, rank, merged});
     ++rank;
   }
   if (!description.ignore_merges) return;
   for (const auto& [bytes, id] : description.vocabulary) {
     if (!description.control_tokens.contains(id)) whole_words_.emplace(bytes, id);
+  }
+}
+
+// The tokens that words are made of before any merge.
+void BpeModel::read_symbols(const BpeDescription& description, const std::string& where) {
+  const auto text_id = [&](const std::string& token) {
+    const auto found = description.vocabulary.find(token);
+    const bool usable = found != description.vocabulary.end() &&
+                        !description.control_tokens.contains(found->second);
+    return usable ? found->second : -1;
+  };
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const std::string token =
+        byte_level_ ? std::string(1, static_cast<char>(byte)) : fmt::format("<0x{:02X}>", byte);
+    byte_ids_[byte] = text_id(token);
+    if (byte_level_ && byte_ids_[byte] < 0 && description.vocabulary.contains(token)) {
+      throw Error(ErrorKind::data, where + ": the token of the byte " + std::to_string(byte) +
+                                       " is marked as special: no text could be told from it");
+    }
+  }
+  for (std::size_t c = 0; c < ascii_ids_.size(); ++c) {
+    ascii_ids_[c] = text_id(std::string(1, static_cast<char>(c)));
+  }
+  for (const auto& [token, id] : description.vocabulary) {
+    const bool character = token.size() > 1 && token.size() == character_length(token.front());
+    if (!byte_level_ && character && !description.control_tokens.contains(id)) {
+      character_ids_.emplace(token, id);
+    }
   }
 }
 
@@ -79,41 +113,31 @@ const BpeModel::Merge* BpeModel::find_merge(TokenId left, TokenId right) const {
   }
 }
 
-void BpeModel::encode_word(std::string_view word, std::vector<TokenId>& ids) const {
-  if (word.size() == 1 && byte_ids_[static_cast<std::uint8_t>(word[0])] >= 0) {
-    ids.push_back(byte_ids_[static_cast<std::uint8_t>(word[0])]);
-    return;
-  }
-  if (word.size() > kLongestCached) {
-    std::vector<TokenId> symbols;
-    merge_word(word, symbols);
-    ids.insert(ids.end(), symbols.begin(), symbols.end());
-    return;
-  }
-  Shard& shard = cache_[StringHash{}(word) % cache_.size()];
-  {
-    const std::lock_guard lock(shard.mutex);
-    const auto found = shard.words.find(word);
-    if (found != shard.words.end()) {
-      ids.insert(ids.end(), found->second.begin(), found->second.end());
+void BpeModel::encode_word(std::string_view word, BpeScratch& scratch,
+                           std::vector<TokenId>& ids) const {
+  if (word.empty()) return;
+  const auto key = WordCache::key_of(word);
+  if (key) {
+    const std::span<const TokenId> known = scratch.cache.find(*key);
+    if (!known.empty()) {
+      ids.insert(ids.end(), known.begin(), known.end());
       return;
     }
   }
-  std::vector<TokenId> symbols;
-  merge_word(word, symbols);
-  ids.insert(ids.end(), symbols.begin(), symbols.end());
-  const std::lock_guard lock(shard.mutex);
-  if (shard.words.size() < kWordsPerShard) shard.words.emplace(word, std::move(symbols));
+  merge_word(word, scratch);
+  ids.insert(ids.end(), scratch.symbols.begin(), scratch.symbols.end());
+  if (key) scratch.cache.insert(*key, scratch.symbols);
 }
 
-void BpeModel::merge_word(std::string_view word, std::vector<TokenId>& ids) const {
+void BpeModel::merge_word(std::string_view word, BpeScratch& scratch) const {
+  scratch.symbols.clear();
   const auto whole = whole_words_.find(word);
   if (whole != whole_words_.end()) {
-    ids.push_back(whole->second);
+    scratch.symbols.push_back(whole->second);
     return;
   }
-  first_symbols(word, ids);
-  ids.size() <= kShortWord ? merge_short(ids) : merge_long(ids);
+  byte_level_ ? first_symbols(word, scratch.symbols) : first_characters(word, scratch.symbols);
+  scratch.symbols.size() <= kShortWord ? merge_short(scratch) : merge_long(scratch);
 }
 
 void BpeModel::first_symbols(std::string_view word, std::vector<TokenId>& symbols) const {
@@ -129,65 +153,100 @@ void BpeModel::first_symbols(std::string_view word, std::vector<TokenId>& symbol
   }
 }
 
-// The best merge, leftmost first, until there is none.
-void BpeModel::merge_short(std::vector<TokenId>& symbols) const {
-  while (symbols.size() > 1) {
-    const Merge* best = nullptr;
-    std::size_t best_at = 0;
-    for (std::size_t i = 0; i + 1 < symbols.size(); ++i) {
-      const Merge* merge = find_merge(symbols[i], symbols[i + 1]);
-      if (merge != nullptr && (best == nullptr || merge->rank < best->rank)) {
-        best = merge;
-        best_at = i;
-      }
-    }
-    if (best == nullptr) return;
-    symbols[best_at] = best->merged;
-    symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(best_at) + 1);
-  }
+TokenId BpeModel::character_id(std::string_view character) const {
+  if (character.size() == 1) return ascii_ids_[static_cast<std::uint8_t>(character.front())];
+  const auto found = character_ids_.find(character);
+  return found == character_ids_.end() ? -1 : found->second;
 }
 
-// The same with a heap and a linked list: n log n for a word without a blank of any length.
-void BpeModel::merge_long(std::vector<TokenId>& symbols) const {
-  struct Symbol {
-    TokenId id;
-    std::int32_t previous;
-    std::int32_t next;  // -1: the last
-    bool alive = true;
-  };
-  struct Candidate {
-    std::int32_t rank;
-    std::int32_t at;  // the left symbol
-    TokenId left;
-    TokenId right;
-    bool operator<(const Candidate& other) const {  // the top of a priority_queue is its largest
-      return rank != other.rank ? rank > other.rank : at > other.at;
-    }
-  };
-  const auto count = static_cast<std::int32_t>(symbols.size());
-  std::vector<Symbol> list;
-  list.reserve(symbols.size());
-  for (std::int32_t i = 0; i < count; ++i) {
-    list.push_back({symbols[static_cast<std::size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1});
+bool BpeModel::fall_back(std::string_view character, std::vector<TokenId>& symbols) const {
+  if (!byte_fallback_) return false;
+  const auto id = [&](char c) { return byte_ids_[static_cast<std::uint8_t>(c)]; };
+  if (!std::all_of(character.begin(), character.end(), [&](char c) { return id(c) >= 0; })) {
+    return false;
   }
-  const auto symbol = [&](std::int32_t at) -> Symbol& {
+  for (const char c : character) symbols.push_back(id(c));
+  return true;
+}
+
+// An unknown waits until a known character follows, and bytes overtake it: as in the reference.
+void BpeModel::first_characters(std::string_view word, std::vector<TokenId>& symbols) const {
+  bool unknown_waits = false;
+  for (std::size_t at = 0; at < word.size();) {
+    const std::string_view character = word.substr(at, character_length(word[at]));
+    at += character.size();
+    const TokenId id = character_id(character);
+    if (id >= 0) {
+      if (unknown_waits) symbols.push_back(unknown_);
+      unknown_waits = false;
+      symbols.push_back(id);
+    } else if (!fall_back(character, symbols) && unknown_ >= 0) {
+      if (unknown_waits && !fuse_unknown_) symbols.push_back(unknown_);
+      unknown_waits = true;
+    }
+  }
+  if (unknown_waits) symbols.push_back(unknown_);
+}
+
+// The best merge, leftmost first, until there is none.
+void BpeModel::merge_short(BpeScratch& scratch) const {
+  std::vector<TokenId>& symbols = scratch.symbols;
+  std::array<const Merge*, kShortWord> merges{};  // of a symbol with the next one
+  std::size_t count = symbols.size();
+  const auto look_up = [&](std::size_t i) {
+    merges[i] = i + 1 < count ? find_merge(symbols[i], symbols[i + 1]) : nullptr;
+  };
+  for (std::size_t i = 0; i < count; ++i) look_up(i);
+  while (count > 1) {
+    std::int32_t best_rank = std::numeric_limits<std::int32_t>::max();
+    std::size_t best = count;
+    for (std::size_t i = 0; i + 1 < count; ++i) {
+      if (merges[i] == nullptr || merges[i]->rank >= best_rank) continue;
+      best_rank = merges[i]->rank;
+      best = i;
+    }
+    if (best == count) break;
+    symbols[best] = merges[best]->merged;
+    --count;
+    for (std::size_t i = best + 1; i < count; ++i) {
+      symbols[i] = symbols[i + 1];
+      merges[i] = merges[i + 1];
+    }
+    look_up(best);
+    if (best > 0) look_up(best - 1);
+  }
+  symbols.resize(count);
+}
+
+// The same with a heap and a linked list: n log n for a word of any length.
+void BpeModel::merge_long(BpeScratch& scratch) const {
+  std::vector<TokenId>& symbols = scratch.symbols;
+  auto& list = scratch.list;
+  auto& heap = scratch.heap;
+  list.clear();
+  heap.clear();
+  const auto count = static_cast<std::int32_t>(symbols.size());
+  for (std::int32_t i = 0; i < count; ++i) {
+    list.push_back({symbols[static_cast<std::size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1, true});
+  }
+  const auto symbol = [&](std::int32_t at) -> BpeScratch::Symbol& {
     return list[static_cast<std::size_t>(at)];
   };
-  std::priority_queue<Candidate> candidates;
   const auto consider = [&](std::int32_t left, std::int32_t right) {
     if (left < 0 || right < 0) return;
     const Merge* merge = find_merge(symbol(left).id, symbol(right).id);
-    if (merge != nullptr) {
-      candidates.push({merge->rank, left, symbol(left).id, symbol(right).id});
-    }
+    if (merge == nullptr) return;
+    heap.push_back({merge->rank, left, symbol(left).id, symbol(right).id});
+    std::push_heap(heap.begin(), heap.end());
   };
   for (std::int32_t i = 0; i + 1 < count; ++i) consider(i, i + 1);
-  while (!candidates.empty()) {
-    const Candidate best = candidates.top();
-    candidates.pop();
-    Symbol& left = symbol(best.at);
+  while (!heap.empty()) {
+    std::pop_heap(heap.begin(), heap.end());
+    const BpeScratch::Candidate best = heap.back();
+    heap.pop_back();
+    BpeScratch::Symbol& left = symbol(best.at);
     if (!left.alive || left.id != best.left || left.next < 0) continue;
-    Symbol& right = symbol(left.next);
+    BpeScratch::Symbol& right = symbol(left.next);
     if (right.id != best.right) continue;
     left.id = find_merge(left.id, right.id)->merged;
     right.alive = false;

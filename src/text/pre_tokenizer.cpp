@@ -1,183 +1,153 @@
 #include "text/pre_tokenizer.h"
 
-#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/error.h"
+#include "base/strings.h"
+#include "text/split.h"
+#include "text/word_scanner.h"
 
 namespace tapir::text {
 namespace {
 
-// GPT-2's own pattern, what ByteLevel uses unless it is told not to.
-constexpr std::string_view kGpt2Pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+// ASCII punctuation and \p{P}, what Rust's `is_ascii_punctuation` and the category say.
+constexpr const char* kPunctuation = R"([!-\/:-@\[-`{-~\p{P}])";
 
-constexpr std::string_view kHint =
-    "supported are byte-level BPE tokenizers: pre_tokenizer ByteLevel, Split, and Sequences of "
-    "Splits that end in "
-    "ByteLevel";
-
-SplitBehavior parse_behavior(const std::string& name, const std::string& where) {
-  if (name == "Removed") return SplitBehavior::removed;
-  if (name == "Isolated") return SplitBehavior::isolated;
-  if (name == "MergedWithPrevious") return SplitBehavior::merged_with_previous;
-  if (name == "MergedWithNext") return SplitBehavior::merged_with_next;
-  if (name == "Contiguous") return SplitBehavior::contiguous;
-  throw Error(ErrorKind::data, where + ": Split behavior \"" + name + "\" is not known",
-              std::string(kHint));
-}
-
-struct Piece {
-  Range range;
-  bool match = false;
-};
-
-// Matches and what lies between them.
-std::vector<Piece> cut(std::string_view text, const SplitStep& step) {
-  std::vector<Range> matches;
-  step.pattern.front().find_all(text, matches);
-  std::vector<Piece> pieces;
-  pieces.reserve(matches.size() + 1);
-  std::size_t end = 0;
-  for (const Range& range : matches) {
-    if (range.begin > end) pieces.push_back({{end, range.begin}, step.invert});
-    pieces.push_back({range, !step.invert});
-    end = range.end;
+// Splits by a pattern; by its scanner when there is one.
+std::function<void(std::string_view, Before, Words&)> split_step(std::string_view pattern,
+                                                                 SplitBehavior behavior,
+                                                                 bool invert,
+                                                                 const std::string& where) {
+  const WordScanner scanner = find_word_scanner(pattern);
+  if (scanner != nullptr && behavior == SplitBehavior::isolated) {  // no text between its matches
+    return [scanner](auto piece, Before, Words& words) { scanner(piece, words.list); };
   }
-  if (end < text.size()) pieces.push_back({{end, text.size()}, step.invert});
-  return pieces;
+  const auto regex = std::make_shared<Regex>(pattern, where);
+  return [=](auto piece, Before, Words& words) {
+    split_by(*regex, behavior, invert, piece, words.list);
+  };
 }
 
-// A match joins its neighbour in front, unless that is a match that had none to join.
-std::vector<Piece> merge_with_previous(const std::vector<Piece>& pieces) {
-  std::vector<Piece> merged;
-  bool previous_match = false;
-  for (const Piece& piece : pieces) {
-    if (piece.match && !previous_match && !merged.empty()) {
-      merged.back().range.end = piece.range.end;
+enum class PrependScheme { always, first, never };
+
+PrependScheme prepend_scheme(const Json& description, const std::string& where) {
+  const auto name = json_get_or<std::string>(description, "prepend_scheme", "always", where);
+  if (!json_get_or<bool>(description, "add_prefix_space", true, where) || name == "never") {
+    return PrependScheme::never;
+  }
+  if (name == "first") return PrependScheme::first;
+  if (name == "always") return PrependScheme::always;
+  throw Error(ErrorKind::data, where + ": prepend_scheme \"" + name + "\" is not known",
+              "known: always, first, never");
+}
+
+// Blanks become "▁"; one is put in front of what does not begin with it.
+std::function<void(std::string_view, Before, Words&)> metaspace_step(const Json& description,
+                                                                     const std::string& where) {
+  const auto mark = json_get_or<std::string>(description, "replacement", "▁", where);
+  if (mark.empty()) throw Error(ErrorKind::data, where + ": replacement is empty");
+  const PrependScheme scheme = prepend_scheme(description, where);
+  std::shared_ptr<Regex> pattern;
+  if (json_get_or<bool>(description, "split", true, where)) {
+    pattern = std::make_shared<Regex>(Regex::quote(mark), where);
+  }
+  return [=](std::string_view piece, Before before, Words& words) {
+    std::string& text = words.owned.emplace_back(replace_all(std::string(piece), " ", mark));
+    const bool wanted = scheme == PrependScheme::always
+                            ? before != Before::text
+                            : scheme == PrependScheme::first && before == Before::nothing;
+    if (wanted && !text.starts_with(mark)) text.insert(0, mark);
+    if (pattern == nullptr) {
+      words.list.push_back(text);
     } else {
-      merged.push_back(piece);
+      split_by(*pattern, SplitBehavior::merged_with_next, /*invert=*/false, text, words.list);
     }
-    previous_match = piece.match;
-  }
-  return merged;
-}
-
-std::vector<Piece> merge_with_next(const std::vector<Piece>& pieces) {
-  std::vector<Piece> merged;
-  bool next_match = false;
-  for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
-    if (piece->match && !next_match && !merged.empty()) {
-      merged.back().range.begin = piece->range.begin;
-    } else {
-      merged.push_back(*piece);
-    }
-    next_match = piece->match;
-  }
-  std::reverse(merged.begin(), merged.end());
-  return merged;
-}
-
-std::vector<Piece> merge_contiguous(const std::vector<Piece>& pieces) {
-  std::vector<Piece> merged;
-  for (const Piece& piece : pieces) {
-    if (!merged.empty() && merged.back().match == piece.match) {
-      merged.back().range.end = piece.range.end;
-    } else {
-      merged.push_back(piece);
-    }
-  }
-  return merged;
-}
-
-std::vector<Piece> arrange(std::vector<Piece> pieces, SplitBehavior behavior) {
-  switch (behavior) {
-    case SplitBehavior::isolated:
-      return pieces;
-    case SplitBehavior::merged_with_previous:
-      return merge_with_previous(pieces);
-    case SplitBehavior::merged_with_next:
-      return merge_with_next(pieces);
-    case SplitBehavior::contiguous:
-      return merge_contiguous(pieces);
-    case SplitBehavior::removed:
-      std::erase_if(pieces, [](const Piece& p) { return p.match; });
-  }
-  return pieces;
-}
-
-void apply(const SplitStep& step, std::string_view text, std::vector<std::string_view>& words) {
-  if (step.pattern.empty()) {
-    words.push_back(text);
-    return;
-  }
-  for (const Piece& piece : arrange(cut(text, step), step.behavior)) {
-    words.push_back(text.substr(piece.range.begin, piece.range.end - piece.range.begin));
-  }
+  };
 }
 
 }  // namespace
 
 PreTokenizer::PreTokenizer(const Json& description, const std::string& where) {
-  add_component(description, where);
-  if (!byte_level_) {
-    throw Error(ErrorKind::data, where + ": no ByteLevel component found", std::string(kHint));
-  }
+  if (!description.is_null()) add(description, where);
 }
 
-void PreTokenizer::add_component(const Json& description, const std::string& where) {
+void PreTokenizer::add(const Json& description, const std::string& where) {
   const auto type = json_get<std::string>(description, "type", where);
   if (byte_level_) {
-    throw Error(ErrorKind::data, where + ": \"" + type + "\" stands after ByteLevel",
-                std::string(kHint));
+    throw Error(ErrorKind::data, where + ": \"" + type + "\" behind ByteLevel is not supported");
   }
+  const auto behavior = [&](const char* fallback) {
+    return parse_split_behavior(json_get_or<std::string>(description, "behavior", fallback, where),
+                                where);
+  };
+  const auto add_pattern = [&](std::string_view pattern, SplitBehavior found, bool invert = false) {
+    steps_.push_back(split_step(pattern, found, invert, where));
+  };
   if (type == "Sequence") {
-    for (const Json& part : json_get<Json>(description, "pretokenizers", where)) {
-      add_component(part, where);
-    }
+    for (const Json& part : json_get<Json>(description, "pretokenizers", where)) add(part, where);
   } else if (type == "Split") {
     add_split(description, where + ": Split");
   } else if (type == "ByteLevel") {
-    SplitStep step;
-    step.add_prefix_space = json_get_or<bool>(description, "add_prefix_space", true, where);
-    if (json_get_or<bool>(description, "use_regex", true, where)) {
-      step.pattern.emplace_back(kGpt2Pattern, where);
-    }
-    steps_.push_back(std::move(step));
-    byte_level_ = true;
+    add_byte_level(description, where);
+  } else if (type == "Metaspace") {
+    steps_.push_back(metaspace_step(description, where + ": Metaspace"));
+  } else if (type == "Digits") {
+    const bool single = json_get_or<bool>(description, "individual_digits", false, where);
+    add_pattern(R"(\p{N})", single ? SplitBehavior::isolated : SplitBehavior::contiguous);
+  } else if (type == "Punctuation") {
+    add_pattern(kPunctuation, behavior("Isolated"));
+  } else if (type == "Whitespace") {
+    add_pattern(R"(\w+|[^\w\s]+)", SplitBehavior::removed, /*invert=*/true);
+  } else if (type == "WhitespaceSplit") {
+    add_pattern(R"(\s)", SplitBehavior::removed);
   } else {
-    throw Error(ErrorKind::data, where + ": \"" + type + "\" is not supported", std::string(kHint));
+    throw Error(ErrorKind::data, where + ": \"" + type + "\" is not supported",
+                "supported pre_tokenizers: ByteLevel, Split, Metaspace, Digits, Punctuation, "
+                "Whitespace, WhitespaceSplit, Sequence");
+  }
+}
+
+void PreTokenizer::add_byte_level(const Json& description, const std::string& where) {
+  byte_level_ = true;
+  if (json_get_or<bool>(description, "add_prefix_space", true, where)) {
+    steps_.emplace_back([](std::string_view piece, Before before, Words& words) {
+      if (before != Before::text && !piece.starts_with(' ')) {
+        piece = words.owned.emplace_back(1, ' ').append(piece);
+      }
+      words.list.push_back(piece);
+    });
+  }
+  if (json_get_or<bool>(description, "use_regex", true, where)) {
+    steps_.push_back(split_step(kGpt2Pattern, SplitBehavior::isolated, /*invert=*/false, where));
   }
 }
 
 void PreTokenizer::add_split(const Json& description, const std::string& where) {
-  const auto pattern = json_get<Json>(description, "pattern", where);
-  SplitStep step;
-  if (pattern.contains("Regex")) {
-    step.pattern.emplace_back(json_get<std::string>(pattern, "Regex", where), where);
-  } else {
-    step.pattern.emplace_back(Regex::quote(json_get<std::string>(pattern, "String", where)), where);
-  }
-  step.behavior = parse_behavior(json_get<std::string>(description, "behavior", where), where);
-  step.invert = json_get_or<bool>(description, "invert", false, where);
-  steps_.push_back(std::move(step));
+  const auto given = json_get<Json>(description, "pattern", where);
+  const std::string pattern = given.contains("Regex")
+                                  ? json_get<std::string>(given, "Regex", where)
+                                  : Regex::quote(json_get<std::string>(given, "String", where));
+  const SplitBehavior behavior =
+      parse_split_behavior(json_get<std::string>(description, "behavior", where), where);
+  const bool invert = json_get_or<bool>(description, "invert", false, where);
+  steps_.push_back(split_step(pattern, behavior, invert, where));
 }
 
-void PreTokenizer::split(std::string_view text, std::vector<std::string_view>& words,
-                         std::deque<std::string>& owned) const {
+void PreTokenizer::split(std::string_view text, Before before, Words& words) const {
+  words.list.clear();
+  words.owned.clear();
   if (text.empty()) return;
-  std::vector<std::string_view> pieces{text};
-  for (const SplitStep& step : steps_) {
-    std::vector<std::string_view> next;
-    for (std::string_view piece : pieces) {
-      if (step.add_prefix_space && !piece.starts_with(' ')) {
-        piece = owned.emplace_back(1, ' ').append(piece);
-      }
-      apply(step, piece, next);
+  words.list.push_back(text);
+  for (const Step& step : steps_) {
+    words.pieces.swap(words.list);
+    words.list.clear();
+    Before stands = before;
+    for (const std::string_view piece : words.pieces) {
+      step(piece, stands, words);
+      stands = Before::token;  // what follows is not at the beginning of the text
     }
-    pieces = std::move(next);
   }
-  words.insert(words.end(), pieces.begin(), pieces.end());
 }
 
 }  // namespace tapir::text

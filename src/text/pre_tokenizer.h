@@ -2,43 +2,45 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/json.h"
-#include "text/regex.h"
+#include "text/tokenizer.h"
 
 namespace tapir::text {
 
-// What becomes of the matches of a split pattern; names as in tokenizer.json.
-enum class SplitBehavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
-
-// One `Split`, or the pattern and the blank in front that `ByteLevel` brings.
-struct SplitStep {
-  std::vector<Regex> pattern;  // one or none
-  SplitBehavior behavior = SplitBehavior::isolated;
-  bool invert = false;  // the pattern describes what lies between the matches
-  bool add_prefix_space =
-      false;  // a piece that does not begin with a blank gets one, before the split
+// The words of a text, in order. They point into it, or into `owned`. Reused from text to text.
+struct Words {
+  std::vector<std::string_view> list;
+  std::deque<std::string> owned;
+  std::vector<std::string_view> pieces;  // between two components
 };
 
-// Immutable; thread-safe.
+// The "pre_tokenizer" of a tokenizer.json: ByteLevel, Split, Metaspace, Digits, Punctuation,
+// Whitespace, WhitespaceSplit and Sequences of them. Immutable; thread-safe.
 class PreTokenizer {
  public:
-  // The "pre_tokenizer" of a tokenizer.json. Error{data} naming `where` and the component that is
-  // not supported.
+  // null: the whole text is one word. Error{data} naming `where` and the component that is not
+  // supported.
   PreTokenizer(const Json& description, const std::string& where);
 
-  // Appends the words of text, in order. They point into text, or into owned.
-  void split(std::string_view text, std::vector<std::string_view>& words,
-             std::deque<std::string>& owned) const;
+  // words: what was in it is gone.
+  void split(std::string_view text, Before before, Words& words) const;
+  // The model's vocabulary is written in GPT-2's alphabet of bytes.
+  bool byte_level() const { return byte_level_; }
 
  private:
-  void add_component(const Json& description, const std::string& where);
+  // Appends the words of one piece to words.list.
+  using Step = std::function<void(std::string_view piece, Before before, Words& words)>;
+
+  void add(const Json& description, const std::string& where);
+  void add_byte_level(const Json& description, const std::string& where);
   void add_split(const Json& description, const std::string& where);
 
-  std::vector<SplitStep> steps_;
+  std::vector<Step> steps_;
   bool byte_level_ = false;
 };
 

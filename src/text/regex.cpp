@@ -1,11 +1,12 @@
 #include "text/regex.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include <array>
 
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
 #include "base/error.h"
+#include "text/unicode.h"
 
 namespace tapir::text {
 namespace {
@@ -18,26 +19,45 @@ constexpr std::string_view kNotSpace =
     R"(\x00-\x08\x0e-\x1f\x21-\x84\x86-\x9f\xa1-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027})"
     R"(\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{10ffff})";
 
-// Writes \s and \S out.
-std::string spell_out_space(std::string_view pattern) {
+// The name in "\p{name}" at the start of text; empty: there is none.
+std::string_view property_name(std::string_view text) {
+  const std::size_t end = text.find('}');
+  const bool property = text.size() > 3 && (text[1] == 'p' || text[1] == 'P') && text[2] == '{';
+  return property && end != text.npos ? text.substr(3, end - 3) : std::string_view();
+}
+
+// One escape at the start of text, written out; length: how much of text it is.
+std::string spell_out_escape(std::string_view text, bool in_class, std::size_t& length) {
+  length = 2;
+  const bool negated = text[1] == 'S' || text[1] == 'P';
+  std::string members;
+  if (text[1] == 's' || text[1] == 'S') {
+    members = text[1] == 's' || !in_class ? kSpace : kNotSpace;
+  } else if (const std::string_view name = property_name(text); !name.empty()) {
+    length = name.size() + 4;
+    members = newer_characters(name);
+    if (members.empty() || (negated && in_class)) return std::string(text.substr(0, length));
+    members.insert(0, "\\p{" + std::string(name) + "}");
+  } else {
+    return std::string(text.substr(0, length));
+  }
+  return in_class ? members : (negated ? "[^" : "[") + members + "]";
+}
+
+// Writes out the classes that PCRE2 sees otherwise: \s, \S and \p{...} of newer characters.
+std::string spell_out_classes(std::string_view pattern) {
   std::string out;
   bool in_class = false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      const char escaped = pattern[++i];
-      if (escaped != 's' && escaped != 'S') {
-        (out += c) += escaped;
-        continue;
-      }
-      if (!in_class) out += '[';
-      out += escaped == 's' ? kSpace : kNotSpace;
-      if (!in_class) out += ']';
-      continue;
+  for (std::size_t i = 0; i < pattern.size();) {
+    std::size_t length = 1;
+    if (pattern[i] == '\\' && i + 1 < pattern.size()) {
+      out += spell_out_escape(pattern.substr(i), in_class, length);
+    } else {
+      if (pattern[i] == '[') in_class = true;
+      if (pattern[i] == ']') in_class = false;
+      out += pattern[i];
     }
-    if (c == '[') in_class = true;
-    if (c == ']') in_class = false;
-    out += c;
+    i += length;
   }
   return out;
 }
@@ -62,7 +82,7 @@ struct Regex::Compiled {
 
 Regex::Regex(std::string_view pattern, std::string_view where)
     : compiled_(std::make_unique<Compiled>()) {
-  const std::string text = spell_out_space(pattern);
+  const std::string text = spell_out_classes(pattern);
   int error = 0;
   PCRE2_SIZE offset = 0;
   compiled_->where = where;

@@ -1,5 +1,5 @@
-// Tokenizers as Hugging Face folders describe them (tokenizer.json + tokenizer_config.json), with
-// the same ids.
+// Tokenizers as Hugging Face folders describe them (tokenizer.json or a sentencepiece model, and
+// tokenizer_config.json), with the same ids.
 #pragma once
 
 #include <cstdint>
@@ -42,11 +42,15 @@ class Tokenizer {
                                                     bool add_special_tokens) const = 0;
   // Invalid UTF-8 that byte tokens form is replaced by U+FFFD.
   virtual std::string decode(std::span<const TokenId> ids, bool skip_special_tokens) const = 0;
+  // The bytes that one token stands for, perhaps a part of a character; empty: no such id. The
+  // default is decode() of it.
+  virtual std::string token_bytes(TokenId id) const;
   virtual std::optional<TokenId> token_to_id(std::string_view token) const = 0;
   virtual std::string id_to_token(
       TokenId id) const = 0;                    // as written in tokenizer.json; empty: no such id
   virtual std::int64_t vocab_size() const = 0;  // the highest id + 1, added tokens included
-  // A control token: encode() never gives it, decode() can leave it out.
+  // A control token: encode() never gives it (but for the unknown token, where a text has
+  // characters that the vocabulary has not), decode() can leave it out.
   virtual bool is_special(TokenId id) const = 0;
   virtual TokenEdges edges(TokenId id) const {
     (void)id;
@@ -56,8 +60,8 @@ class Tokenizer {
   virtual std::optional<TokenId> eos_token() const = 0;
 };
 
-// Reads tokenizer.json and tokenizer_config.json. Error{data} names the file and any component that
-// is not supported.
+// Reads tokenizer.json, else tokenizer.model (sentencepiece), and tokenizer_config.json.
+// Error{data} names the file and any component that is not supported.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 
 struct BpeTrainerOptions {

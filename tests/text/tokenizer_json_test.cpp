@@ -35,16 +35,15 @@ std::string refusal_with(const std::string& pointer, const Json& value) {
 TEST(TokenizerJson, NamesTheComponentThatIsNotSupported) {
   EXPECT_THAT(refusal_with("/model/type", "Unigram"),
               AllOf(HasSubstr("tokenizer.json: model"), HasSubstr("Unigram")));
-  EXPECT_THAT(refusal_with("/model/byte_fallback", true), HasSubstr("byte_fallback"));
   EXPECT_THAT(refusal_with("/model/dropout", 0.1), HasSubstr("dropout"));
   EXPECT_THAT(refusal_with("/model/end_of_word_suffix", "</w>"), HasSubstr("end_of_word_suffix"));
-  EXPECT_THAT(refusal_with("/normalizer", {{"type", "Lowercase"}}),
-              AllOf(HasSubstr("normalizer"), HasSubstr("Lowercase")));
+  EXPECT_THAT(refusal_with("/normalizer", {{"type", "BertNormalizer"}}),
+              AllOf(HasSubstr("normalizer"), HasSubstr("BertNormalizer")));
   EXPECT_THAT(refusal_with("/decoder", {{"type", "WordPiece"}}),
               AllOf(HasSubstr("decoder"), HasSubstr("WordPiece")));
   EXPECT_THAT(refusal_with("/decoder", nullptr), HasSubstr("decoder"));
-  EXPECT_THAT(refusal_with("/pre_tokenizer", {{"type", "Metaspace"}}), HasSubstr("Metaspace"));
-  EXPECT_THAT(refusal_with("/pre_tokenizer", nullptr), HasSubstr("pre_tokenizer"));
+  EXPECT_THAT(refusal_with("/pre_tokenizer", {{"type", "BertPreTokenizer"}}),
+              AllOf(HasSubstr("pre_tokenizer"), HasSubstr("BertPreTokenizer")));
   EXPECT_THAT(refusal_with("/post_processor", {{"type", "BertProcessing"}}),
               HasSubstr("BertProcessing"));
 }
@@ -58,9 +57,13 @@ TEST(TokenizerJson, NamesWhatIsBroken) {
   EXPECT_THAT(refusal_with("/model/vocab/!", -1), HasSubstr("has the id -1"));
   EXPECT_THAT(refusal_with("/model/vocab/!", "x"), HasSubstr("not an integer"));
   EXPECT_THAT(refusal_with("/model/vocab/!", 0), HasSubstr("id 0 is given to both"));
-  EXPECT_THAT(
-      refusal_with("/pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", Json::array()}}),
-      HasSubstr("no ByteLevel"));
+  const Json behind = {{"type", "Sequence"},
+                       {"pretokenizers", {{{"type", "ByteLevel"}}, {{"type", "Digits"}}}}};
+  EXPECT_THAT(refusal_with("/pre_tokenizer", behind), HasSubstr("\"Digits\" behind ByteLevel"));
+  EXPECT_THAT(refusal_with("/pre_tokenizer", {{"type", "Metaspace"}, {"prepend_scheme", "last"}}),
+              HasSubstr("prepend_scheme \"last\""));
+  EXPECT_THAT(refusal_with("/decoder", {{"type", "Strip"}, {"content", ""}}),
+              HasSubstr("empty string"));
   const Json bad_pattern = {
       {"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}};
   EXPECT_THAT(refusal_with("/pre_tokenizer", bad_pattern), HasSubstr("does not compile"));

@@ -1,0 +1,27 @@
+// The classes of characters that split patterns name, with the members that the `tokenizers`
+// package sees: Unicode 16, where the libraries of the system may have an older version.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tapir::text {
+
+using CharClass = std::uint8_t;    // exactly one of these, kNewline beside kSpace
+constexpr CharClass kSymbol = 0;   // [^\s\p{L}\p{N}]
+constexpr CharClass kLetter = 1;   // \p{L}
+constexpr CharClass kNumber = 2;   // \p{N}
+constexpr CharClass kSpace = 4;    // \s
+constexpr CharClass kNewline = 8;  // [\r\n]
+
+// By ASCII character.
+extern const std::array<CharClass, 128> kAsciiClasses;
+CharClass classify(char32_t point);
+
+// Ranges of PCRE2 syntax ("\x{870}-\x{887}...") that belong to the general category ("L", "Lu",
+// "N") and are younger than Unicode 14; empty when there are none.
+std::string newer_characters(std::string_view category);
+
+}  // namespace tapir::text
