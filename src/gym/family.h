@@ -3,6 +3,8 @@
 // thread-safe.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "base/random.h"
 
 namespace tapir::gym {
@@ -73,6 +76,25 @@ class Family {
   // and where has_steps() one that breaks S alone.
   virtual std::vector<Variant> variants(std::string_view prompt, RandomStream& stream) const = 0;
 };
+
+// What a family turns up from level to level; 1 first.
+template <typename Setting>
+using LevelSettings = std::array<Setting, kLevelsBeyond>;
+
+template <typename Setting>
+const Setting& setting_of(const LevelSettings<Setting>& settings, int level) {
+  check(level >= 1 && level <= kLevelsBeyond, "a level of the gym is 1..7");
+  return settings[static_cast<std::size_t>(level - 1)];
+}
+
+// The level whose setting fits; 0: none does.
+template <typename Setting, typename Fits>
+int level_where(const LevelSettings<Setting>& settings, Fits fits) {
+  for (std::size_t i = 0; i < settings.size(); ++i) {
+    if (fits(settings[i])) return static_cast<int>(i) + 1;
+  }
+  return 0;
+}
 
 // Implements Family over a parsed problem: what a family's file writes.
 template <typename Problem>

@@ -2,7 +2,7 @@
 #include <array>
 #include <cmath>
 
-#include "gym/answering_pool.h"
+#include "gym/answering_model.h"
 #include "gym/family.h"
 #include "gym/models.h"
 #include "gym/request.h"
@@ -10,25 +10,20 @@
 namespace tapir::gym {
 namespace {
 
-class Judge final : public llm::ChatModel {
+class Judge {
  public:
-  explicit Judge(const JudgeOptions& options)
-      : options_(options),
-        identity_{"gym", "gym-judge",
-                  "version=1 noise=" + std::to_string(options.noise) +
-                      " position_bias=" + std::to_string(options.position_bias) +
-                      " length_bias=" + std::to_string(options.length_bias) +
-                      " malformed_rate=" + std::to_string(options.malformed_rate) +
-                      " seed=" + std::to_string(options.seed)},
-        pool_([this](const llm::ChatRequest& request) { return reply_to(request); }) {}
+  explicit Judge(const JudgeOptions& options) : options_(options) {}
 
-  const llm::ModelIdentity& identity() const override { return identity_; }
-  void submit(llm::ChatRequest request, llm::Completion done, std::stop_token stop) override {
-    pool_.submit(std::move(request), std::move(done), stop);
+  llm::ModelIdentity identity() const {
+    return {"gym", "gym-judge",
+            "version=1 noise=" + std::to_string(options_.noise) +
+                " position_bias=" + std::to_string(options_.position_bias) +
+                " length_bias=" + std::to_string(options_.length_bias) + " malformed_rate=" +
+                std::to_string(options_.malformed_rate) + " seed=" + std::to_string(options_.seed)};
   }
 
- private:
-  llm::ChatReply reply_to(const llm::ChatRequest& request) const {
+  llm::ChatReply reply_to(const llm::ModelIdentity& identity,
+                          const llm::ChatRequest& request) const {
     const std::string text = last_user_text(request);
     const auto instruction = read_payload(text, "instruction");
     const std::array answers = {read_payload(text, "answer_a"), read_payload(text, "answer_b")};
@@ -38,7 +33,7 @@ class Judge final : public llm::ChatModel {
     const Family* family = recognise(*instruction);
     if (family == nullptr) return refused("the instruction is no prompt of the gym");
 
-    RandomStream stream = stream_of(identity_, options_.seed, request);
+    RandomStream stream = stream_of(identity, options_.seed, request);
     const bool malformed = stream.chance(options_.malformed_rate);
     std::string words;
     std::array<int, 2> scores{};
@@ -52,6 +47,7 @@ class Judge final : public llm::ChatModel {
                                  "\nScore B: " + std::to_string(scores[1]));
   }
 
+ private:
   int scored(const Verdict& verdict, bool first, std::size_t length, RandomStream& stream) const {
     double score = verdict.score() + options_.length_bias * static_cast<double>(length) / 100;
     if (first) score += options_.position_bias;
@@ -75,14 +71,17 @@ class Judge final : public llm::ChatModel {
   }
 
   JudgeOptions options_;
-  llm::ModelIdentity identity_;
-  AnsweringPool pool_;  // last: its threads end before the rest goes
 };
 
 }  // namespace
 
 std::unique_ptr<llm::ChatModel> make_judge(const JudgeOptions& options) {
-  return std::make_unique<Judge>(options);
+  const Judge judge(options);
+  return std::make_unique<AnsweringModel>(
+      judge.identity(),
+      [judge](const llm::ModelIdentity& identity, const llm::ChatRequest& request) {
+        return judge.reply_to(identity, request);
+      });
 }
 
 }  // namespace tapir::gym

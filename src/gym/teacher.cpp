@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
-#include "gym/answering_pool.h"
+#include "gym/answering_model.h"
 #include "gym/models.h"
 #include "gym/request.h"
 #include "gym/world.h"
@@ -29,26 +29,21 @@ std::vector<const Family*> families_of(std::string_view task) {
   return out;
 }
 
-class Teacher final : public llm::ChatModel {
+class Teacher {
  public:
-  explicit Teacher(const TeacherOptions& options)
-      : options_(options),
-        identity_{"gym", "gym-teacher",
-                  "version=1 error_rate=" + std::to_string(options.error_rate) +
-                      " evolve_share=" + std::to_string(options.evolve_share) +
-                      " mutate_share=" + std::to_string(options.mutate_share) +
-                      " seed=" + std::to_string(options.seed)},
-        pool_([this](const llm::ChatRequest& request) { return reply_to(request); }) {}
+  explicit Teacher(const TeacherOptions& options) : options_(options) {}
 
-  const llm::ModelIdentity& identity() const override { return identity_; }
-  void submit(llm::ChatRequest request, llm::Completion done, std::stop_token stop) override {
-    pool_.submit(std::move(request), std::move(done), stop);
+  llm::ModelIdentity identity() const {
+    return {"gym", "gym-teacher",
+            "version=1 error_rate=" + std::to_string(options_.error_rate) +
+                " evolve_share=" + std::to_string(options_.evolve_share) + " mutate_share=" +
+                std::to_string(options_.mutate_share) + " seed=" + std::to_string(options_.seed)};
   }
 
- private:
-  llm::ChatReply reply_to(const llm::ChatRequest& request) const {
+  llm::ChatReply reply_to(const llm::ModelIdentity& identity,
+                          const llm::ChatRequest& request) const {
     const std::string text = last_user_text(request);
-    RandomStream stream = stream_of(identity_, options_.seed, request);
+    RandomStream stream = stream_of(identity, options_.seed, request);
     const auto seed_instruction = read_payload(text, "seed_instruction");
     const auto instruction = read_payload(text, "instruction");
     const auto task = read_payload(text, "task");
@@ -66,6 +61,7 @@ class Teacher final : public llm::ChatModel {
                     answer(*family, prompt, style ? style_of(*style) : Style::answer, stream));
   }
 
+ private:
   std::string answer(const Family& family, std::string_view prompt, Style style,
                      RandomStream& stream) const {
     if (!stream.chance(options_.error_rate)) return family.teacher(prompt, style);
@@ -111,14 +107,17 @@ class Teacher final : public llm::ChatModel {
   }
 
   TeacherOptions options_;
-  llm::ModelIdentity identity_;
-  AnsweringPool pool_;  // last: its threads end before the rest goes
 };
 
 }  // namespace
 
 std::unique_ptr<llm::ChatModel> make_teacher(const TeacherOptions& options) {
-  return std::make_unique<Teacher>(options);
+  const Teacher teacher(options);
+  return std::make_unique<AnsweringModel>(
+      teacher.identity(),
+      [teacher](const llm::ModelIdentity& identity, const llm::ChatRequest& request) {
+        return teacher.reply_to(identity, request);
+      });
 }
 
 }  // namespace tapir::gym

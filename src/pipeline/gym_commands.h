@@ -42,7 +42,7 @@ std::int64_t gym_judge(const std::string& input, const std::string& output);
 struct GymBaseOptions {
   std::filesystem::path output;
   std::uint64_t seed = 1;
-  std::int64_t tokens = 8000000;
+  std::int64_t tokens = 10000000;
   int vocab_size = 768;
   int hidden_size = 96;
   int intermediate_size = 256;
@@ -51,7 +51,7 @@ struct GymBaseOptions {
   int max_position_embeddings = 320;
   double learning_rate = 3e-3;
   int batch_tokens = 1024;
-  double worked_share = 0.15;
+  double worked_share = 0.2;
   int lanes = 2;
 };
 // Tokenizer, fresh student and pre-training on the gym's corpus: how the base of the quickstart is

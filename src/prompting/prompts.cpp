@@ -47,7 +47,7 @@ std::string list_of(const std::vector<std::string>& fences) {
 // Calls found(name, offset) for every {{name}}; on_unclosed(offset) for a {{ without its end on the
 // line.
 template <typename Found, typename Unclosed>
-void for_each_placeholder(std::string_view text, Found found, Unclosed on_unclosed) {
+void for_each_slot(std::string_view text, Found found, Unclosed on_unclosed) {
   std::size_t at = 0;
   while ((at = text.find("{{", at)) != std::string_view::npos) {
     const std::size_t end = text.find("}}", at);
@@ -105,7 +105,7 @@ Parts split_parts(std::string_view text, const std::string& file) {
 }
 
 // Every fence of the contract exactly once, in the user part; nothing else in double braces.
-void check_placeholders(std::string_view text, const Parts& parts, const Contract& contract,
+void check_slots(std::string_view text, const Parts& parts, const Contract& contract,
                         const std::string& file) {
   const std::string hint = "prompt " + std::string(contract.name) + " takes " +
                            list_of(contract.fences) + ", each once, below \"# user\"";
@@ -122,24 +122,24 @@ void check_placeholders(std::string_view text, const Parts& parts, const Contrac
     for (const std::string& one : contract.fences) known = known || one == fence;
     if (!known) {
       const auto near = nearest(fence, contract.fences);
-      fail(file, line, "unknown placeholder {{" + fence + "}}",
+      fail(file, line, "unknown slot {{" + fence + "}}",
            near ? "did you mean {{" + *near + "}}? " + hint : hint);
     }
     if (line <= parts.user_line)
-      fail(file, line, "placeholder {{" + fence + "}} in the system part", hint);
+      fail(file, line, "slot {{" + fence + "}} in the system part", hint);
     for (const std::string& one : seen) {
-      if (one == fence) fail(file, line, "placeholder {{" + fence + "}} a second time", hint);
+      if (one == fence) fail(file, line, "slot {{" + fence + "}} a second time", hint);
     }
     seen.push_back(fence);
   };
-  for_each_placeholder(text, found, [&](std::size_t offset) {
+  for_each_slot(text, found, [&](std::size_t offset) {
     fail(file, line_of(offset), "\"{{\" without \"}}\" on the same line", hint);
   });
   for (const std::string& fence : contract.fences) {
     bool there = false;
     for (const std::string& one : seen) there = there || one == fence;
     if (!there)
-      fail(file, parts.user_line, "placeholder {{" + fence + "}} is missing in this part", hint);
+      fail(file, parts.user_line, "slot {{" + fence + "}} is missing in this part", hint);
   }
   std::size_t number = 0;
   for (const std::string& line : split(text, '\n')) {
@@ -164,7 +164,7 @@ std::string render(std::string_view text, Payloads payloads) {
       if (fence == name) out += fenced(fence, payload);
     }
   };
-  for_each_placeholder(text, found, [](std::size_t) {});
+  for_each_slot(text, found, [](std::size_t) {});
   out += text.substr(done);
   return out;
 }
@@ -232,7 +232,7 @@ PromptSet PromptSet::load(const std::filesystem::path& folder) {
       text = read_file(own);
     }
     const Parts parts = split_parts(text, file);
-    check_placeholders(text, parts, contract, file);
+    check_slots(text, parts, contract, file);
     set.templates_.push_back(
         {name, parts.system, parts.user, short_id({name, parts.system, parts.user})});
   }

@@ -13,14 +13,14 @@ constexpr std::string_view kTwoRules = "Suppose 9 is 1, 3 is 4, sum mod ten:3 b9
 TEST(Counterfactual, RestatesTheRuleThenAdds) {
   EXPECT_EQ(family.teacher(kPrompt, Style::answer), "#9");
   EXPECT_EQ(family.teacher(kPrompt, Style::terse), "#9");
-  EXPECT_EQ(family.teacher(kPrompt, Style::steps), "0 is 9: 9 b8+9=7 c2+7=9 #9");
-  EXPECT_EQ(family.teacher(kTwoRules, Style::steps), "9 is 1, 3 is 4: 4 b1+4=5 c1+5=6 d1+6=7 #7");
+  EXPECT_EQ(family.teacher(kPrompt, Style::steps), "0>9: 0>9 b8>8+9=7 c2>2+7=9 #9");
+  EXPECT_EQ(family.teacher(kTwoRules, Style::steps), "9>1, 3>4: 3>4 b9>1+4=5 c9>1+5=6 d9>1+6=7 #7");
   EXPECT_EQ(family.level(kPrompt), 1);
   EXPECT_EQ(family.level(kTwoRules), 3);
 }
 
 TEST(Counterfactual, TheDefaultRulesAnswerEarnsNothing) {
-  for (const std::string_view answer : {"#0", "0 is 9: 9 b8+9=7 c2+7=9 #0"}) {
+  for (const std::string_view answer : {"#0", "0>9: 0>9 b8>8+9=7 c2>2+7=9 #0"}) {
     const Verdict verdict = family.judge(kPrompt, answer);
     EXPECT_EQ(verdict.correct, 0);
     EXPECT_EQ(verdict.steps, 0);
@@ -32,12 +32,15 @@ TEST(Counterfactual, TheDefaultRulesAnswerEarnsNothing) {
 
 TEST(Counterfactual, StepsCountFromTheStudentsOwnValue) {
   const auto steps = [](std::string_view answer) { return family.judge(kPrompt, answer).steps; };
-  EXPECT_DOUBLE_EQ(steps("0 is 9: 9 b8+9=7 c2+7=9 #9"), 1);
-  EXPECT_DOUBLE_EQ(steps("0 is 9: 9 b8+9=6 c2+6=8 #8"), 3.0 / 4);  // one slip, then consistent
-  EXPECT_DOUBLE_EQ(steps("0 is 9: 9 b8+9=6 c2+7=9 #9"), 2.0 / 4);
-  EXPECT_DOUBLE_EQ(steps("0 is 8: 9 b8+9=7 c2+7=9 #9"), 3.0 / 4);
-  EXPECT_DOUBLE_EQ(steps("0 is 9: 9 b8+9=7 #9"), 3.0 / 4);
-  EXPECT_DOUBLE_EQ(steps("0 is 9: 9 c2+9=1 b8+1=9 #9"), 2.0 / 4);  // terms in another order
+  EXPECT_DOUBLE_EQ(steps("0>9: 0>9 b8>8+9=7 c2>2+7=9 #9"), 1);
+  EXPECT_DOUBLE_EQ(steps("0>9: 0>9 b8>8+9=6 c2>2+6=8 #8"), 3.0 / 4);  // one slip, then consistent
+  EXPECT_DOUBLE_EQ(steps("0>9: 0>9 b8>8+9=6 c2>2+7=9 #9"), 2.0 / 4);
+  EXPECT_DOUBLE_EQ(steps("0>8: 0>9 b8>8+9=7 c2>2+7=9 #9"), 3.0 / 4);
+  EXPECT_DOUBLE_EQ(steps("0>9: 0>9 b8>8+9=7 #9"), 3.0 / 4);
+  EXPECT_DOUBLE_EQ(steps("0>9: 0>9 c2>2+9=1 b8>8+1=9 #9"), 2.0 / 4);  // terms in another order
+  EXPECT_DOUBLE_EQ(steps("0>9: 0>9 b8>9+9=8 c2>2+8=0 #0"),
+                   0);  // 8 acts as itself; the default answer
+  EXPECT_DOUBLE_EQ(steps("0>9: 0>9 b8>7+9=6 c2>2+6=8 #8"), 3.0 / 4);
   EXPECT_DOUBLE_EQ(steps("#9"), 1);
 }
 
@@ -63,8 +66,8 @@ TEST(Counterfactual, AcceptsOnlyWhatChangesTheAnswer) {
 }
 
 TEST(Counterfactual, UnreadableAnswers) {
-  for (const std::string_view answer : {"", "9", "#", "#19", "# nine", "b8+9=7 #9", "0 is 9: #9",
-                                        "0 is 9: 9 b8 #9", "0 is 9: 9 b8+9= #9"}) {
+  for (const std::string_view answer : {"", "9", "#", "#19", "# nine", "b8+9=7 #9", "0>9: #9",
+                                        "0>9: 0>9 b8>8 #9", "0>9: 0>9 b8>8+9= #9"}) {
     EXPECT_EQ(family.judge(kPrompt, answer).format, 0) << answer;
   }
 }

@@ -60,10 +60,12 @@ TEST(Steps, RunningSumAndRunningTruth) {
 }
 
 TEST(Steps, CupsAndVariables) {
-  expect("cups:1k2m3p swap a13 b23 ask:2", "1k2m3p a13:1p2m3k b23:1p2k3m #k", 1, 1, 1);
-  expect("cups:1k2m3p swap a13 b23 ask:2", "1k2m3p a13:1p2k3m b23:1p2m3k #m", 0, 2.0 / 3, 1);
-  expect("run mod ten:a=3;b=a+4;c=a*b;?c", "a3;b=a+4:3+4:b7;c=a*b:3*7:c1;#1", 1, 1, 1);
-  expect("run mod ten:a=3;b=a+4;c=a*b;?c", "a3;b=a+4:3+4:b8;c=a*b:3*8:c4;#4", 0, 2.0 / 3, 1);
+  const std::string_view cups = "cups:A4B7C2 swap a13 b23 ask:2";
+  expect(cups, "a13:C2D2B7E7A4F4 b23:D2G2F4H4E7I7 ?2:H4 #4", 1, 1, 1);
+  expect(cups, "a13:C2D2B4E4A7F7 b23:D2G2F7H7E4I4 ?2:H7 #7", 0, 2.0 / 3, 1);
+  expect("run mod ten:a=3;b=a+4;c=a+b;?c", "a=3:A3;b=a3+4:B7;c=a3+b7:C0;?c:C0;#0", 1, 1, 1);
+  expect("run mod ten:a=3;b=a+4;c=a+b;?c", "a=3:A3;b=a3+4:B8;c=a3+b8:C1;?c:C1;#1", 0, 3.0 / 4, 1);
+  expect("run mod ten:a=3;b=a;?b", "a=3:A3;b=a3:B3;?b:B3;#3", 1, 1, 1);
 }
 
 TEST(DebugToken, CountsTheWordsThatAreRight) {

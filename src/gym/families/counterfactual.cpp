@@ -12,7 +12,7 @@ struct Setting {
   std::size_t overrides;
   std::size_t terms;
 };
-constexpr std::array<Setting, kLevelsBeyond> kSettings = {
+constexpr LevelSettings<Setting> kSettings = {
     {{1, 3}, {1, 4}, {2, 4}, {2, 5}, {3, 6}, {3, 8}, {3, 10}}};
 
 struct Rule {
@@ -36,6 +36,13 @@ int value_of(const Problem& problem, int digit) {
 std::vector<int> replaced_terms(const Problem& problem) {
   std::vector<int> terms;
   for (const int term : problem.terms) terms.push_back(value_of(problem, term));
+  return terms;
+}
+
+// Every term and what it acts as.
+std::vector<Rule> terms_as(const Problem& problem) {
+  std::vector<Rule> terms;
+  for (const int term : problem.terms) terms.push_back({term, value_of(problem, term)});
   return terms;
 }
 
@@ -79,46 +86,62 @@ std::string rules_text(const std::vector<Rule>& rules) {
   return join(parts, ", ");
 }
 
+// A term, what it acts as, and the sum with what came before: "b3>6+4=0".
 struct Addition {
   std::size_t label;
-  int term, before, sum;
+  Rule term;
+  int before, sum;
 };
 
 // What an answer says; a bare result has none of the rest.
 struct Answer {
   bool bare = true;
   std::vector<Rule> rules;
-  int first = 0;  // the first term, with the rules put in
+  Rule first{0, 0};  // the first term and what it acts as
   std::vector<Addition> additions;
   int result = 0;
 };
 
+std::string acts_as(const Rule& rule) {
+  return std::to_string(rule.digit) + ">" + std::to_string(rule.value);
+}
+
+// "3>6: 3>6 b4>4+6=0 c9>9+0=9 #9": the rules are restated in the form in which the steps use them,
+// so that each digit of a step is one look-up.
 std::string written(const Answer& answer) {
-  std::string text = rules_text(answer.rules) + ": " + std::to_string(answer.first);
+  Words rules;
+  for (const Rule& rule : answer.rules) rules.push_back(acts_as(rule));
+  std::string text = join(rules, ", ") + ": " + acts_as(answer.first);
   for (const Addition& step : answer.additions) {
-    text += " " + kLabels[step.label] + std::to_string(step.term) + "+" +
-            std::to_string(step.before) + "=" + std::to_string(step.sum);
+    text += " " + kLabels[step.label] + acts_as(step.term) + "+" + std::to_string(step.before) +
+            "=" + std::to_string(step.sum);
   }
   return text + " #" + std::to_string(answer.result);
 }
 
+std::optional<Rule> read_acts_as(WordReader& reader) {
+  const auto digit = reader.take_digit();
+  if (!digit || !reader.take(">")) return std::nullopt;
+  const auto value = reader.take_digit();
+  if (!value) return std::nullopt;
+  return Rule{*digit, *value};
+}
+
 bool read_rules(WordReader& reader, std::vector<Rule>& rules) {
   do {
-    const auto digit = reader.take_digit();
-    if (!digit || !reader.take("is")) return false;
-    const auto value = reader.take_digit();
-    if (!value) return false;
-    rules.push_back({*digit, *value});
+    const auto rule = read_acts_as(reader);
+    if (!rule) return false;
+    rules.push_back(*rule);
   } while (reader.take(","));
   return true;
 }
 
 bool read_steps(WordReader& reader, Answer& answer) {
-  const auto first = reader.take_digit();
+  const auto first = read_acts_as(reader);
   if (!first) return false;
   answer.first = *first;
   while (const auto label = reader.take_from(kLabels)) {
-    const auto term = reader.take_digit();
+    const auto term = read_acts_as(reader);
     if (!term || !reader.take("+")) return false;
     const auto before = reader.take_digit();
     if (!before || !reader.take("=")) return false;
@@ -147,16 +170,16 @@ std::optional<Answer> read_answer(std::string_view text) {
 // Steps: each rule restated, the first term, each addition from the value that the student had
 // before.
 double share_of_valid_steps(const Problem& problem, const Answer& answer) {
-  const std::vector<int> terms = replaced_terms(problem);
+  const std::vector<Rule> terms = terms_as(problem);
   std::size_t valid = answer.first == terms[0] ? 1 : 0;
   for (std::size_t i = 0; i < std::min(answer.rules.size(), problem.rules.size()); ++i) {
     if (answer.rules[i] == problem.rules[i]) ++valid;
   }
-  int before = answer.first;
+  int before = answer.first.value;
   for (std::size_t i = 0; i < answer.additions.size(); ++i) {
     const Addition& step = answer.additions[i];
     const bool next = i + 1 < terms.size() && step.label == i + 1 && step.term == terms[i + 1];
-    if (next && step.before == before && step.sum == (before + step.term) % 10) ++valid;
+    if (next && step.before == before && step.sum == (before + step.term.value) % 10) ++valid;
     before = step.sum;
   }
   const std::size_t all = 1 + std::max(answer.rules.size(), problem.rules.size()) +
@@ -165,10 +188,10 @@ double share_of_valid_steps(const Problem& problem, const Answer& answer) {
 }
 
 Answer teacher_answer(const Problem& problem) {
-  const std::vector<int> terms = replaced_terms(problem);
-  Answer answer{false, problem.rules, terms[0], {}, terms[0]};
+  const std::vector<Rule> terms = terms_as(problem);
+  Answer answer{false, problem.rules, terms[0], {}, terms[0].value};
   for (std::size_t i = 1; i < terms.size(); ++i) {
-    const int sum = (answer.result + terms[i]) % 10;
+    const int sum = (answer.result + terms[i].value) % 10;
     answer.additions.push_back({i, terms[i], answer.result, sum});
     answer.result = sum;
   }
@@ -202,8 +225,7 @@ class Counterfactual final : public TypedFamily<Problem> {
 };
 
 Problem Counterfactual::draw(int level, RandomStream& stream) const {
-  check(level >= 1 && level <= kLevelsBeyond, "a level of the gym is 1..7");
-  const Setting& setting = kSettings[static_cast<std::size_t>(level - 1)];
+  const Setting& setting = setting_of(kSettings, level);
   Problem problem;
   do {
     problem = {};
@@ -242,13 +264,9 @@ std::optional<Problem> Counterfactual::read(std::string_view prompt) const {
 
 // 0 where no level has these settings.
 int Counterfactual::level_of(const Problem& problem) const {
-  for (std::size_t i = 0; i < kSettings.size(); ++i) {
-    if (problem.rules.size() == kSettings[i].overrides &&
-        problem.terms.size() == kSettings[i].terms) {
-      return static_cast<int>(i) + 1;
-    }
-  }
-  return 0;
+  return level_where(kSettings, [&](const Setting& setting) {
+    return problem.rules.size() == setting.overrides && problem.terms.size() == setting.terms;
+  });
 }
 
 // Neither the order of the overrides nor that of the terms changes what is asked.
@@ -294,7 +312,7 @@ std::vector<Variant> Counterfactual::vary(const Problem& problem, RandomStream& 
   rule.rules[0].value = (rule.rules[0].value + stream.between(1, 9)) % 10;
   Answer term = right;
   Addition& miscopied = term.additions.back();
-  miscopied.term = (miscopied.term + stream.between(1, 9)) % 10;
+  miscopied.term.value = (miscopied.term.value + stream.between(1, 9)) % 10;
   Answer shorter = right;
   shorter.additions.pop_back();
   const std::string text = written(right);

@@ -19,7 +19,7 @@ struct Setting {
   std::size_t open;   // brackets left open
   std::size_t pairs;  // brackets that are closed at once, in between
 };
-constexpr std::array<Setting, kLevelsBeyond> kSettings = {
+constexpr LevelSettings<Setting> kSettings = {
     {{3, 0}, {5, 1}, {7, 1}, {9, 2}, {11, 2}, {13, 3}, {15, 3}}};
 
 struct Bracket {
@@ -77,8 +77,7 @@ class Dyck final : public TypedFamily<Problem> {
 };
 
 Problem Dyck::draw(int level, RandomStream& stream) const {
-  check(level >= 1 && level <= kLevelsBeyond, "a level of the gym is 1..7");
-  const Setting& setting = kSettings[static_cast<std::size_t>(level - 1)];
+  const Setting& setting = setting_of(kSettings, level);
   std::vector<std::size_t> letters(kLetters.size());
   for (std::size_t i = 0; i < letters.size(); ++i) letters[i] = i;
   stream.shuffle(letters);
@@ -120,12 +119,9 @@ std::optional<Problem> Dyck::read(std::string_view prompt) const {
 // 0 where no level has these settings.
 int Dyck::level_of(const Problem& problem) const {
   const std::size_t open = due(problem).size();
-  for (std::size_t i = 0; i < kSettings.size(); ++i) {
-    if (open == kSettings[i].open && problem.brackets.size() == open + kSettings[i].pairs) {
-      return static_cast<int>(i) + 1;
-    }
-  }
-  return 0;
+  return level_where(kSettings, [&](const Setting& setting) {
+    return open == setting.open && problem.brackets.size() == open + setting.pairs;
+  });
 }
 
 Verdict Dyck::grade(const Problem& problem, std::string_view response) const {

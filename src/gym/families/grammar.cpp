@@ -41,7 +41,7 @@ struct Setting {
   int min_clauses, max_clauses;
 };
 // Level n has n - 1 errors.
-constexpr std::array<Setting, kLevelsBeyond> kSettings = {
+constexpr LevelSettings<Setting> kSettings = {
     {{1, 2}, {1, 2}, {2, 2}, {2, 3}, {2, 3}, {3, 3}, {3, 3}}};
 
 std::size_t errors_in(const Problem& problem) {
@@ -159,8 +159,7 @@ class Grammar final : public TypedFamily<Problem> {
 };
 
 Problem Grammar::draw(int level, RandomStream& stream) const {
-  check(level >= 1 && level <= kLevelsBeyond, "a level of the gym is 1..7");
-  const Setting& setting = kSettings[static_cast<std::size_t>(level - 1)];
+  const Setting& setting = setting_of(kSettings, level);
   Problem problem;
   problem.clauses.resize(
       static_cast<std::size_t>(stream.between(setting.min_clauses, setting.max_clauses)));

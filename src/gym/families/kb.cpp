@@ -14,7 +14,7 @@ struct Setting {
   std::size_t hops;
   std::size_t distractors;
 };
-constexpr std::array<Setting, kLevelsBeyond> kSettings = {
+constexpr LevelSettings<Setting> kSettings = {
     {{1, 0}, {2, 0}, {3, 0}, {3, 1}, {3, 2}, {4, 1}, {5, 1}}};
 
 using World = std::array<std::array<std::size_t, kPeople>, kRelations>;
@@ -133,8 +133,7 @@ class Kb final : public TypedFamily<Problem> {
 };
 
 Problem Kb::draw(int level, RandomStream& stream) const {
-  check(level >= 1 && level <= kLevelsBeyond, "a level of the gym is 1..7");
-  const Setting& setting = kSettings[static_cast<std::size_t>(level - 1)];
+  const Setting& setting = setting_of(kSettings, level);
   Problem problem;
   problem.start = stream.below(kPeople);
   for (std::size_t i = 0; i < setting.hops; ++i) problem.path.push_back(stream.below(kRelations));
@@ -179,13 +178,9 @@ std::optional<Problem> Kb::read(std::string_view prompt) const {
 
 // 0 where no level has these settings.
 int Kb::level_of(const Problem& problem) const {
-  for (std::size_t i = 0; i < kSettings.size(); ++i) {
-    if (problem.path.size() == kSettings[i].hops &&
-        problem.distractors.size() == kSettings[i].distractors) {
-      return static_cast<int>(i) + 1;
-    }
-  }
-  return 0;
+  return level_where(kSettings, [&](const Setting& setting) {
+    return problem.path.size() == setting.hops && problem.distractors.size() == setting.distractors;
+  });
 }
 
 // Distractors do not change what is asked.

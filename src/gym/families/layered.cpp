@@ -44,7 +44,7 @@ struct Setting {
   std::size_t constraints;
   std::size_t items;
 };
-constexpr std::array<Setting, kLevelsBeyond> kSettings = {
+constexpr LevelSettings<Setting> kSettings = {
     {{1, 3}, {2, 3}, {3, 3}, {4, 4}, {5, 4}, {6, 5}, {6, 6}}};
 
 struct Problem {
@@ -222,8 +222,7 @@ class Layered final : public TypedFamily<Problem> {
 // Constraints in the order of the table, so that the layers of the answer are named from inside out
 // each time.
 Problem Layered::draw(int level, RandomStream& stream) const {
-  check(level >= 1 && level <= kLevelsBeyond, "a level of the gym is 1..7");
-  const Setting& setting = kSettings[static_cast<std::size_t>(level - 1)];
+  const Setting& setting = setting_of(kSettings, level);
   Problem problem;
   problem.items = kItems;
   stream.shuffle(problem.items);
@@ -266,13 +265,10 @@ std::optional<Problem> Layered::read(std::string_view prompt) const {
 
 // 0 where no level has these settings.
 int Layered::level_of(const Problem& problem) const {
-  for (std::size_t i = 0; i < kSettings.size(); ++i) {
-    if (problem.constraints.size() == kSettings[i].constraints &&
-        problem.items.size() == kSettings[i].items) {
-      return static_cast<int>(i) + 1;
-    }
-  }
-  return 0;
+  return level_where(kSettings, [&](const Setting& setting) {
+    return problem.constraints.size() == setting.constraints &&
+           problem.items.size() == setting.items;
+  });
 }
 
 // The order of the constraints changes nothing, and that of the items nothing where they are to be

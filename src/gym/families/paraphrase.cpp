@@ -17,7 +17,7 @@ struct Setting {
   std::size_t clauses;
   bool adverbs;  // one in every clause, at its front or end
 };
-constexpr std::array<Setting, kLevelsBeyond> kSettings = {
+constexpr LevelSettings<Setting> kSettings = {
     {{1, false}, {1, true}, {2, false}, {2, true}, {3, true}, {4, true}, {5, true}}};
 
 enum class Voice { active, passive, cleft };
@@ -158,8 +158,7 @@ class Paraphrase final : public TypedFamily<Problem> {
 };
 
 Problem Paraphrase::draw(int level, RandomStream& stream) const {
-  check(level >= 1 && level <= kLevelsBeyond, "a level of the gym is 1..7");
-  const Setting& setting = kSettings[static_cast<std::size_t>(level - 1)];
+  const Setting& setting = setting_of(kSettings, level);
   const std::size_t people = kb_people().size();
   Problem problem;
   for (std::size_t i = 0; i < setting.clauses; ++i) {
@@ -192,11 +191,10 @@ int Paraphrase::level_of(const Problem& problem) const {
   const std::vector<Clause>& clauses = problem.clauses;
   const auto adverbs = static_cast<std::size_t>(std::count_if(
       clauses.begin(), clauses.end(), [](const Clause& c) { return c.adverb.has_value(); }));
-  for (std::size_t i = 0; i < kSettings.size(); ++i) {
-    const std::size_t due = kSettings[i].adverbs ? kSettings[i].clauses : 0;
-    if (clauses.size() == kSettings[i].clauses && adverbs == due) return static_cast<int>(i) + 1;
-  }
-  return 0;
+  return level_where(kSettings, [&](const Setting& setting) {
+    const std::size_t due = setting.adverbs ? setting.clauses : 0;
+    return clauses.size() == setting.clauses && adverbs == due;
+  });
 }
 
 Verdict Paraphrase::grade(const Problem& problem, std::string_view response) const {

@@ -1,5 +1,5 @@
-// Reasoning: three cups with a letter each, swaps, one cup asked for. "cups:1k2m3p4r swap a13 b24
-// ask:2".
+// Reasoning: three cups with a numbered ball each, swaps, one cup asked for. The cups 1, 2 and 3
+// stand at A, B and C: "cups:A4B7C2 swap a13 b23 ask:2".
 #include <algorithm>
 
 #include "gym/families/chain.h"
@@ -10,7 +10,7 @@ namespace tapir::gym {
 namespace {
 
 constexpr std::size_t kCups = 3;
-constexpr std::string_view kLetters = "dghkmprtvz";
+constexpr std::string_view kBalls = "0123456789";
 
 struct Swap {
   std::size_t x = 0;  // cups from 0, x < y
@@ -18,7 +18,7 @@ struct Swap {
 };
 
 struct Cups {
-  std::string letters;  // by cup
+  std::string balls;  // by cup
   std::vector<Swap> swaps;
   std::size_t asked = 0;
 };
@@ -29,42 +29,60 @@ std::string swap_text(const Swap& swap, std::size_t index) {
   return {static_cast<char>('a' + index), cup_char(swap.x), cup_char(swap.y)};
 }
 
-std::string state_text(std::string_view letters) {
+// A cup after so many swaps has a capital of its own, so that what stands behind a capital stays
+// true: a small student looks a ball up by it, and need not know which state is the latest.
+char place(std::size_t swaps, std::size_t cup) {
+  return static_cast<char>('A' + kCups * swaps + cup);
+}
+
+std::string start_text(std::string_view balls) {
   std::string out;
-  for (std::size_t cup = 0; cup < letters.size(); ++cup) out += {cup_char(cup), letters[cup]};
+  for (std::size_t cup = 0; cup < balls.size(); ++cup) out += {place(0, cup), balls[cup]};
   return out;
 }
 
-// The letters of "1k2m3p"; nothing when the cups are not in order.
-std::optional<std::string> read_state(std::string_view text) {
-  if (text.size() != 2 * kCups) return std::nullopt;
-  std::string letters;
-  for (std::size_t cup = 0; cup < kCups; ++cup) {
-    if (text[2 * cup] != cup_char(cup) || !is_lower(text[2 * cup + 1])) return std::nullopt;
-    letters += text[2 * cup + 1];
+// The swap of the cups 1 and 3 of "A4B7C2" is "a13:C2D2B7E7A4F4": for every cup the place that its
+// ball comes from, and its own. At the end "?2:E7": the cup asked for.
+std::string step_text(const Cups& problem, std::size_t step, const std::string& balls) {
+  if (step == problem.swaps.size()) {
+    return {'?', cup_char(problem.asked), ':', place(step, problem.asked), balls[problem.asked]};
   }
-  return letters;
+  const Swap& swap = problem.swaps[step];
+  std::string out = swap_text(swap, step) + ":";
+  for (std::size_t cup = 0; cup < kCups; ++cup) {
+    const std::size_t from = cup == swap.x ? swap.y : cup == swap.y ? swap.x : cup;
+    out += {place(step, from), balls[from], place(step + 1, cup), balls[from]};
+  }
+  return out;
+}
+
+// The balls by cup after a swap, as written; nothing when it does not have such a step's shape.
+std::optional<std::string> read_step(std::string_view text) {
+  constexpr std::size_t kWidth = 4;  // of a cup
+  const std::string_view cells = text.substr(std::min(text.size(), text.find(':') + 1));
+  if (cells.size() != kWidth * kCups) return std::nullopt;
+  std::string balls;
+  for (std::size_t end = kWidth; end <= cells.size(); end += kWidth) {
+    if (!is_digit(cells[end - 1])) return std::nullopt;
+    balls += cells[end - 1];
+  }
+  return balls;
 }
 
 Chain chain_of(const Cups& problem) {
   Chain chain;
-  chain.count = problem.swaps.size() + 1;
-  chain.start = problem.letters;
+  chain.count = problem.swaps.size() + 1;  // and the cup asked for
+  chain.start = problem.balls;
   chain.step = [problem](std::size_t i, const std::string& value) {
-    if (i == 0) return state_text(problem.letters);
-    const Swap& swap = problem.swaps[i - 1];
-    std::string letters = value;
-    std::swap(letters[swap.x], letters[swap.y]);
-    return swap_text(swap, i - 1) + ":" + state_text(letters);
+    return step_text(problem, i, value);
   };
-  chain.handed_on = [](std::string_view text, const std::string&) {
-    const std::size_t colon = text.find(':');
-    return read_state(colon == std::string_view::npos ? text : text.substr(colon + 1));
+  chain.handed_on = [](std::string_view text, const std::string& value) {
+    return text.starts_with('?') ? value : read_step(text);
   };
   chain.result = [asked = problem.asked](const std::string& value) {
     return std::string(1, value[asked]);
   };
-  chain.is_result = [](std::string_view text) { return text.size() == 1 && is_lower(text[0]); };
+  chain.is_result = [](std::string_view text) { return text.size() == 1 && is_digit(text[0]); };
   return chain;
 }
 
@@ -84,9 +102,9 @@ class ShuffleFamily final : public TypedFamily<Cups> {
  protected:
   Cups draw(int level, RandomStream& stream) const override {
     Cups problem;
-    std::vector<char> letters(kLetters.begin(), kLetters.end());
-    stream.shuffle(letters);
-    problem.letters.assign(letters.begin(), letters.begin() + kCups);
+    std::vector<char> balls(kBalls.begin(), kBalls.end());
+    stream.shuffle(balls);
+    problem.balls.assign(balls.begin(), balls.begin() + kCups);
     for (int i = 0; i < level; ++i) {
       Swap swap{stream.below(kCups), stream.below(kCups - 1)};
       if (swap.y >= swap.x) ++swap.y;
@@ -97,7 +115,7 @@ class ShuffleFamily final : public TypedFamily<Cups> {
     return problem;
   }
   std::string render(const Cups& problem) const override {
-    std::string out = "cups:" + state_text(problem.letters) + " swap";
+    std::string out = "cups:" + start_text(problem.balls) + " swap";
     for (std::size_t i = 0; i < problem.swaps.size(); ++i) {
       out += " " + swap_text(problem.swaps[i], i);
     }
@@ -105,12 +123,14 @@ class ShuffleFamily final : public TypedFamily<Cups> {
   }
   std::optional<Cups> read(std::string_view prompt) const override {
     Scan scan(prompt);
-    if (!scan.literal("cups:") || scan.rest().size() < 2 * kCups) return std::nullopt;
+    if (!scan.literal("cups:")) return std::nullopt;
     Cups problem;
-    const auto letters = read_state(scan.rest().substr(0, 2 * kCups));
-    if (!letters || !known_and_distinct(*letters)) return std::nullopt;
-    problem.letters = *letters;
-    scan = Scan(scan.rest().substr(2 * kCups));
+    for (std::size_t cup = 0; cup < kCups; ++cup) {
+      if (!scan.literal(std::string(1, place(0, cup)))) return std::nullopt;
+      const auto ball = scan.one_of(kBalls);
+      if (!ball || problem.balls.find(*ball) != std::string::npos) return std::nullopt;
+      problem.balls += *ball;
+    }
     if (!scan.literal(" swap")) return std::nullopt;
     while (!scan.literal(" ask:")) {
       const char name = static_cast<char>('a' + problem.swaps.size());
@@ -139,13 +159,6 @@ class ShuffleFamily final : public TypedFamily<Cups> {
   }
   std::vector<Variant> vary(const Cups& problem, RandomStream& stream) const override {
     return vary_chain(chain_of(problem), stream);
-  }
-
- private:
-  static bool known_and_distinct(std::string letters) {
-    std::sort(letters.begin(), letters.end());
-    if (std::adjacent_find(letters.begin(), letters.end()) != letters.end()) return false;
-    return letters.find_first_not_of(kLetters) == std::string::npos;
   }
 };
 

@@ -1,4 +1,5 @@
-// Computer Science: assignments mod 10, one variable asked for. "run mod ten:a=3;b=a+4;c=a*b;?c".
+// Computer Science: assignments mod 10, one variable asked for. "run mod
+// ten:a=3;b=a+4;c=a+b;d=a;?c".
 #include <array>
 
 #include "gym/families/chain.h"
@@ -18,11 +19,11 @@ struct Operand {
   bool is_variable() const { return is_lower(text); }
 };
 
-// variable i = left, or left op right; variables are named a, b, c, ... in order.
+// variable i = left, or left + right; variables are named a, b, c, ... in order.
 struct Statement {
   Operand left;
-  char op = 0;  // '+', '-', '*'; 0: left alone, a digit
-  Operand right;
+  bool is_sum = false;
+  Operand right;  // of a sum
 };
 
 struct Program {
@@ -31,46 +32,56 @@ struct Program {
 };
 
 char variable(std::size_t index) { return static_cast<char>('a' + index); }
+// In steps a value stands behind its variable's capital letter, and nothing else does.
+char place(std::size_t index) { return static_cast<char>('A' + index); }
 
-// value holds the variables so far: "a3b7".
+// value holds the variables so far: "A3B7".
 char value_of(const Operand& operand, const std::string& value) {
   if (!operand.is_variable()) return operand.text;
   return value[2 * static_cast<std::size_t>(operand.text - 'a') + 1];
 }
 
-char compute(char x, char op, char y) {
-  const int left = x - '0';
-  const int right = y - '0';
-  const int result = op == '+' ? left + right : op == '-' ? left - right + 10 : left * right;
-  return static_cast<char>('0' + result % 10);
+char last_digit_of_sum(char x, char y) {
+  return static_cast<char>('0' + ((x - '0') + (y - '0')) % 10);
 }
 
 std::string text_of(const Statement& statement, std::size_t index) {
   std::string out{variable(index), '=', statement.left.text};
-  if (statement.op != 0) out += {statement.op, statement.right.text};
+  if (statement.is_sum) out += {'+', statement.right.text};
   return out;
 }
 
-// "c=a*b:3*7:c1": the statement again, with the values put in, the variable's value.
+// "c=a3+b7:C0": the statement again, each variable with its value behind it, and the new value. At
+// the end "?b:B7": what is asked for.
 std::string step_text(const Program& problem, std::size_t i, const std::string& value) {
+  if (i == problem.statements.size()) {
+    const auto asked = static_cast<std::size_t>(problem.asked - 'a');
+    return {'?', problem.asked, ':', place(asked), value_of({problem.asked}, value)};
+  }
   const Statement& statement = problem.statements[i];
-  if (statement.op == 0) return {variable(i), statement.left.text};
+  const auto shown = [&](const Operand& operand) {
+    std::string text(1, operand.text);
+    if (operand.is_variable()) text += value_of(operand, value);
+    return text;
+  };
   const char x = value_of(statement.left, value);
-  const char y = value_of(statement.right, value);
-  return text_of(statement, i) + ":" + std::string{x, statement.op, y, ':', variable(i)} +
-         compute(x, statement.op, y);
+  std::string text = std::string{variable(i), '='} + shown(statement.left);
+  if (!statement.is_sum) return text + ":" + std::string{place(i), x};
+  text += "+" + shown(statement.right) + ":";
+  return text + place(i) + last_digit_of_sum(x, value_of(statement.right, value));
 }
 
 Chain chain_of(const Program& problem) {
   Chain chain;
-  chain.count = problem.statements.size();
+  chain.count = problem.statements.size() + 1;  // and the variable asked for
   chain.separator = ';';
   chain.step = [problem](std::size_t i, const std::string& value) {
     return step_text(problem, i, value);
   };
   chain.handed_on = [](std::string_view text,
                        const std::string& value) -> std::optional<std::string> {
-    const char name = variable(value.size() / 2);
+    if (text.starts_with('?')) return value;
+    const char name = place(value.size() / 2);
     if (text.size() < 2 || text[text.size() - 2] != name || !is_digit(text.back())) {
       return std::nullopt;
     }
@@ -97,11 +108,10 @@ std::optional<Statement> read_statement(Scan& scan, std::size_t i) {
   const auto left = read_operand(scan, i);
   if (!left) return std::nullopt;
   statement.left = *left;
-  const auto op = scan.one_of("+-*");
-  if (!op) return left->is_variable() ? std::nullopt : std::optional(statement);
+  statement.is_sum = scan.literal("+");
+  if (!statement.is_sum) return statement;
   const auto right = read_operand(scan, i);
   if (!left->is_variable() || !right) return std::nullopt;
-  statement.op = *op;
   statement.right = *right;
   return statement;
 }
@@ -131,7 +141,7 @@ class TraceFamily final : public TypedFamily<Program> {
       if (i > 0 && !stream.chance(0.15)) {
         const auto earlier = [&] { return variable(stream.below(static_cast<std::uint64_t>(i))); };
         statement.left.text = earlier();
-        statement.op = "+-*"[stream.below(3)];
+        statement.is_sum = !stream.chance(0.15);
         const bool two = level >= kTwoVariablesFrom && stream.chance(0.5);
         statement.right.text = two ? earlier() : digit();
       }

@@ -1,24 +1,23 @@
-#include "gym/models.h"
+#include "gym/answering_model.h"
 
 #include <chrono>
 #include <utility>
 
-#include "gym/answering_pool.h"
-
 namespace tapir::gym {
 
-AnsweringPool::AnsweringPool(Answer answer, std::size_t threads, std::size_t capacity)
-    : answer_(std::move(answer)), capacity_(capacity) {
+AnsweringModel::AnsweringModel(llm::ModelIdentity identity, Answer answer, std::size_t threads,
+                               std::size_t capacity)
+    : identity_(std::move(identity)), answer_(std::move(answer)), capacity_(capacity) {
   for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
 }
 
-AnsweringPool::~AnsweringPool() {
+AnsweringModel::~AnsweringModel() {
   const std::lock_guard lock(mutex_);
   closing_ = true;
   not_empty_.notify_all();
 }
 
-void AnsweringPool::submit(llm::ChatRequest request, llm::Completion done, std::stop_token stop) {
+void AnsweringModel::submit(llm::ChatRequest request, llm::Completion done, std::stop_token stop) {
   std::unique_lock lock(mutex_);
   not_full_.wait(lock, stop, [&] { return admitted_.size() < capacity_; });
   auto& queue = stop.stop_requested() ? refused_ : admitted_;
@@ -26,7 +25,7 @@ void AnsweringPool::submit(llm::ChatRequest request, llm::Completion done, std::
   not_empty_.notify_one();
 }
 
-void AnsweringPool::work() {
+void AnsweringModel::work() {
   while (true) {
     std::unique_lock lock(mutex_);
     not_empty_.wait(lock, [&] { return closing_ || !admitted_.empty() || !refused_.empty(); });
@@ -44,7 +43,7 @@ void AnsweringPool::work() {
       reply.error = "stopped before the request was admitted";
     } else {
       const auto start = std::chrono::steady_clock::now();
-      reply = answer_(job.request);
+      reply = answer_(identity_, job.request);
       reply.seconds =
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       reply.attempts_charged = 1;
