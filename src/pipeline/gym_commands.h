@@ -42,7 +42,7 @@ std::int64_t gym_judge(const std::string& input, const std::string& output);
 struct GymBaseOptions {
   std::filesystem::path output;
   std::uint64_t seed = 1;
-  std::int64_t tokens = 10000000;
+  std::int64_t tokens = 14000000;
   int vocab_size = 768;
   int hidden_size = 96;
   int intermediate_size = 256;
