@@ -1,38 +1,74 @@
 // What decoding one token of many rows needs besides kernels.h: products with weights that were
 // packed once, and attention of one query over a cache. Every row is computed by itself, in one
 // order of additions: its bits depend neither on how many rows are computed together nor on its
-// place among them. No torch here.
+// place among them nor on how the columns are shared out. No torch here.
 #pragma once
 
 #include "student/kernels.h"
 
 namespace tapir::student {
 
-// One row's new token against the row's own cache, the new token's key and value included.
-struct CachedAttention {
-  long length;    // positions in the cache, > 0
-  long capacity;  // a multiple of kCacheStep
-  int heads, kv_heads, head_dim;
-  float scale;          // of the scores, 1 / sqrt(head_dim)
-  const float* query;   // [heads, head_dim], rotated
-  const float* keys;    // [kv heads, head_dim, capacity]
-  const float* values;  // [kv heads, capacity, value_width(head_dim)]
-  float* out;           // [heads, head_dim]
-  float* scratch;       // [capacity]
-  long first = 0;       // positions before it lie outside the row's window
+// ---- packed weights ----
+
+// How weights are stored. They are widened on their way into registers: results are those of the
+// widened weights, bit for bit.
+enum class WeightType { f32, bf16, f16 };
+constexpr long size_of(WeightType type) { return type == WeightType::f32 ? 4 : 2; }
+
+// W [out, in] in the order in which a set of kernels reads it.
+struct PackedMatrix {
+  WeightType type;
+  long out, in;
+  const void* data;  // packed_size(out, in) elements, 64-byte aligned
 };
 
-constexpr long kCacheStep = 64;
+// Rows [first, first + rows) of W, to be put into their places.
+struct PackRows {
+  PackedMatrix matrix;
+  long first, rows;
+  const void* from;  // [rows, in], of the matrix's type; need not be aligned
+  void* packed;      // matrix.data, to be written
+};
+
+// C[m, first..last) (+)= A[m, in] W^T. A and C are row-major, C has `out` columns.
+struct PackedProduct {
+  long m;
+  const float* a;
+  PackedMatrix w;
+  float* c;
+  bool accumulate;
+  long first, last;  // columns: multiples of kColumnStep; last may be `out`
+};
+constexpr long kColumnStep = 32;
+
+// ---- attention over a cache ----
+
+constexpr long kCacheBlock = 64;  // positions
 // Floats of a position's values: a whole number of the widest vectors.
 constexpr long value_width(int head_dim) { return (head_dim + 15) / 16 * 16; }
 
+// One row's new token against the row's own cache, the new token's key and value included. The
+// cache is in blocks of kCacheBlock positions.
+struct CachedAttention {
+  long first;   // positions before it lie outside the row's window
+  long length;  // positions in the cache, > first
+  int heads, kv_heads, head_dim;
+  float scale;                 // of the scores, 1 / sqrt(head_dim)
+  const float* query;          // [heads, head_dim], rotated
+  const float* const* blocks;  // [blocks of the cache]
+  long keys;                   // where they begin in a block: [kv heads, head_dim, kCacheBlock]
+  long values;                 // likewise: [kv heads, kCacheBlock, value_width(head_dim)]
+  float* out;                  // [heads, head_dim]
+  float* scratch;              // [length, rounded up to kCacheBlock]
+  int kv_first, kv_last;       // kv heads to be done, with the heads that share them
+};
+
 struct DecodeKernels {
-  // Floats that W [out, in] takes when packed.
+  // Elements that W [out, in] takes when packed.
   long (*packed_size)(long out, long in);
-  void (*pack)(const float* w, long out, long in, float* packed);
-  // C[m, n] (+)= A[m, k] W^T with W [n, k] packed; `b` of the product is not looked at, A is
-  // row-major.
-  void (*multiply_packed)(const MatrixProduct&, const float* packed);
+  void (*pack)(const PackRows&);
+  void (*unpack_row)(const PackedMatrix&, long row, float* to);  // to: [in]
+  void (*multiply_packed)(const PackedProduct&);
   void (*attention)(const CachedAttention&);
   // The first of the largest; 0 when there is no number among them.
   long (*argmax)(const float* x, long size);

@@ -1,15 +1,13 @@
 // The body of the decoding kernels, compiled by kernels_<set>.cpp together with kernels_impl.h,
 // whose vectors and tiles it uses and whose rule holds here too: no library templates.
-#include "student/decode_kernels.h"
+#include "student/decode_kernels_attention.h"
 #include "student/kernels_impl.h"
 
 namespace tapir::student::TAPIR_KERNEL_SET {
 namespace {
 
-// ---- products with packed weights ----
-
 // A panel holds kPanel columns of W^T (the last one kLanes when that is enough), all of its depth,
-// row by row; so a block of kDepth rows lies in one piece.
+// row by row; so a block of kDepth rows lies in one piece. The panel of column c begins at c * in.
 long panel_width(long out, long column) { return out - column > kLanes ? kPanel : kLanes; }
 
 long packed_size(long out, long in) {
@@ -18,121 +16,77 @@ long packed_size(long out, long in) {
   return (out / kPanel * kPanel + last) * in;
 }
 
-void pack(const float* w, long out, long in, float* packed) {
-  for (long column = 0; column < out; column += kPanel) {
-    const long padded = panel_width(out, column);
-    const long width = smaller(padded, out - column);
-    for (long k = 0; k < in; ++k) {
-      for (long j = 0; j < padded; ++j) {
-        packed[k * padded + j] = j < width ? w[(column + j) * in + k] : 0.0F;
-      }
-    }
-    packed += padded * in;
+// Rows that lie in one panel. Weight: an unsigned type of the weights' size.
+template <typename Weight>
+void pack_into_panel(const PackRows& p, long row, long count, const Weight* from) {
+  const long in = p.matrix.in;
+  const long column = row / kPanel * kPanel;
+  const long padded = panel_width(p.matrix.out, column);
+  Weight* panel = static_cast<Weight*>(p.packed) + column * in;
+  const long place = row - column;
+  const long filled = row + count == p.matrix.out ? padded : place + count;  // the rest is 0
+  for (long k = 0; k < in; ++k) {
+    Weight* to = panel + k * padded;
+    for (long j = 0; j < count; ++j)
+      __builtin_memcpy(to + place + j, from + j * in + k, sizeof(Weight));
+    for (long j = place + count; j < filled; ++j) to[j] = 0;
   }
+}
+
+template <typename Weight>
+void pack_typed(const PackRows& p) {
+  const auto* from = static_cast<const Weight*>(p.from);
+  for (long row = p.first; row < p.first + p.rows;) {
+    const long count = smaller(kPanel - row % kPanel, p.first + p.rows - row);
+    pack_into_panel(p, row, count, from);
+    row += count;
+    from += count * p.matrix.in;
+  }
+}
+
+void pack(const PackRows& p) {
+  if (p.matrix.type == WeightType::f32) return pack_typed<unsigned>(p);
+  pack_typed<unsigned short>(p);
+}
+
+// One element at a time, by way of the vector that holds it.
+template <typename Weight>
+void unpack_typed(const PackedMatrix& w, long row, float* to) {
+  const long column = row / kPanel * kPanel;
+  const long padded = panel_width(w.out, column);
+  const auto* panel = static_cast<const Weight*>(w.data) + column * w.in;
+  const long place = row - column;
+  const long vector = place / kLanes * kLanes;
+  for (long k = 0; k < w.in; ++k)
+    to[k] = load_weights(panel + k * padded + vector)[static_cast<int>(place - vector)];
+}
+
+void unpack_row(const PackedMatrix& w, long row, float* to) {
+  if (w.type == WeightType::f32) return unpack_typed<float>(w, row, to);
+  if (w.type == WeightType::bf16) return unpack_typed<Bfloat>(w, row, to);
+  unpack_typed<Half>(w, row, to);
 }
 
 // As multiply(): the same blocks, so the same bits.
-void multiply_packed(const MatrixProduct& p, const float* packed) {
-  for (long column = 0; column < p.n; column += kPanel) {
-    const long padded = panel_width(p.n, column);
-    const long width = smaller(padded, p.n - column);
-    for (long k = 0; k < p.k; k += kDepth) {
-      const Tile tile{smaller(kDepth, p.k - k),
-                      p.a + k * p.a_column,
-                      p.a_row,
-                      p.a_column,
-                      packed + k * padded,
-                      padded,
-                      p.c + column,
-                      p.c_row,
-                      p.accumulate || k > 0};
-      if (width == kPanel) {
-        multiply_strip<2>(p.m, tile);
-      } else if (width == kLanes) {
-        multiply_strip<1>(p.m, tile);
-      } else if (padded == kPanel) {
-        multiply_partial<2>(p, tile, column, width);
-      } else {
-        multiply_partial<1>(p, tile, column, width);
-      }
+template <typename Weight>
+void multiply_typed(const PackedProduct& p) {
+  const long in = p.w.in;
+  for (long column = p.first; column < p.last; column += kPanel) {
+    const auto* panel = static_cast<const Weight*>(p.w.data) + column * in;
+    const long padded = panel_width(p.w.out, column);
+    for (long k = 0; k < in; k += kDepth) {
+      const TileOf<Weight> tile{smaller(kDepth, in - k), p.a + k, in,           1,
+                                panel + k * padded,      padded,  p.c + column, p.w.out,
+                                p.accumulate || k > 0};
+      multiply_columns(p.m, tile, smaller(padded, p.w.out - column));
     }
-    packed += padded * p.k;
   }
 }
 
-// ---- attention over the cache ----
-
-// scores[position] = scale * query . key, Chunks vectors of positions.
-template <int Chunks>
-inline void score_positions(const CachedAttention& a, const float* query, const float* keys,
-                            float* scores) {
-  Vector sums[Chunks] = {};
-  for (int d = 0; d < a.head_dim; ++d) {
-    const Vector q = broadcast(query[d]);
-    const float* line = keys + d * a.capacity;
-#pragma GCC unroll 4
-    for (int c = 0; c < Chunks; ++c) sums[c] += q * load(line + c * kLanes);
-  }
-#pragma GCC unroll 4
-  for (int c = 0; c < Chunks; ++c) store(scores + c * kLanes, sums[c] * a.scale);
-}
-
-// Scores become weights that add up to 1; positions before the first and behind the row's length
-// get 0.
-void softmax_positions(float* scores, long first, long length) {
-  const long padded = round_up(length, kLanes);
-  for (long i = 0; i < first; ++i) scores[i] = -1e30F;
-  for (long i = length; i < padded; ++i) scores[i] = -1e30F;
-  Vector best = load(scores);
-  for (long i = kLanes; i < padded; i += kLanes) {
-    const Vector value = load(scores + i);
-    best = value > best ? value : best;
-  }
-  const float top = largest(best);
-  Vector total{};
-  for (long i = 0; i < padded; i += kLanes) {
-    const Vector value = exponential(load(scores + i) - top);
-    store(scores + i, value);
-    total += value;
-  }
-  const float inverse = 1.0F / sum(total);
-  for (long i = 0; i < padded; i += kLanes) store(scores + i, load(scores + i) * inverse);
-}
-
-// out = sum of weight * value: four sums, so that one addition need not wait for the one before.
-void mix_values(const CachedAttention& a, long begin, const float* values, const float* weights,
-                float* out) {
-  const long width = value_width(a.head_dim);
-  for (long d = 0; d < a.head_dim; d += kLanes) {
-    Vector sums[4] = {};
-    long t = begin;
-    for (; t + 4 <= a.length; t += 4) {
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        sums[i] += broadcast(weights[t + i]) * load(values + (t + i) * width + d);
-      }
-    }
-    for (; t < a.length; ++t) sums[0] += broadcast(weights[t]) * load(values + t * width + d);
-    store_any(out + d, (sums[0] + sums[1]) + (sums[2] + sums[3]), smaller(kLanes, a.head_dim - d));
-  }
-}
-
-void cached_attention(const CachedAttention& a) {
-  const int group = a.heads / a.kv_heads;
-  const long begin = a.first / kLanes * kLanes;  // whole vectors
-  for (int head = 0; head < a.heads; ++head) {
-    const int kv = head / group;
-    const float* query = a.query + static_cast<long>(head) * a.head_dim;
-    const float* keys = a.keys + static_cast<long>(kv) * a.head_dim * a.capacity;
-    long t = begin;
-    for (; t + 3 * kLanes < a.length && t + 4 * kLanes <= a.capacity; t += 4 * kLanes) {
-      score_positions<4>(a, query, keys + t, a.scratch + t);
-    }
-    for (; t < a.length; t += kLanes) score_positions<1>(a, query, keys + t, a.scratch + t);
-    softmax_positions(a.scratch + begin, a.first - begin, a.length - begin);
-    mix_values(a, begin, a.values + static_cast<long>(kv) * a.capacity * value_width(a.head_dim),
-               a.scratch, a.out + static_cast<long>(head) * a.head_dim);
-  }
+void multiply_packed(const PackedProduct& p) {
+  if (p.w.type == WeightType::f32) return multiply_typed<float>(p);
+  if (p.w.type == WeightType::bf16) return multiply_typed<Bfloat>(p);
+  multiply_typed<Half>(p);
 }
 
 long argmax(const float* x, long size) {
@@ -151,6 +105,7 @@ long argmax(const float* x, long size) {
 }  // namespace
 
 extern const DecodeKernels decode_table;
-const DecodeKernels decode_table = {packed_size, pack, multiply_packed, cached_attention, argmax};
+const DecodeKernels decode_table = {packed_size,      pack,  unpack_row, multiply_packed,
+                                    cached_attention, argmax};
 
 }  // namespace tapir::student::TAPIR_KERNEL_SET

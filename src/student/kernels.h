@@ -63,6 +63,8 @@ struct Attention {
   float* log_sum_exp;  // [length, heads]
   float* scratch;      // attention_scratch() floats, 64-byte aligned
   long window = 0;     // a token sees so many positions, its own included; 0: all before it
+  int kv_first = 0;    // kv heads to be done (forward), with the heads that share them
+  int kv_last = 0;     // 0: all
 };
 struct AttentionBackward {
   Attention forward;  // out and log_sum_exp as the forward pass left them

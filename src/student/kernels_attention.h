@@ -133,7 +133,7 @@ void attention(const Attention& a) {
   const HeadScratch s = divide(a);
   const long stride = row_stride(a);
   const int group = a.heads / a.kv_heads;
-  for (int kv = 0; kv < a.kv_heads; ++kv) {
+  for (int kv = a.kv_first; kv < (a.kv_last > 0 ? a.kv_last : a.kv_heads); ++kv) {
     const float* keys = a.qkv + static_cast<long>(a.heads + kv) * a.head_dim;
     const float* values = keys + static_cast<long>(a.kv_heads) * a.head_dim;
     pack_panels(keys, stride, a.length, a.head_dim, s.key_panels);

@@ -3,25 +3,29 @@
 #pragma once
 
 #include "student/kernels_transpose.h"
+#include "student/kernels_weights.h"
 
 namespace tapir::student::TAPIR_KERNEL_SET {
 namespace {
 
-struct Tile {
+// Weight: how b is stored; it is widened to float.
+template <typename Weight>
+struct TileOf {
   long depth;
   const float* a;
   long a_row, a_column;
-  const float* b;  // rows of at least Columns vectors
+  const Weight* b;  // rows of at least Columns vectors
   long b_row;
   float* c;
   long c_row;
   bool accumulate;
 };
+using Tile = TileOf<float>;
 
 // C[Rows, Columns vectors] (+)= A[Rows, depth] B[depth, Columns vectors], accumulators in
 // registers.
-template <int Rows, int Columns>
-inline void multiply_tile(const Tile& t) {
+template <int Rows, int Columns, typename Weight>
+inline void multiply_tile(const TileOf<Weight>& t) {
   Vector sums[Rows][Columns];
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i) {
@@ -31,11 +35,11 @@ inline void multiply_tile(const Tile& t) {
     }
   }
   const float* a = t.a;
-  const float* b = t.b;
+  const Weight* b = t.b;
   for (long k = 0; k < t.depth; ++k, a += t.a_column, b += t.b_row) {
     Vector row[Columns];
 #pragma GCC unroll 2
-    for (int j = 0; j < Columns; ++j) row[j] = load(b + j * kLanes);
+    for (int j = 0; j < Columns; ++j) row[j] = load_weights(b + j * kLanes);
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
       const Vector x = broadcast(a[i * t.a_row]);
@@ -51,18 +55,18 @@ inline void multiply_tile(const Tile& t) {
 }
 
 // The same for `rows` <= Rows known at run time only.
-template <int Columns, int Rows = kRows>
-inline void multiply_rows(long rows, const Tile& tile) {
+template <int Columns, int Rows = kRows, typename Weight>
+inline void multiply_rows(long rows, const TileOf<Weight>& tile) {
   if (rows == Rows) {
-    multiply_tile<Rows, Columns>(tile);
+    multiply_tile<Rows, Columns, Weight>(tile);
   } else if constexpr (Rows > 1) {
     multiply_rows<Columns, Rows - 1>(rows, tile);
   }
 }
 
 // `tile` for m rows, however many.
-template <int Columns>
-void multiply_strip(long m, Tile tile) {
+template <int Columns, typename Weight>
+void multiply_strip(long m, TileOf<Weight> tile) {
   for (long i = 0; i < m; i += kRows) {
     multiply_rows<Columns>(smaller(kRows, m - i), tile);
     tile.a += kRows * tile.a_row;
@@ -86,14 +90,15 @@ void pack_panel(const MatrixProduct& p, long k, long depth, long column, long wi
   }
 }
 
-// Where the panel's vectors reach beyond C's last column: through a tile of our own.
-template <int Columns>
-void multiply_partial(const MatrixProduct& p, Tile tile, long column, long width) {
+// Where the panel's vectors reach beyond the last column of C (tile.c: `width` columns): through a
+// tile of our own.
+template <int Columns, typename Weight>
+void multiply_partial(long m, const TileOf<Weight>& tile, long width) {
   alignas(64) float local[kRows * kPanel];
-  for (long i = 0; i < p.m; i += kRows) {
-    const long rows = smaller(kRows, p.m - i);
-    float* c = p.c + i * p.c_row + column;
-    Tile t = tile;
+  for (long i = 0; i < m; i += kRows) {
+    const long rows = smaller(kRows, m - i);
+    float* c = tile.c + i * tile.c_row;
+    TileOf<Weight> t = tile;
     t.a += i * tile.a_row;
     t.c = local;
     t.c_row = kPanel;
@@ -102,9 +107,23 @@ void multiply_partial(const MatrixProduct& p, Tile tile, long column, long width
     for (long r = 0; r < rows; ++r) {
       for (long j = 0; j < width; ++j) {
         const float value = local[r * kPanel + j];
-        c[r * p.c_row + j] = tile.accumulate ? c[r * p.c_row + j] + value : value;
+        c[r * tile.c_row + j] = tile.accumulate ? c[r * tile.c_row + j] + value : value;
       }
     }
+  }
+}
+
+// `width` columns of C, however many rows.
+template <typename Weight>
+inline void multiply_columns(long m, const TileOf<Weight>& tile, long width) {
+  if (width == kPanel) {
+    multiply_strip<2>(m, tile);
+  } else if (width == kLanes) {
+    multiply_strip<1>(m, tile);
+  } else if (width > kLanes) {
+    multiply_partial<2>(m, tile, width);
+  } else {
+    multiply_partial<1>(m, tile, width);
   }
 }
 
@@ -114,26 +133,17 @@ void multiply(const MatrixProduct& p) {
     const long depth = smaller(kDepth, p.k - k);
     for (long column = 0; column < p.n; column += kPanel) {
       const long width = smaller(kPanel, p.n - column);
-      const bool two = width > kLanes;
       pack_panel(p, k, depth, column, width, panel);
-      Tile tile{depth,
-                p.a + k * p.a_column,
-                p.a_row,
-                p.a_column,
-                panel,
-                two ? kPanel : kLanes,
-                p.c + column,
-                p.c_row,
-                p.accumulate || k > 0};
-      if (width == kPanel) {
-        multiply_strip<2>(p.m, tile);
-      } else if (width == kLanes) {
-        multiply_strip<1>(p.m, tile);
-      } else if (two) {
-        multiply_partial<2>(p, tile, column, width);
-      } else {
-        multiply_partial<1>(p, tile, column, width);
-      }
+      const Tile tile{depth,
+                      p.a + k * p.a_column,
+                      p.a_row,
+                      p.a_column,
+                      panel,
+                      width > kLanes ? kPanel : kLanes,
+                      p.c + column,
+                      p.c_row,
+                      p.accumulate || k > 0};
+      multiply_columns(p.m, tile, width);
     }
   }
 }

@@ -30,7 +30,6 @@ RowToken RunningBatch::join(int slot, const RowStart& start) {
   row.prompt_tokens = tokens;
   row.limit = std::min<std::int64_t>(start.sampling.max_new_tokens, room);
   row.answer.clear();
-  row.cache.reset(tokens + row.limit);
   const float* logits = worker_.prefill(start.prompt, row.cache);
   row.running = true;
   ++running_;

@@ -62,7 +62,6 @@ TEST_P(Decode, GreedyTokensAreThoseOfTransformers) {
     const auto prompt = row["prompt"].get<Tokens>();
     const auto expected = row["tokens"].get<Tokens>();
     const auto margins = row["margins"].get<std::vector<double>>();
-    cache.reset(static_cast<std::int64_t>(prompt.size() + expected.size()));
     const float* logits = worker.prefill(prompt, cache);
     for (std::size_t i = 0; i < expected.size() && margins[i] >= kTooCloseToCall; ++i, ++compared) {
       const auto token = static_cast<std::int32_t>(weights->decode.argmax(logits, vocab_));
@@ -86,7 +85,6 @@ TEST_P(Decode, LogitsAreThoseOfTheTrainingPass) {
     DecodeWorker worker(student_.weights(*available.sets[set]));
     KvCache cache(student_.config);
     for (const std::size_t prompt : {1UL, 17UL, 64UL, 149UL}) {
-      cache.reset(static_cast<std::int64_t>(tokens.size()));
       const float* logits = worker.prefill(std::span(tokens).first(prompt), cache);
       for (std::size_t at = prompt - 1;; ++at) {
         for (int v = 0; v < vocab_; ++v) {
@@ -120,7 +118,6 @@ TEST_P(Decode, BitsDoNotDependOnTheCompany) {
       texts.push_back(random_tokens(random, random.between(1, 90) + kSteps, vocab_));
       DecodeWorker worker(weights);
       KvCache cache(student_.config);
-      cache.reset(static_cast<std::int64_t>(texts.back().size()));
       const std::size_t prompt = texts.back().size() - kSteps;
       alone[static_cast<std::size_t>(row)].clear();
       worker.prefill(std::span(texts.back()).first(prompt), cache);
@@ -130,16 +127,14 @@ TEST_P(Decode, BitsDoNotDependOnTheCompany) {
         alone[static_cast<std::size_t>(row)].emplace_back(logits, logits + vocab_);
       }
     }
-    // The same again, every step with a random company in random order; caches are wider than
-    // needed and used before.
+    // The same again, every step with a random company in random order; caches have been
+    // used before.
     DecodeWorker worker(weights);
     std::vector<KvCache> caches;
     std::vector<std::size_t> done(kRows, 0);
     for (const Tokens& text : texts) {
       KvCache& cache = caches.emplace_back(student_.config);
-      cache.reset(160);
       worker.prefill(texts.front(), cache);
-      cache.reset(160);
       worker.prefill(std::span(text).first(text.size() - kSteps), cache);
     }
     while (true) {
@@ -166,39 +161,48 @@ TEST_P(Decode, BitsDoNotDependOnTheCompany) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Decode, ::testing::Values("mha_tied", "gqa_untied"));
-
-TEST(DecodeKernels, PackedProductsHaveTheBitsOfPlainOnes) {
-  RandomStream random(3, "test", "packed");
-  const KernelSets available = available_kernels();
-  for (int set = 0; set < available.count; ++set) {
-    const Kernels& plain = *available.sets[set];
-    const DecodeKernels& packing = decode_kernels(plain);
-    for (int round = 0; round < 60; ++round) {
-      const long m = random.between(1, 40);
-      const long n = random.between(1, 100);
-      const long k = random.between(1, round % 5 == 0 ? 700 : 80);
-      const auto fill = [&](long size) {
-        std::vector<float> values(static_cast<std::size_t>(size));
-        for (float& value : values) value = static_cast<float>(random.normal());
-        return values;
-      };
-      const std::vector<float> a = fill(m * k);
-      const std::vector<float> w = fill(n * k);
-      std::vector<float> c = fill(m * n);
-      std::vector<float> packed_c = c;
-      MatrixProduct product{m,        n, k, a.data(), k, 1,
-                            w.data(), 1, k, c.data(), n, random.chance(0.5)};
-      plain.multiply(product);
-      std::vector<float> packed(static_cast<std::size_t>(packing.packed_size(n, k)));
-      packing.pack(w.data(), n, k, packed.data());
-      product.c = packed_c.data();
-      packing.multiply_packed(product, packed.data());
-      ASSERT_EQ(std::memcmp(c.data(), packed_c.data(), c.size() * sizeof(float)), 0)
-          << plain.name << " " << m << " x " << n << " x " << k;
+// Threads share out columns, rows and heads; no sum is split.
+TEST_P(Decode, BitsDoNotDependOnTheNumberOfThreads) {
+  RandomStream random(4, "test", GetParam());
+  const Tokens tokens = random_tokens(random, 75, vocab_);
+  const auto weights = student_.weights();
+  std::vector<std::vector<float>> expected;
+  for (const int threads : {1, 2, 5}) {
+    DecodeWorker worker(weights, threads);
+    KvCache cache(student_.config);
+    std::size_t step = 0;
+    for (std::size_t at = 69; at < tokens.size(); ++at, ++step) {
+      const DecodeRow next{&cache, tokens[at], static_cast<std::int32_t>(at)};
+      const float* logits =
+          at == 69 ? worker.prefill(std::span(tokens).first(70), cache) : worker.step({&next, 1});
+      if (threads == 1) expected.emplace_back(logits, logits + vocab_);
+      ASSERT_EQ(std::memcmp(logits, expected[step].data(), expected[step].size() * sizeof(float)),
+                0)
+          << threads << " threads, step " << step;
     }
   }
 }
+
+TEST_P(Decode, ScoresHaveTheBitsOfTheTrainingPass) {
+  RandomStream random(5, "test", GetParam());
+  const KernelSets available = available_kernels();
+  for (int set = 0; set < available.count; ++set) {
+    const Tokens tokens = random_tokens(random, 90, vocab_);
+    std::vector<std::uint8_t> loss(tokens.size(), 0);
+    for (std::size_t i = 1; i < loss.size(); ++i) loss[i] = random.chance(0.5) ? 1 : 0;
+    PackedBatch batch;
+    append_sequence(batch, tokens, loss);
+    std::vector<float> expected(batch.targets.size());
+    Decoder(student_.config, *available.sets[set])
+        .logprobs(student_.values.data(), batch, expected.data());
+    DecodeWorker worker(student_.weights(*available.sets[set]), /*threads=*/1 + set);
+    EXPECT_EQ(worker.score({tokens, batch.rows, batch.targets}), expected)
+        << available.sets[set]->name;
+    EXPECT_TRUE(worker.score({tokens, {}, {}}).empty());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Decode, ::testing::Values("mha_tied", "gqa_untied"));
 
 TEST(DecodeKernels, ArgmaxTakesTheFirstOfTheLargest) {
   const KernelSets available = available_kernels();

@@ -1,0 +1,93 @@
+// Part of decode_kernels_impl.h: compiled once per instruction set.
+// Attention of one query over a cache in blocks.
+#pragma once
+
+#include "student/decode_kernels.h"
+#include "student/kernels_vector.h"
+
+namespace tapir::student::TAPIR_KERNEL_SET {
+namespace {
+
+// scores[position] = scale * query . key, Chunks vectors of positions of one block.
+template <int Chunks>
+inline void score_positions(const CachedAttention& a, const float* query, const float* keys,
+                            float* scores) {
+  Vector sums[Chunks] = {};
+  for (int d = 0; d < a.head_dim; ++d) {
+    const Vector q = broadcast(query[d]);
+    const float* line = keys + d * kCacheBlock;
+#pragma GCC unroll 4
+    for (int c = 0; c < Chunks; ++c) sums[c] += q * load(line + c * kLanes);
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < Chunks; ++c) store(scores + c * kLanes, sums[c] * a.scale);
+}
+
+// Scores become weights that add up to 1; positions before the first and behind the row's length
+// get 0.
+void softmax_positions(float* scores, long first, long length) {
+  const long padded = round_up(length, kLanes);
+  for (long i = 0; i < first; ++i) scores[i] = -1e30F;
+  for (long i = length; i < padded; ++i) scores[i] = -1e30F;
+  Vector best = load(scores);
+  for (long i = kLanes; i < padded; i += kLanes) {
+    const Vector value = load(scores + i);
+    best = value > best ? value : best;
+  }
+  const float top = largest(best);
+  Vector total{};
+  for (long i = 0; i < padded; i += kLanes) {
+    const Vector value = exponential(load(scores + i) - top);
+    store(scores + i, value);
+    total += value;
+  }
+  const float inverse = 1.0F / sum(total);
+  for (long i = 0; i < padded; i += kLanes) store(scores + i, load(scores + i) * inverse);
+}
+
+// out = sum of weight * value: four sums, so that one addition need not wait for the one before.
+// values: where the head's begin in a block.
+void mix_values(const CachedAttention& a, long begin, long values, float* out) {
+  const long width = value_width(a.head_dim);
+  for (long d = 0; d < a.head_dim; d += kLanes) {
+    Vector sums[4] = {};
+    long t = begin;
+    const auto at = [&](long position) {
+      return a.blocks[position / kCacheBlock] + values + position % kCacheBlock * width + d;
+    };
+    for (; t + 4 <= a.length; t += 4) {  // never over a block's end
+      const float* from = at(t);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) sums[i] += broadcast(a.scratch[t + i]) * load(from + i * width);
+    }
+    for (; t < a.length; ++t) sums[0] += broadcast(a.scratch[t]) * load(at(t));
+    store_any(out + d, (sums[0] + sums[1]) + (sums[2] + sums[3]), smaller(kLanes, a.head_dim - d));
+  }
+}
+
+void cached_attention(const CachedAttention& a) {
+  const int group = a.heads / a.kv_heads;
+  const long begin = a.first / kLanes * kLanes;  // whole vectors
+  for (int head = a.kv_first * group; head < a.kv_last * group; ++head) {
+    const int kv = head / group;
+    const float* query = a.query + static_cast<long>(head) * a.head_dim;
+    const long keys = a.keys + static_cast<long>(kv) * a.head_dim * kCacheBlock;
+    for (long t = begin; t < a.length;) {
+      const long place = t % kCacheBlock;
+      const float* from = a.blocks[t / kCacheBlock] + keys + place;
+      const bool four = t + 3 * kLanes < a.length && place + 4 * kLanes <= kCacheBlock;
+      if (four) {
+        score_positions<4>(a, query, from, a.scratch + t);
+      } else {
+        score_positions<1>(a, query, from, a.scratch + t);
+      }
+      t += four ? 4 * kLanes : kLanes;
+    }
+    softmax_positions(a.scratch + begin, a.first - begin, a.length - begin);
+    mix_values(a, begin, a.values + static_cast<long>(kv) * kCacheBlock * value_width(a.head_dim),
+               a.out + static_cast<long>(head) * a.head_dim);
+  }
+}
+
+}  // namespace
+}  // namespace tapir::student::TAPIR_KERNEL_SET

@@ -1,0 +1,170 @@
+// Packed weights in every stored type: products, rows and whole students have the bits of the
+// widened weights.
+#include "student/decode_weights.h"
+
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "student/decode.h"
+#include "student/half.h"
+
+namespace tapir::student {
+namespace {
+
+// Floats stored as a type, and what they are worth then.
+struct Stored {
+  Stored(WeightType stored_type, std::vector<float> floats)
+      : type(stored_type), values(std::move(floats)) {
+    if (type == WeightType::f32) return;
+    for (float& value : values) {
+      halves.push_back(type == WeightType::bf16 ? float_to_bfloat(value) : float_to_half(value));
+      value =
+          type == WeightType::bf16 ? bfloat_to_float(halves.back()) : half_to_float(halves.back());
+    }
+  }
+  const void* at(std::int64_t element) const {
+    if (type == WeightType::f32) return values.data() + element;
+    return halves.data() + element;
+  }
+
+  WeightType type;
+  std::vector<float> values;
+  std::vector<std::uint16_t> halves;
+};
+
+std::vector<float> random_floats(RandomStream& random, long size, double scale = 1) {
+  std::vector<float> values(static_cast<std::size_t>(size));
+  for (float& value : values) value = static_cast<float>(scale * random.normal());
+  return values;
+}
+
+class EveryType : public ::testing::TestWithParam<WeightType> {};
+
+PackedMatrix pack_in_two_pieces(const DecodeKernels& kernels, const Stored& w, long out, long in,
+                                long cut, FloatBuffer& memory) {
+  void* packed = memory.reserve(kernels.packed_size(out, in));
+  const PackedMatrix matrix{w.type, out, in, packed};
+  if (cut > 0) kernels.pack({matrix, 0, cut, w.at(0), packed});
+  if (cut < out) kernels.pack({matrix, cut, out - cut, w.at(cut * in), packed});
+  return matrix;
+}
+
+TEST_P(EveryType, ProductsHaveTheBitsOfPlainOnes) {
+  RandomStream random(3, "test", "packed");
+  const KernelSets available = available_kernels();
+  for (int set = 0; set < available.count; ++set) {
+    const Kernels& plain = *available.sets[set];
+    const DecodeKernels& packing = decode_kernels(plain);
+    for (int round = 0; round < 60; ++round) {
+      const long m = random.between(1, 40);
+      const long n = random.between(1, 100);
+      const long k = random.between(1, round % 5 == 0 ? 700 : 80);
+      const std::vector<float> a = random_floats(random, m * k);
+      const Stored w(GetParam(), random_floats(random, n * k));
+      std::vector<float> c = random_floats(random, m * n);
+      std::vector<float> packed_c = c;
+      const bool accumulate = random.chance(0.5);
+      plain.multiply({m, n, k, a.data(), k, 1, w.values.data(), 1, k, c.data(), n, accumulate});
+      FloatBuffer memory;
+      const long cut = random.between(0, static_cast<int>(n));
+      const PackedMatrix matrix = pack_in_two_pieces(packing, w, n, k, cut, memory);
+      const long middle = std::min(n, random.between(0, 3) * kColumnStep);
+      packing.multiply_packed({m, a.data(), matrix, packed_c.data(), accumulate, middle, n});
+      packing.multiply_packed({m, a.data(), matrix, packed_c.data(), accumulate, 0, middle});
+      ASSERT_EQ(std::memcmp(c.data(), packed_c.data(), c.size() * sizeof(float)), 0)
+          << plain.name << " " << m << " x " << n << " x " << k;
+      std::vector<float> row(static_cast<std::size_t>(k));
+      const long which = random.between(0, static_cast<int>(n) - 1);
+      packing.unpack_row(matrix, which, row.data());
+      ASSERT_EQ(std::memcmp(row.data(), w.values.data() + which * k, row.size() * sizeof(float)), 0)
+          << plain.name << " row " << which;
+    }
+  }
+}
+
+// Zero, subnormal numbers, the largest, infinity: each kernel set widens them exactly.
+TEST_P(EveryType, RareValuesAreWidenedExactly) {
+  const KernelSets available = available_kernels();
+  std::vector<float> rare = {0.0F,  -0.0F,    0x1p-24F, -0x1.8p-20F, 0x1p-14F, 65504.0F,
+                             -1.0F, 65504.0F, 1e-3F,    INFINITY,    -INFINITY};
+  const Stored w(GetParam(), rare);
+  const auto size = static_cast<long>(rare.size());
+  for (int set = 0; set < available.count; ++set) {
+    const DecodeKernels& packing = decode_kernels(*available.sets[set]);
+    FloatBuffer memory;
+    const PackedMatrix matrix = pack_in_two_pieces(packing, w, size, 1, 0, memory);
+    for (long i = 0; i < size; ++i) {
+      float found = 1;
+      packing.unpack_row(matrix, i, &found);
+      ASSERT_EQ(std::memcmp(&found, &w.values[static_cast<std::size_t>(i)], sizeof found), 0)
+          << available.sets[set]->name << " " << rare[static_cast<std::size_t>(i)];
+    }
+  }
+}
+
+ModelConfig small(bool tied) {
+  ModelConfig config;
+  config.vocab_size = 101;
+  config.hidden_size = 48;
+  config.intermediate_size = 72;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 6;
+  config.num_key_value_heads = 2;
+  config.head_dim = 10;
+  config.max_position_embeddings = 200;
+  config.qkv_bias = true;
+  config.tie_word_embeddings = tied;
+  return config;
+}
+
+TEST_P(EveryType, StudentsHaveTheBitsOfWidenedWeights) {
+  for (const bool tied : {true, false}) {
+    const ModelConfig config = small(tied);
+    const ParameterLayout layout = make_layout(config);
+    RandomStream random(6, "test", "student");
+    const Stored stored(GetParam(), random_floats(random, layout.size, 0.2));
+    const auto source = [&](const Parameter& p) {
+      return StoredValues{stored.type, stored.at(p.offset)};
+    };
+    const auto narrow = std::make_shared<DecodeWeights>(config, layout, source);
+    const auto wide = std::make_shared<DecodeWeights>(config, layout, stored.values.data());
+    EXPECT_LE(narrow->bytes() * 2, wide->bytes() * (GetParam() == WeightType::f32 ? 2 : 1.2));
+    std::vector<std::int32_t> prompt;
+    for (int i = 0; i < 70; ++i) prompt.push_back(random.between(0, config.vocab_size - 1));
+    std::vector<float> logits[2];
+    for (const auto& weights : {narrow, wide}) {
+      DecodeWorker worker(weights);
+      KvCache cache(config);
+      worker.prefill(prompt, cache);
+      const DecodeRow next{&cache, 5, 70};
+      const float* found = worker.step({&next, 1});
+      logits[weights == wide ? 1 : 0].assign(found, found + config.vocab_size);
+    }
+    EXPECT_EQ(logits[0], logits[1]);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, EveryType,
+                         ::testing::Values(WeightType::f32, WeightType::bf16, WeightType::f16),
+                         [](const auto& type) {
+                           return std::string(type.param == WeightType::f32    ? "f32"
+                                              : type.param == WeightType::bf16 ? "bf16"
+                                                                               : "f16");
+                         });
+
+TEST(DecodeWeights, OneMatrixInTwoTypesIsAnError) {
+  const ModelConfig config = small(true);
+  const ParameterLayout layout = make_layout(config);
+  const std::vector<float> values(static_cast<std::size_t>(layout.size), 0.0F);
+  const auto source = [&](const Parameter& p) {
+    const bool odd = p.name.find("k_proj.weight") != std::string::npos;
+    return StoredValues{odd ? WeightType::bf16 : WeightType::f32, values.data()};
+  };
+  EXPECT_THROW(DecodeWeights(config, layout, source), Error);
+}
+
+}  // namespace
+}  // namespace tapir::student
