@@ -1,5 +1,7 @@
 #include "dataset/export_data.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -101,7 +103,7 @@ std::string alpaca_json(const std::vector<ExportRow>& rows) {
   return dump(array, 2) + "\n";
 }
 
-std::string dataset_info(const ExportOptions& options) {
+std::string dataset_info(const std::vector<ExportRow>& rows, const ExportOptions& options) {
   OrderedJson entry;
   entry["file_name"] = file_name(options);
   if (options.format == ExportFormat::messages) {
@@ -112,11 +114,12 @@ std::string dataset_info(const ExportOptions& options) {
                      {"system_tag", "system"}, {"observation_tag", "tool"}};
   } else {
     entry["formatting"] = "alpaca";
-    entry["columns"] = {{"prompt", "instruction"},
-                        {"query", "input"},
-                        {"response", "output"},
-                        {"system", "system"},
-                        {"history", "history"}};
+    entry["columns"] = {{"prompt", "instruction"}, {"query", "input"}, {"response", "output"}};
+    // LLaMA-Factory fails on a column that no row has.
+    for (const char* column : {"system", "history"}) {
+      const auto has = [&](const ExportRow& row) { return alpaca_row(row).contains(column); };
+      if (std::any_of(rows.begin(), rows.end(), has)) entry["columns"][column] = column;
+    }
   }
   return dump({{options.name, entry}}, 2) + "\n";
 }
@@ -135,7 +138,7 @@ std::vector<std::filesystem::path> export_data(const std::vector<ExportRow>& row
   const std::vector<std::pair<std::string, std::string>> files = {
       {file_name(options),
        options.format == ExportFormat::messages ? messages_jsonl(rows) : alpaca_json(rows)},
-      {"dataset_info.json", dataset_info(options)},
+      {"dataset_info.json", dataset_info(rows, options)},
       {"README.md", data_card(rows, card, options)}};
   std::vector<std::filesystem::path> paths;
   for (const auto& [name, text] : files) {

@@ -53,6 +53,6 @@ std::string messages_jsonl(const std::vector<ExportRow>& rows);
 std::string alpaca_json(const std::vector<ExportRow>& rows);
 std::string data_card(const std::vector<ExportRow>& rows, const DataCard& card,
                       const ExportOptions& options);
-std::string dataset_info(const ExportOptions& options);
+std::string dataset_info(const std::vector<ExportRow>& rows, const ExportOptions& options);
 
 }  // namespace tapir::dataset

@@ -6,12 +6,12 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "dataset/dataset_info.h"
+#include "dataset/json_rows.h"
 #include "dataset/row_forms.h"
 
 namespace tapir::dataset {
 namespace {
-
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // "alpaca.json.gz" -> "alpaca".
 std::string stem_of(const std::filesystem::path& file) {
@@ -33,53 +33,38 @@ std::string id_of(const Json& row, const std::string& stem, std::size_t index,
   return id;
 }
 
+// A file and how its rows are read; form: nothing where the first row tells.
+struct SourceFile {
+  std::filesystem::path path;
+  std::optional<Form> form;
+  RowFields fields;
+  std::size_t limit = 0;  // of rows; 0: none
+};
+
 class FileReader {
  public:
-  FileReader(const std::filesystem::path& file, std::string stem)
-      : file_(file), stem_(std::move(stem)) {}
+  FileReader(const SourceFile& source, std::string stem)
+      : source_(source), file_(source.path), form_(source.form), stem_(std::move(stem)) {}
 
   std::vector<DataRow> read() {
+    const auto take = [&](const Json& row, const std::string& where) { add(row, where); };
     if (file_ == "-") {
-      for_each_jsonl(file_, [&](const Json& row, const std::string& where) { add(row, where); });
+      for_each_jsonl(file_, take);
     } else {
-      read_text(read_file(file_));
+      for_each_json_row(read_file(file_), file_.string(), take);
     }
     if (rows_.empty()) {
       throw Error(ErrorKind::data, file_.string() + ": expected instructions, found no row at all",
                   "the file is empty; check the path and how it was made");
     }
+    if (source_.limit > 0 && rows_.size() > source_.limit) rows_.resize(source_.limit);
     return std::move(rows_);
   }
 
  private:
-  void read_text(std::string_view text) {
-    if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark)
-      text.remove_prefix(kByteOrderMark.size());
-    const std::string_view begin = trim(text);
-    if (!begin.empty() && begin.front() == '[') {
-      read_array(text);
-      return;
-    }
-    for (std::size_t number = 1; !text.empty(); ++number) {
-      const std::size_t end = text.find('\n');
-      const std::string_view line = trim(text.substr(0, end));
-      text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-      if (line.empty()) continue;
-      const std::string where = file_.string() + ":" + std::to_string(number);
-      add(parse_json(line, where), where);
-    }
-  }
-
-  void read_array(std::string_view text) {
-    const Json array = parse_json(text, file_.string());
-    for (std::size_t i = 0; i < array.size(); ++i) {
-      add(array[i], file_.string() + ": element " + std::to_string(i + 1));
-    }
-  }
-
   void add(const Json& row, const std::string& where) {
     if (!form_) form_ = detect_form(row, where);
-    Conversation conversation = read_conversation(row, *form_, where);
+    Conversation conversation = read_conversation(row, *form_, source_.fields, where);
     DataRow data;
     data.instruction.id = id_of(row, stem_, rows_.size(), where);
     data.instruction.messages = std::move(conversation.messages);
@@ -88,15 +73,33 @@ class FileReader {
     data.instruction.parent_id = json_get_or<std::string>(row, "parent_id", "", where);
     data.instruction.round = json_get_or<int>(row, "round", 0, where);
     data.response = std::move(conversation.response);
+    data.not_learnt = std::move(conversation.not_learnt);
     data.where = where;
     rows_.push_back(std::move(data));
   }
 
+  const SourceFile& source_;
   const std::filesystem::path& file_;
-  std::string stem_;
   std::optional<Form> form_;
+  std::string stem_;
   std::vector<DataRow> rows_;
 };
+
+// The files themselves: a data set of a dataset_info.json may be several.
+std::vector<SourceFile> source_files(const std::vector<std::filesystem::path>& paths) {
+  std::vector<SourceFile> sources;
+  for (const auto& path : paths) {
+    const auto reference = dataset_reference(path);
+    if (!reference) {
+      sources.push_back({path, std::nullopt, {}, 0});
+      continue;
+    }
+    const DatasetEntry entry = read_dataset_entry(*reference);
+    for (const auto& file : entry.files)
+      sources.push_back({file, entry.form, entry.fields, entry.num_samples});
+  }
+  return sources;
+}
 
 }  // namespace
 
@@ -104,8 +107,8 @@ std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>&
   std::vector<DataRow> rows;
   std::map<std::string, int> stems;
   std::map<std::string, std::string> places;  // id -> where it came first
-  for (const auto& file : files) {
-    std::string stem = stem_of(file);
+  for (const SourceFile& file : source_files(files)) {
+    std::string stem = stem_of(file.path);
     if (const int times = ++stems[stem]; times > 1) stem.append("~").append(std::to_string(times));
     for (DataRow& row : FileReader(file, std::move(stem)).read()) {
       const auto [place, is_new] = places.emplace(row.instruction.id, row.where);

@@ -14,21 +14,27 @@ namespace tapir::dataset {
 struct DataRow {
   Instruction instruction;  // messages up to the last answer; source: the file's name
   std::optional<std::string>
-      response;       // the answer that the file brings; nothing when missing or blank
-  std::string where;  // "file:line", or "file: element 3" (from 1) in a JSON array
+      response;  // the answer that the file brings; nothing when missing or blank
+  // Indices of answers in the messages that the file wants to be read, not learnt: those of a
+  // "prompt", and those with "weight": 0. The response has the index messages.size().
+  std::vector<std::size_t> not_learnt;
+  std::string where;  // "file:line", or "file:line (element 3)" (from 1) in a JSON array
 };
 
 // One file: JSON array, or one object a line (`-` is standard input); .gz is decompressed. Forms:
 //   Alpaca             instruction, input?, output?, system?, history? [[question, answer], ...]
 //   rows of tapir      id, instruction | messages, input?, response?, task?, parent_id?, round?
-//   OpenAI messages    messages [{role, content}]; content is text or a list of text parts
+//   OpenAI messages    messages [{role, content, weight?}]; content is text or a list of text parts
 //   prompt/completion  both text, or both lists of messages
-//   ShareGPT           conversations [{from, value}], system?
+//   ShareGPT           conversations [{from, value}] (or {role, content}), system?
 //   question/answer    as in GSM8K
+// "DIR/dataset_info.json:NAME" is a data set of LLaMA-Factory (":NAME" is not needed where there is
+// one): its file or files, its names of columns and tags, its num_samples.
 // A conversation that ends with an answer gives that as the response and what comes before as the
 // instruction. Rows without an id get instruction_id(<file stem>, "data", "", <index from 0>).
 // Error{data} with `where`: malformed rows, rows of another form than the first, no user message at
-// the end, blank instruction, an id that came before, a file without rows.
+// the end, blank instruction, a blank answer that is not the last, an unknown role, an id that came
+// before, a file without rows.
 std::vector<DataRow> read_instructions(const std::filesystem::path& file);
 
 // Several files as one list, ids unique over all of them. The k-th file of one stem counts as

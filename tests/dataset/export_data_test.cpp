@@ -84,6 +84,31 @@ TEST(ExportData, AlpacaRoundTrip) {
   EXPECT_EQ(info["tapir"]["columns"]["prompt"], "instruction");
 }
 
+// LLaMA-Factory asks every row for each column that dataset_info.json names.
+TEST(ExportData, DatasetInfoNamesOnlyColumnsThatAreThere) {
+  const ExportOptions options{ExportFormat::alpaca, "tapir"};
+  auto rows = some_rows();
+  const Json all = parse_json(dataset_info(rows, options), "info");
+  EXPECT_TRUE(all["tapir"]["columns"].contains("system"));
+  EXPECT_TRUE(all["tapir"]["columns"].contains("history"));
+  rows.resize(1);
+  rows[0].instruction.messages = {{Role::user, "q"}};
+  const Json none = parse_json(dataset_info(rows, options), "info");
+  EXPECT_FALSE(none["tapir"]["columns"].contains("system"));
+  EXPECT_FALSE(none["tapir"]["columns"].contains("history"));
+}
+
+TEST(ExportData, DatasetInfoReadsWhatIsWritten) {
+  for (const ExportFormat format : {ExportFormat::messages, ExportFormat::alpaca}) {
+    const testing::TemporaryFolder folder;
+    export_data(some_rows(), kCard, {format, "tapir"}, folder.path());
+    const auto rows = read_instructions(folder.path() / "dataset_info.json:tapir");
+    ASSERT_EQ(rows.size(), 3U);
+    EXPECT_EQ(rows[2].instruction.messages, some_rows()[2].instruction.messages);
+    EXPECT_EQ(rows[0].response, some_rows()[0].response);
+  }
+}
+
 TEST(ExportData, AlpacaRefusesWhatItsColumnsCannotHold) {
   auto rows = some_rows();
   rows[2].instruction.messages = {{Role::user, "q"}, {Role::user, "r"}, {Role::user, "s"}};

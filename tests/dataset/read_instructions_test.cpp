@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/random.h"
 #include "dataset/duplicates.h"
 #include "test_data.h"
 
@@ -53,7 +52,7 @@ TEST_F(ReadInstructions, AlpacaArray) {
   EXPECT_EQ(rows[0].response, "3");
   EXPECT_EQ(rows[0].instruction.source, "a.json");
   EXPECT_EQ(rows[0].instruction.id, instruction_id("a", "data", "", 0));
-  EXPECT_THAT(rows[0].where, HasSubstr("a.json: element 1"));
+  EXPECT_THAT(rows[0].where, HasSubstr("a.json:2 (element 1)"));
   EXPECT_EQ(rows[1].instruction.prompt(), "Say hi.");
   EXPECT_EQ(rows[1].response, std::nullopt) << "a blank answer is a missing one";
   EXPECT_EQ(rows[2].instruction.messages, (Messages{{Role::system, "Be brief."},
@@ -199,63 +198,6 @@ TEST(ExactDuplicates, WhiteSpaceIsFolded) {
       {"1", {{Role::user, "a b"}}}, {"2", {{Role::user, "c"}}}, {"3", {{Role::user, " a\nb"}}},
       {"4", {{Role::user, "c"}}},   {"5", {{Role::user, "d"}}}, {"6", {{Role::user, "a  b "}}}};
   EXPECT_THAT(exact_duplicates(rows), ElementsAre(ElementsAre(0, 2, 5), ElementsAre(1, 3)));
-}
-
-// Whatever the bytes: rows, or an Error{data} that names the file. Never anything else.
-TEST_F(ReadInstructions, FuzzedFilesEndInRowsOrInADataError) {
-  const std::vector<std::string> seeds = {
-      R"([{"instruction":"Add.","input":"1 2","output":"3","history":[["q","a"]]},{"instruction":"B"}])",
-      "{\"id\":1,\"messages\":[{\"role\":\"user\",\"content\":\"U\"},{\"role\":\"assistant\","
-      "\"content\":\"A\"}]}\n{\"id\":2,\"messages\":[]}",
-      R"([{"conversations":[{"from":"human","value":"H"},{"from":"gpt","value":"G"}]}])",
-      "{\"prompt\":\"P\",\"completion\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"text\","
-      "\"text\":\"x\"}]}]}"};
-  const std::string alphabet = "{}[]\",:0123456789abcdefnrtu\\ \n\xff\xc3\xa9null";
-  int read = 0;
-  int refused = 0;
-  for (int trial = 0; trial < 1500; ++trial) {
-    RandomStream stream(11, "fuzz", std::to_string(trial));
-    std::string text = stream.choose(seeds);
-    for (std::uint64_t edits = stream.below(4); edits > 0 && !text.empty(); --edits) {
-      const auto place = static_cast<std::size_t>(stream.below(text.size()));
-      switch (stream.below(4)) {
-        case 0:
-          text[place] = alphabet[stream.below(alphabet.size())];
-          break;
-        case 1:
-          text.insert(place, 1, alphabet[stream.below(alphabet.size())]);
-          break;
-        case 2:
-          text.erase(place, 1 + stream.below(10));
-          break;
-        default:
-          text.insert(place, text.substr(stream.below(text.size()), stream.below(30)));
-          break;
-      }
-    }
-    const auto path = folder() / "fuzz.json";
-    {
-      FILE* out = std::fopen(path.c_str(), "wb");
-      ASSERT_NE(out, nullptr);
-      std::fwrite(text.data(), 1, text.size(), out);
-      std::fclose(out);
-    }
-    try {
-      for (const DataRow& row : read_instructions(path)) {
-        ASSERT_FALSE(row.instruction.id.empty());
-        ASSERT_FALSE(row.instruction.messages.empty());
-        ASSERT_FALSE(row.instruction.prompt().empty());
-      }
-      ++read;
-    } catch (const Error& error) {
-      ASSERT_EQ(error.kind(), ErrorKind::data) << text;
-      ASSERT_THAT(error.what(), HasSubstr(path.string())) << text;
-      ++refused;
-    }
-    std::filesystem::remove(path);
-  }
-  EXPECT_GT(read, 100);
-  EXPECT_GT(refused, 100);
 }
 
 }  // namespace
