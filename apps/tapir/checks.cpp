@@ -11,6 +11,7 @@ struct Arguments {
   std::string recipe;
   std::vector<std::string> settings;
   std::string model;
+  std::string against;
   bool json = false;
 };
 
@@ -54,11 +55,18 @@ void add_checks(CLI::App& app, Context& context) {
   const auto d = std::make_shared<Arguments>();
   CLI::App* doctor =
       app.add_subcommand("doctor", "is this machine, and a student folder, fit to work with");
+  doctor->footer(
+      "Is a checkpoint read as transformers reads it? On a machine that has transformers:\n"
+      "  python3 scripts/dump_model.py DIR dump.json\n"
+      "and then, wherever the folder lies:\n"
+      "  tapir doctor --model DIR --against dump.json");
   doctor->add_option("--model", d->model, "student folder to look at");
+  doctor->add_option("--against", d->against,
+                     "compare it with what scripts/dump_model.py wrote: ids, template, logits");
   doctor->add_flag("--json", d->json, "as JSON");
   doctor->callback([d, &context] {
-    show(pipeline::doctor(*student::make_student_engine(), d->model), d->json, ErrorKind::data,
-         context);
+    show(pipeline::doctor(*student::make_student_engine(), d->model, d->against), d->json,
+         ErrorKind::data, context);
   });
 }
 

@@ -1,6 +1,7 @@
 // What the files of the verbs share. Each verb's file has one function that adds it to the program.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -10,6 +11,13 @@
 
 #include "base/json.h"
 #include "base/progress.h"
+
+namespace tapir::store {
+class RunStore;
+}
+namespace tapir::pipeline {
+struct StopCheck;
+}
 
 namespace tapir::cli {
 
@@ -21,10 +29,16 @@ struct Context {
 };
 
 void add_run(CLI::App& app, Context& context);      // run
-void add_inspect(CLI::App& app, Context& context);  // status, report, inspect, export
+void add_inspect(CLI::App& app, Context& context);  // status, report, inspect
+void add_export(CLI::App& app, Context& context);   // export data, gguf
 void add_files(CLI::App& app, Context& context);    // train, generate, logprobs, tokenize
 void add_gym(CLI::App& app, Context& context);      // gym items, exam, judge, base
 void add_checks(CLI::App& app, Context& context);   // estimate, validate, doctor
+
+// The store of a run folder, to read. Error{data} when it is none.
+std::unique_ptr<store::RunStore> open_run(const std::filesystem::path& run_dir);
+// --check-prompts and --prompts, of a verb that writes a student.
+void add_stop_check(CLI::App* verb, pipeline::StopCheck& check);
 
 // Standard output: JSON on one line, or text.
 void print(const Json& value);

@@ -1,31 +1,20 @@
-// tapir status, report, inspect, export
+// tapir status, report, inspect
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "command.h"
-#include "pipeline/export.h"
 #include "pipeline/status.h"
 #include "report/report.h"
 
 namespace tapir::cli {
 namespace {
 
-std::unique_ptr<store::RunStore> open_run(const std::filesystem::path& run_dir) {
-  const std::filesystem::path file = run_dir / "run.db";
-  if (!std::filesystem::exists(file)) {
-    throw Error(ErrorKind::data, run_dir.string() + " is no run folder: it has no run.db",
-                "name the folder that `tapir run` made, by default runs/<name of the recipe>");
-  }
-  return store::RunStore::open(file, store::OpenMode::read_only);
-}
-
 struct Arguments {
   std::string run;
   std::string id;
   std::string output;
   bool json = false;
-  pipeline::ExportOptions data;
 };
 
 void add_status(CLI::App& app) {
@@ -67,31 +56,21 @@ void add_record(CLI::App& app) {
   });
 }
 
-void add_export(CLI::App& app) {
-  const auto a = std::make_shared<Arguments>();
-  CLI::App* group = app.add_subcommand("export", "take things out of a run");
-  group->require_subcommand(1);
-  CLI::App* verb = group->add_subcommand(
-      "data", "the training data: a data file, a data card, dataset_info.json");
-  verb->add_option("run", a->run, "run folder")->required();
-  verb->add_option("--format", a->data.format, "messages | alpaca")
-      ->check(CLI::IsMember({"messages", "alpaca"}));
-  verb->add_option("--arm", a->data.arm, "which arm's mixtures");
-  verb->add_option("-o,--output", a->output, "folder to write")->required();
-  verb->callback([a] {
-    a->data.output = a->output;
-    print(
-        fmt::format("{} rows in {}", pipeline::export_data(*open_run(a->run), a->data), a->output));
-  });
-}
-
 }  // namespace
+
+std::unique_ptr<store::RunStore> open_run(const std::filesystem::path& run_dir) {
+  const std::filesystem::path file = run_dir / "run.db";
+  if (!std::filesystem::exists(file)) {
+    throw Error(ErrorKind::data, run_dir.string() + " is no run folder: it has no run.db",
+                "name the folder that `tapir run` made, by default runs/<name of the recipe>");
+  }
+  return store::RunStore::open(file, store::OpenMode::read_only);
+}
 
 void add_inspect(CLI::App& app, Context&) {
   add_status(app);
   add_report(app);
   add_record(app);
-  add_export(app);
 }
 
 }  // namespace tapir::cli

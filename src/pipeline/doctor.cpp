@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "pipeline/doctor_dump.h"
 #include "pipeline/options.h"
 
 namespace tapir::pipeline {
@@ -109,8 +110,11 @@ std::filesystem::path resolve_path(const Recipe& recipe, const std::string& path
   throw Error(ErrorKind::data, "there is no " + path, "looked at " + looked);
 }
 
-std::vector<Check> doctor(const student::StudentEngine& engine,
-                          const std::filesystem::path& model) {
+std::vector<Check> doctor(const student::StudentEngine& engine, const std::filesystem::path& model,
+                          const std::filesystem::path& dump) {
+  if (!dump.empty() && model.empty()) {
+    throw Error(ErrorKind::usage, "--against needs --model: the folder that the dump is of");
+  }
   std::vector<Check> checks;
   checks.push_back(
       {"CPU", true,
@@ -134,6 +138,9 @@ std::vector<Check> doctor(const student::StudentEngine& engine,
                        student->tokenize_chat({{Role::user, "Hello?"}}).size());
   }));
   checks.push_back(look("answers", [&] { return answer_one(*student); }));
+  if (dump.empty()) return checks;
+  const std::vector<Check> compared = compare_with_dump(*student, dump);
+  checks.insert(checks.end(), compared.begin(), compared.end());
   return checks;
 }
 

@@ -18,8 +18,9 @@ struct Check {
   std::string hint;
 };
 // Machine: CPU features, threads, memory, engine; with a model folder: loads it, tokenizes, answers
-// one prompt.
-std::vector<Check> doctor(const student::StudentEngine& engine, const std::filesystem::path& model);
+// one prompt; with a dump of it by scripts/dump_model.py: compares (pipeline/doctor_dump.h).
+std::vector<Check> doctor(const student::StudentEngine& engine, const std::filesystem::path& model,
+                          const std::filesystem::path& dump = {});
 
 // Recipe: files, student folder, taxonomy, prompts; warnings of the method (no replay: students
 // forget).

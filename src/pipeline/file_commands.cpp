@@ -99,7 +99,20 @@ Example example_of(const InputRow& row) {
   return example;
 }
 
+// Their ids are their places.
+std::vector<student::GenerateRequest> requests_of(const std::vector<InputRow>& rows) {
+  std::vector<student::GenerateRequest> requests;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    requests.push_back({std::to_string(i), rows[i].messages, rows[i].prompt});
+  }
+  return requests;
+}
+
 }  // namespace
+
+std::vector<student::GenerateRequest> read_requests(const std::string& input) {
+  return requests_of(read_rows(input));
+}
 
 FileSummary generate_file(const student::StudentEngine& engine, const FileCommand& files,
                           const student::GenerateOptions& options, ProgressSink& progress,
@@ -107,10 +120,7 @@ FileSummary generate_file(const student::StudentEngine& engine, const FileComman
   const auto start = Clock::now();
   const std::vector<InputRow> rows = read_rows(files.input);
   const auto student = engine.load(files.model);
-  std::vector<student::GenerateRequest> requests;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    requests.push_back({std::to_string(i), rows[i].messages, rows[i].prompt});
-  }
+  const std::vector<student::GenerateRequest> requests = requests_of(rows);
   FileSummary summary;
   std::vector<student::Generation> generations(rows.size());
   student->generate(

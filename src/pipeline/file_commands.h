@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/progress.h"
 #include "student/student.h"
@@ -31,6 +32,8 @@ struct FileSummary {
 FileSummary generate_file(const student::StudentEngine& engine, const FileCommand& files,
                           const student::GenerateOptions& options, ProgressSink& progress,
                           std::stop_token stop);
+// Its input alone: requests whose ids are the numbers of the rows, from 0. Error{data} "file:line".
+std::vector<student::GenerateRequest> read_requests(const std::string& input);
 // {"id", "messages" or "prompt"} -> {"id", "ids"}
 FileSummary tokenize_file(const student::StudentEngine& engine, const FileCommand& files);
 // {"id", "messages" that end with the assistant's, or "prompt" or "messages" and "completion"}

@@ -27,10 +27,8 @@ class PlainRequests final : public llm::RequestSource {
   std::optional<llm::ChatRequest> next() override {
     if (at_ == rows_.size()) return std::nullopt;
     const Instruction& row = rows_[at_++];
-    return llm::ChatRequest{.row_id = row.id,
-                            .stage = stage_,
-                            .messages = row.messages,
-                            .sampling = sampling_};
+    return llm::ChatRequest{
+        .row_id = row.id, .stage = stage_, .messages = row.messages, .sampling = sampling_};
   }
 
  private:

@@ -14,6 +14,7 @@
 #include "student/gguf_names.h"
 #include "student/gguf_tokenizer.h"
 #include "student/gguf_writer.h"
+#include "student/parameters.h"
 #include "student/weight_files.h"
 #include "text/chat_format.h"
 #include "text/tokenizer.h"
@@ -68,15 +69,16 @@ std::int64_t unpaired_row(std::int64_t row, std::int64_t head_dim) {
 
 GgufTensor make_tensor(const std::string& name, const TensorView& view, const ModelConfig& config,
                        GgufType wanted) {
-  GgufTensor tensor{*gguf_tensor_name(name), view.shape, type_of(view, wanted), {}};
+  const std::optional<std::string> theirs = gguf_tensor_name(name);
+  check(theirs.has_value(), "every parameter of a family has a name in GGUF: " + name);
+  GgufTensor tensor{*theirs, view.shape, type_of(view, wanted), {}};
+  const bool is_vector = view.shape.size() < 2;
   if (!is_rotated_by_neighbours(config, name)) {
-    const bool is_vector = view.shape.size() < 2;
     tensor.read_rows = [view, is_vector](std::int64_t first, std::int64_t count, float* out) {
       is_vector ? read_range(view, 0, view.elements(), out) : read_range(view, first, count, out);
     };
     return tensor;
   }
-  const bool is_vector = view.shape.size() < 2;
   const std::int64_t width = is_vector ? 1 : view.shape.back();
   const std::int64_t head_dim = config.head_dim;
   tensor.read_rows = [=](std::int64_t first, std::int64_t count, float* out) {
@@ -114,12 +116,24 @@ GgufTensor rope_tensor(const ModelConfig& config) {
           }};
 }
 
+const TensorView& find_tensor(const WeightFiles& files, const Parameter& parameter,
+                              const Path& folder) {
+  const auto found = files.tensors().find(parameter.name);
+  if (found != files.tensors().end() && found->second.shape == parameter.shape) {
+    return found->second;
+  }
+  throw Error(ErrorKind::data,
+              folder.string() + ": does not fit config.json: tensor \"" + parameter.name +
+                  (found == files.tensors().end() ? "\" is missing" : "\" has another shape"),
+              "config.json and the weights must come from the same model");
+}
+
 std::vector<GgufTensor> list_tensors(const WeightFiles& files, const ModelConfig& config,
-                                     GgufType wanted) {
+                                     GgufType wanted, const Path& folder) {
   std::vector<GgufTensor> tensors;
-  for (const auto& [name, view] : files.tensors()) {
-    if (config.tie_word_embeddings && name == "lm_head.weight") continue;
-    if (gguf_tensor_name(name)) tensors.push_back(make_tensor(name, view, config, wanted));
+  for (const Parameter& parameter : make_layout(config).parameters) {
+    const TensorView& view = find_tensor(files, parameter, folder);
+    tensors.push_back(make_tensor(parameter.name, view, config, wanted));
   }
   if (config.rope_scaling.type == RopeType::llama3) tensors.push_back(rope_tensor(config));
   return tensors;
@@ -193,7 +207,6 @@ GgufExportResult export_gguf(const Path& folder, const Path& file,
   refuse_adapter(folder);
   const ModelConfig config = read_config(folder);
   const WeightFiles files(folder);
-  check_weights(files, config, folder);
 
   GgufExportResult result;
   result.architecture = gguf_architecture(config);
@@ -207,7 +220,7 @@ GgufExportResult export_gguf(const Path& folder, const Path& file,
   result.notes = add_tokenizer(folder, config, metadata);
   note_differences(config, result.notes);
 
-  const std::vector<GgufTensor> tensors = list_tensors(files, config, out_type.type);
+  const std::vector<GgufTensor> tensors = list_tensors(files, config, out_type.type, folder);
   result.tensors = static_cast<std::int64_t>(tensors.size());
   result.bytes = write_gguf(file, metadata, tensors);
   return result;

@@ -23,8 +23,7 @@ WeightFiles::WeightFiles(const Path& folder) {
   for (const std::string& shard : shards) add(folder / shard);
   for (const auto& [tensor, shard] : places) {
     if (tensors_.contains(tensor)) continue;
-    throw Error(ErrorKind::data,
-                index.string() + ": tensor \"" + tensor + "\" is not in " + shard,
+    throw Error(ErrorKind::data, index.string() + ": tensor \"" + tensor + "\" is not in " + shard,
                 "copy or download the folder again");
   }
 }
@@ -33,7 +32,8 @@ void WeightFiles::add(const Path& file) {
   files_.emplace_back(file);
   for (const auto& [name, view] : files_.back().tensors()) {
     if (!tensors_.emplace(name, view).second) {
-      throw Error(ErrorKind::data, file.string() + ": tensor \"" + name + "\" is in another shard too");
+      throw Error(ErrorKind::data,
+                  file.string() + ": tensor \"" + name + "\" is in another shard too");
     }
   }
 }

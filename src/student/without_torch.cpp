@@ -1,5 +1,6 @@
 // The student of a build without libtorch.
 #include "base/error.h"
+#include "student/gguf_export.h"
 #include "student/new_student.h"
 #include "student/student.h"
 
@@ -16,5 +17,12 @@ namespace {
 std::shared_ptr<const StudentEngine> make_student_engine() { not_built(); }
 
 void make_new_student(const NewStudent&, const std::filesystem::path&) { not_built(); }
+
+GgufExportResult export_gguf(const std::filesystem::path&, const std::filesystem::path&,
+                             const GgufExportOptions&) {
+  not_built();
+}
+
+std::vector<std::string> gguf_outtypes() { return {"f32", "f16", "bf16", "q8_0"}; }
 
 }  // namespace tapir::student

@@ -1,0 +1,247 @@
+#include <functional>
+#include <limits>
+#include <map>
+
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "gguf_reader.h"
+#include "student/gguf_export.h"
+#include "student/gguf_pre_tokenizer.h"
+#include "student/gguf_writer.h"
+#include "student/new_student.h"
+#include "student/safetensors.h"
+#include "student_folder.h"
+#include "test_data.h"
+
+namespace tapir::student {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::GgufFile;
+using ::testing::HasSubstr;
+using testing::TemporaryFolder;
+using Path = std::filesystem::path;
+
+std::string hex(const std::string& bytes) {
+  std::string out;
+  for (const char c : bytes) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    out += kDigits[(c >> 4) & 15];
+    out += kDigits[c & 15];
+  }
+  return out;
+}
+
+std::string message_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& e) {
+    return std::string(e.what()) + " -> " + e.hint();
+  }
+  return "no error";
+}
+
+// A JSON file of a folder, changed.
+void edit(const Path& file, const std::function<void(OrderedJson&)>& change) {
+  OrderedJson json = parse_ordered_json(read_file(file), file.string());
+  change(json);
+  write_file(file, json.dump());
+}
+
+class GgufExport : public ::testing::Test {
+ protected:
+  GgufExport() : student_(folder_.path() / "student"), file_(folder_.path() / "student.gguf") {
+    make_new_student(testing::tiny_student(), student_);
+  }
+  GgufFile exported(const std::string& outtype) {
+    result_ = export_gguf(student_, file_, {.outtype = outtype});
+    return GgufFile(read_file(file_));
+  }
+  std::vector<float> weights(const std::string& name) const {
+    const SafetensorsFile file(student_ / "model.safetensors");
+    const TensorView& view = file.tensors().at(name);
+    std::vector<float> values(static_cast<std::size_t>(view.elements()));
+    to_floats(view, values.data(), name);
+    return values;
+  }
+
+  TemporaryFolder folder_;
+  Path student_;
+  Path file_;
+  GgufExportResult result_;
+};
+
+TEST(GgufEncoding, BytesAreThoseOfGgufPy) {
+  const Path path = Path(TAPIR_SOURCE_DIR) / "tests/goldens/gguf/encoded.json";
+  const Json golden = parse_json(read_file(path), path.string());
+  const auto values = golden["values"].get<std::vector<float>>();
+  for (const auto& [name, type] : std::map<std::string, GgufType>{
+           {"f16", GgufType::f16}, {"bf16", GgufType::bf16}, {"q8_0", GgufType::q8_0}}) {
+    std::string bytes;
+    encode_row(type, values, bytes);
+    EXPECT_EQ(hex(bytes), golden[name].get<std::string>()) << name;
+    EXPECT_EQ(static_cast<std::int64_t>(bytes.size()),
+              row_bytes(type, static_cast<std::int64_t>(values.size())));
+  }
+}
+
+TEST(GgufEncoding, AValueThatF16CannotHoldIsNamed) {
+  std::string bytes;
+  const std::vector<float> values = {1.0F, 65520.0F};
+  EXPECT_THAT(message_of([&] { encode_row(GgufType::f16, values, bytes); }),
+              AllOf(HasSubstr("65520"), HasSubstr("bf16")));
+}
+
+TEST_F(GgufExport, SizesAndNames) {
+  const GgufFile file = exported("f32");
+  EXPECT_EQ(result_.architecture, "llama");
+  EXPECT_EQ(file.get<std::string>("general.architecture"), "llama");
+  EXPECT_EQ(file.get<std::string>("general.name"), "student");
+  EXPECT_EQ(file.get<std::uint32_t>("llama.embedding_length"), 32U);
+  EXPECT_EQ(file.get<std::uint32_t>("llama.attention.head_count_kv"), 2U);
+  EXPECT_EQ(file.get<std::uint32_t>("llama.context_length"), 96U);
+  EXPECT_EQ(file.get<float>("llama.rope.freq_base"), 10000.0F);
+  EXPECT_EQ(file.tensors().size(), 2 * 9 + 2U);  // tied: no output.weight
+  EXPECT_EQ(result_.tensors, 20);
+  EXPECT_EQ(static_cast<std::uintmax_t>(result_.bytes), std::filesystem::file_size(file_));
+  EXPECT_THAT(file.tensors().at("blk.1.ffn_down.weight").extents, ElementsAre(48, 32));
+  EXPECT_EQ(file.floats("blk.1.ffn_down.weight"), weights("model.layers.1.mlp.down_proj.weight"));
+  EXPECT_EQ(file.floats("token_embd.weight"), weights("model.embed_tokens.weight"));
+  EXPECT_EQ(file.floats("output_norm.weight"), weights("model.norm.weight"));
+}
+
+TEST_F(GgufExport, HeadsAreTurnedFromHalvesToNeighbours) {
+  const GgufFile file = exported("f32");
+  const std::vector<float> theirs = weights("model.layers.0.self_attn.k_proj.weight");
+  const std::vector<float> found = file.floats("blk.0.attn_k.weight");
+  // Two heads of 8 rows of 32: rows 0 and 4 of a head are the first pair.
+  for (const auto& [row, source] : std::map<int, int>{{0, 0}, {1, 4}, {2, 1}, {7, 7}, {9, 12}}) {
+    EXPECT_TRUE(std::equal(found.begin() + 32 * row, found.begin() + 32 * (row + 1),
+                           theirs.begin() + 32 * source))
+        << row;
+  }
+  EXPECT_EQ(file.floats("blk.0.attn_v.weight"), weights("model.layers.0.self_attn.v_proj.weight"));
+}
+
+TEST_F(GgufExport, Q8KeepsVectorsAndOddRowsApart) {
+  const GgufFile file = exported("q8_0");
+  EXPECT_EQ(file.get<std::uint32_t>("general.file_type"), 7U);
+  EXPECT_EQ(file.tensors().at("blk.0.attn_norm.weight").type, 0U);
+  EXPECT_EQ(file.tensors().at("blk.0.ffn_down.weight").type, 1U);  // rows of 48: f16
+  EXPECT_EQ(file.tensors().at("blk.0.ffn_up.weight").type, 8U);
+  const std::vector<float> exact = weights("model.layers.0.mlp.up_proj.weight");
+  const std::vector<float> found = file.floats("blk.0.ffn_up.weight");
+  ASSERT_EQ(found.size(), exact.size());
+  for (std::size_t i = 0; i < exact.size(); ++i) EXPECT_NEAR(found[i], exact[i], 1e-3);
+}
+
+TEST_F(GgufExport, TheTokenizerStandsInside) {
+  const GgufFile file = exported("f16");
+  EXPECT_EQ(file.get<std::string>("tokenizer.ggml.model"), "gpt2");
+  EXPECT_EQ(file.get<std::string>("tokenizer.ggml.pre"), "poro-chat");
+  const auto& tokens = file.get<std::vector<std::string>>("tokenizer.ggml.tokens");
+  const auto& types = file.get<std::vector<std::int32_t>>("tokenizer.ggml.token_type");
+  ASSERT_EQ(tokens.size(), file.get<std::uint32_t>("llama.vocab_size"));
+  ASSERT_EQ(types.size(), tokens.size());
+  const auto end = file.get<std::uint32_t>("tokenizer.ggml.eos_token_id");
+  EXPECT_EQ(tokens.at(end), "<|im_end|>");
+  EXPECT_EQ(types.at(end), 3);
+  EXPECT_EQ(types.back(), 1);
+  EXPECT_FALSE(file.get<bool>("tokenizer.ggml.add_bos_token"));
+  EXPECT_THAT(file.get<std::string>("tokenizer.chat_template"), HasSubstr("<|im_start|>"));
+  const Json json = parse_json(read_file(student_ / "tokenizer.json"), "tokenizer.json");
+  EXPECT_EQ(file.get<std::vector<std::string>>("tokenizer.ggml.merges").size(),
+            json["model"]["merges"].size());
+}
+
+TEST_F(GgufExport, AVocabularyThatIsTooLargeIsFilledUp) {
+  student::NewStudent padded = testing::tiny_student();
+  padded.config.vocab_size = 320;
+  make_new_student(padded, student_);
+  const GgufFile file = exported("f16");
+  EXPECT_EQ(file.get<std::vector<std::string>>("tokenizer.ggml.tokens").size(), 320U);
+  EXPECT_EQ(file.get<std::vector<std::int32_t>>("tokenizer.ggml.token_type").back(), 5);
+}
+
+TEST_F(GgufExport, AnUnknownPreTokenizerIsNamed) {
+  edit(student_ / "tokenizer.json", [](OrderedJson& json) {
+    json["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "x+";
+  });
+  EXPECT_THAT(message_of([&] { exported("f16"); }),
+              AllOf(HasSubstr("tokenizer.json"), HasSubstr("split x+"), HasSubstr("qwen2")));
+  EXPECT_FALSE(std::filesystem::exists(file_));
+}
+
+TEST_F(GgufExport, AStudentWithoutAnEndIsRefused) {
+  const auto drop = [](OrderedJson& json) {
+    json.erase("eos_token");
+    json.erase("eos_token_id");
+    json.erase("chat_template");
+  };
+  for (const char* name : {"config.json", "generation_config.json", "tokenizer_config.json"}) {
+    edit(student_ / name, drop);
+  }
+  EXPECT_THAT(message_of([&] { exported("f16"); }), HasSubstr("never stop"));
+}
+
+TEST_F(GgufExport, WeightsThatAreNoNumbersAreRefused) {
+  const SafetensorsFile file(student_ / "model.safetensors");
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, view] : file.tensors()) tensors.push_back({name, view});
+  std::vector<float> norm(32, std::numeric_limits<float>::quiet_NaN());
+  for (NamedTensor& tensor : tensors) {
+    if (tensor.name == "model.norm.weight") {
+      tensor.view.bytes = {reinterpret_cast<const char*>(norm.data()), 4 * norm.size()};
+    }
+  }
+  const std::string bytes = safetensors_bytes(tensors, {{"format", "pt"}});
+  write_file(student_ / "model.safetensors", bytes);
+  EXPECT_THAT(message_of([&] { exported("f16"); }),
+              AllOf(HasSubstr("output_norm.weight"), HasSubstr("not a finite number")));
+  EXPECT_FALSE(std::filesystem::exists(file_));
+}
+
+TEST_F(GgufExport, AnAdapterIsToBeMergedFirst) {
+  std::filesystem::remove(student_ / "config.json");
+  write_file(student_ / "adapter_config.json", "{}");
+  EXPECT_THAT(message_of([&] { exported("f16"); }), HasSubstr("tapir merge"));
+}
+
+TEST_F(GgufExport, AnUnknownOuttypeListsTheKnown) {
+  EXPECT_THAT(message_of([&] { exported("q4_0"); }), HasSubstr("f32, f16, bf16, q8_0"));
+}
+
+// tokenizer.json's ways to say what the published models have.
+TEST(GgufPreTokenizer, KnownPatterns) {
+  const auto found = [](const char* pattern, bool ignore_merges) {
+    const Json json = {
+        {"pre_tokenizer",
+         {{"type", "Sequence"},
+          {"pretokenizers",
+           {{{"type", "Split"},
+             {"pattern", {{"Regex", pattern}}},
+             {"behavior", "Isolated"},
+             {"invert", false}},
+            {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}}}}},
+        {"model", {{"ignore_merges", ignore_merges}}}};
+    return gguf_pre_tokenizer(json, "tokenizer.json");
+  };
+  constexpr const char* kLlama3 =
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  constexpr const char* kQwen2 =
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
+      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  EXPECT_EQ(found(kLlama3, true), "llama-bpe");
+  EXPECT_EQ(found(kLlama3, false), "smaug-bpe");
+  EXPECT_EQ(found(kQwen2, false), "qwen2");
+  const Json gpt2 = {{"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+                     {"model", Json::object()}};
+  EXPECT_EQ(gguf_pre_tokenizer(gpt2, "tokenizer.json"), "gpt-2");
+}
+
+}  // namespace
+}  // namespace tapir::student
