@@ -91,6 +91,10 @@ void add_stop_check(CLI::App* verb, pipeline::StopCheck& check) {
                    "ask so many questions afterwards: each answer must stop by itself; 0: none")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  verb->add_option("--check-max-new-tokens", check.max_new_tokens,
+                   "an answer that is longer has not stopped")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   verb->add_option("--prompts", check.file,
                    "the questions: JSONL of {\"messages\"} or {\"prompt\"} (default: built in)");
 }

@@ -12,7 +12,8 @@
 namespace tapir::pipeline {
 
 struct StopCheck {
-  int prompts = 4;   // how many are asked; 0: none
+  int prompts = 4;           // how many are asked; 0: none
+  int max_new_tokens = 256;  // an answer that is longer has not stopped
   std::string file;  // {"id", "messages" or "prompt"} rows to ask; empty: built-in questions
 };
 

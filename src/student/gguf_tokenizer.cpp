@@ -1,7 +1,7 @@
 #include "student/gguf_tokenizer.h"
 
 #include <algorithm>
-#include <map>
+#include <functional>
 #include <set>
 #include <string_view>
 #include <unordered_map>
@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "student/gguf_pre_tokenizer.h"
+#include "text/sentencepiece_model.h"
 
 namespace tapir::student {
 namespace {
@@ -27,9 +28,17 @@ enum TokenType : std::int32_t {
 
 constexpr std::string_view kBlank = "\u2581";  // how sentencepiece writes a blank
 
+struct Token {
+  std::string text;
+  std::int32_t type = kNormal;
+  float score = 0;
+};
+
+// By id, as the file has them.
 struct Tokens {
   std::vector<std::string> texts;
   std::vector<std::int32_t> types;
+  std::vector<float> scores;
 };
 
 // "<0x0A>"
@@ -46,39 +55,46 @@ std::set<std::string> added_tokens(const Json& tokenizer, const std::string& whe
   return contents;
 }
 
-std::int32_t type_of(const std::string& token, bool special, bool added, bool unknown, bool bytes) {
-  if (unknown) return kUnknown;
-  if (special) return kControl;
-  if (added) return kUserDefined;
-  return bytes && is_byte_token(token) ? kByte : kNormal;
+// Every id of the model has a token, and every token a text of its own: llama.cpp insists on both.
+// An empty text stands for an id without a token.
+Tokens list_tokens(std::int64_t vocab_size, const std::function<Token(text::TokenId)>& token_of,
+                   const std::string& where) {
+  Tokens tokens;
+  std::set<std::string> seen;
+  for (text::TokenId id = 0; id < vocab_size; ++id) {
+    Token token = token_of(id);
+    if (token.text.empty()) token = {"[PAD" + std::to_string(id) + "]", kUnused};
+    if (!seen.insert(token.text).second) {
+      throw Error(ErrorKind::data, where + ": the token \"" + valid_utf8(token.text) +
+                                       "\" has two ids; GGUF needs a text of its own for each");
+    }
+    tokens.texts.push_back(std::move(token.text));
+    tokens.types.push_back(token.type);
+    tokens.scores.push_back(token.score);
+  }
+  return tokens;
 }
 
-// Every id of the model has a token, and every token a text of its own: llama.cpp insists on both.
-Tokens list_tokens(const Json& json, const text::Tokenizer& tokenizer, std::int64_t vocab_size,
-                   const std::string& where) {
+Tokens tokens_of_json(const Json& json, const text::Tokenizer& tokenizer, std::int64_t vocab_size,
+                      const std::string& where) {
   const Json model = json_get<Json>(json, "model", where);
   const std::set<std::string> added = added_tokens(json, where);
   const auto unknown = json_get_or<std::string>(model, "unk_token", "", where);
   const bool bytes = json_get_or<bool>(model, "byte_fallback", false, where);
-  Tokens tokens;
-  std::set<std::string> seen;
-  for (text::TokenId id = 0; id < vocab_size; ++id) {
-    std::string token = id < tokenizer.vocab_size() ? tokenizer.id_to_token(id) : "";
-    std::int32_t type = kUnused;
-    if (token.empty()) {
-      token = "[PAD" + std::to_string(id) + "]";
-    } else {
-      type = type_of(token, tokenizer.is_special(id), added.contains(token),
-                     !unknown.empty() && token == unknown, bytes);
-    }
-    if (!seen.insert(token).second) {
-      throw Error(ErrorKind::data, where + ": the token \"" + valid_utf8(token) +
-                                       "\" has two ids; GGUF needs a text of its own for each");
-    }
-    tokens.texts.push_back(std::move(token));
-    tokens.types.push_back(type);
-  }
-  return tokens;
+  const auto type_of = [&](text::TokenId id, const std::string& token) {
+    if (!unknown.empty() && token == unknown) return kUnknown;
+    if (tokenizer.is_special(id)) return kControl;
+    if (added.contains(token)) return kUserDefined;
+    return bytes && is_byte_token(token) ? kByte : kNormal;
+  };
+  return list_tokens(
+      vocab_size,
+      [&](text::TokenId id) -> Token {
+        if (id >= tokenizer.vocab_size()) return {};
+        const std::string token = tokenizer.id_to_token(id);
+        return {token, type_of(id, token)};
+      },
+      where);
 }
 
 // "left right", whichever form the file has.
@@ -95,21 +111,19 @@ std::vector<std::string> list_merges(const Json& model, const std::string& where
 // llama.cpp merges the pair whose token has the highest score, where tokenizer.json merges the pair
 // of the lowest rank: a token's score is minus the rank of the first merge that makes it. Other
 // tokens come below all of them, in the order of their ids.
-std::vector<float> scores_of_merges(const Tokens& tokens, const std::vector<std::string>& merges) {
+void score_by_merges(const std::vector<std::string>& merges, Tokens& tokens) {
   std::unordered_map<std::string, std::size_t> ranks;
   for (std::size_t rank = 0; rank < merges.size(); ++rank) {
     std::string token = merges[rank];
     token.erase(token.find(' '), 1);
     ranks.emplace(std::move(token), rank);
   }
-  std::vector<float> scores;
   for (std::size_t id = 0; id < tokens.texts.size(); ++id) {
+    if (tokens.types[id] != kNormal) continue;
     const auto found = ranks.find(tokens.texts[id]);
-    const bool made = found != ranks.end() && tokens.types[id] == kNormal;
-    const std::size_t place = made ? found->second : merges.size() + id;
-    scores.push_back(tokens.types[id] == kNormal ? -static_cast<float>(place) : 0.0F);
+    const std::size_t place = found != ranks.end() ? found->second : merges.size() + id;
+    tokens.scores[id] = -static_cast<float>(place);
   }
-  return scores;
 }
 
 void add_id(GgufMetadata& metadata, std::string_view key, std::optional<text::TokenId> id) {
@@ -140,25 +154,45 @@ void add_special_ids(const GgufTokenizerFacts& facts, const text::Tokenizer& tok
   }
 }
 
-void add_unknown(const Tokens& tokens, GgufMetadata& metadata) {
+// Character tokens with byte fallback ("llama"), scored.
+void add_scored(const Tokens& tokens, const text::Tokenizer& tokenizer, GgufMetadata& metadata) {
+  metadata.add("tokenizer.ggml.model", "llama");
+  metadata.add("tokenizer.ggml.pre", "default");
+  metadata.add("tokenizer.ggml.tokens", tokens.texts);
+  metadata.add("tokenizer.ggml.scores", tokens.scores);
+  metadata.add("tokenizer.ggml.token_type", tokens.types);
+  const std::vector<text::TokenId> word = tokenizer.encode("a");
+  metadata.add("tokenizer.ggml.add_space_prefix",
+               !word.empty() && tokenizer.id_to_token(word.front()).starts_with(kBlank));
   const auto unknown = std::find(tokens.types.begin(), tokens.types.end(), kUnknown);
   if (unknown == tokens.types.end()) return;
   metadata.add("tokenizer.ggml.unknown_token_id",
                static_cast<std::uint32_t>(unknown - tokens.types.begin()));
 }
 
-// Character tokens with byte fallback ("llama"), scored.
-void add_scored(const Json& model, const text::Tokenizer& tokenizer, const Tokens& tokens,
-                const std::string& where, GgufMetadata& metadata) {
-  metadata.add("tokenizer.ggml.model", "llama");
-  metadata.add("tokenizer.ggml.pre", "default");
-  metadata.add("tokenizer.ggml.tokens", tokens.texts);
-  metadata.add("tokenizer.ggml.scores", scores_of_merges(tokens, list_merges(model, where)));
-  metadata.add("tokenizer.ggml.token_type", tokens.types);
-  add_unknown(tokens, metadata);
-  const std::vector<text::TokenId> word = tokenizer.encode("a");
-  metadata.add("tokenizer.ggml.add_space_prefix",
-               !word.empty() && tokenizer.id_to_token(word.front()).starts_with(kBlank));
+// tokenizer.model alone, where a folder has no tokenizer.json. Its types are llama.cpp's.
+void add_sentencepiece(const std::filesystem::path& file, const text::Tokenizer& tokenizer,
+                       std::int64_t vocab_size, GgufMetadata& metadata) {
+  const auto model = text::read_sentencepiece_model(read_file(file), file.string());
+  if (model.kind != text::SentencePieceModel::Kind::bpe) {
+    throw Error(ErrorKind::data,
+                file.string() +
+                    ": llama.cpp merges by score, as BPE does; this "
+                    "sentencepiece model is of another kind",
+                "supported: sentencepiece models of kind BPE, and tokenizer.json");
+  }
+  const auto token_of = [&](text::TokenId id) -> Token {
+    if (id >= tokenizer.vocab_size()) return {};
+    const auto place = static_cast<std::size_t>(id);
+    if (place >= model.pieces.size()) {
+      return {tokenizer.id_to_token(id), tokenizer.is_special(id) ? kControl : kUserDefined};
+    }
+    const text::SentencePiece& piece = model.pieces[place];
+    const bool made_special = tokenizer.is_special(id) && piece.type == piece.Type::normal;
+    return {piece.text, made_special ? kControl : static_cast<std::int32_t>(piece.type),
+            piece.score};
+  };
+  add_scored(list_tokens(vocab_size, token_of, file.string()), tokenizer, metadata);
 }
 
 // BPE over bytes ("gpt2"), with merges.
@@ -178,13 +212,19 @@ std::vector<std::string> add_gguf_tokenizer(const std::filesystem::path& folder,
                                             const GgufTokenizerFacts& facts,
                                             GgufMetadata& metadata) {
   const std::filesystem::path file = folder / "tokenizer.json";
+  std::vector<std::string> notes;
+  if (!std::filesystem::exists(file)) {
+    add_sentencepiece(folder / "tokenizer.model", tokenizer, facts.vocab_size, metadata);
+    add_special_ids(facts, tokenizer, metadata);
+    return notes;
+  }
   const std::string where = file.string();
   const Json json = parse_json(read_file(file), where);
   const Json model = json_get<Json>(json, "model", where);
-  const Tokens tokens = list_tokens(json, tokenizer, facts.vocab_size, where);
-  std::vector<std::string> notes;
+  Tokens tokens = tokens_of_json(json, tokenizer, facts.vocab_size, where);
   if (json_get_or<bool>(model, "byte_fallback", false, where)) {
-    add_scored(model, tokenizer, tokens, where, metadata);
+    score_by_merges(list_merges(model, where), tokens);
+    add_scored(tokens, tokenizer, metadata);
   } else {
     add_byte_level(json, tokens, where, metadata);
     if (!json.value("normalizer", Json()).is_null()) {

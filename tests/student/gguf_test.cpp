@@ -157,6 +157,77 @@ TEST_F(GgufExport, TheTokenizerStandsInside) {
             json["model"]["merges"].size());
 }
 
+// BPE over characters with byte fallback, as Llama 2 has it: 264 tokens, three of them of letters.
+student::NewStudent byte_fallback_student() {
+  OrderedJson vocab = {{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}};
+  for (int byte = 0; byte < 256; ++byte) {
+    constexpr const char* kDigits = "0123456789ABCDEF";
+    vocab[std::string("<0x") + kDigits[byte / 16] + kDigits[byte % 16] + ">"] = 3 + byte;
+  }
+  for (const char* piece : {"a", "b", "ab", "\u2581", "\u2581ab"}) vocab[piece] = vocab.size();
+  OrderedJson added = OrderedJson::array();
+  for (const char* token : {"<unk>", "<s>", "</s>"}) {
+    added.push_back({{"id", vocab[token]}, {"content", token}, {"special", true}});
+  }
+  const OrderedJson normalizer = {
+      {"type", "Sequence"},
+      {"normalizers",
+       {{{"type", "Prepend"}, {"prepend", "\u2581"}},
+        {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\u2581"}}}}};
+  OrderedJson json = {{"version", "1.0"}, {"added_tokens", added}, {"normalizer", normalizer}};
+  json["pre_tokenizer"] = nullptr;
+  json["post_processor"] = nullptr;
+  json["decoder"] = {{"type", "Sequence"},
+                     {"decoders", {{{"type", "ByteFallback"}}, {{"type", "Fuse"}}}}};
+  json["model"] = {{"type", "BPE"},    {"unk_token", "<unk>"},
+                   {"fuse_unk", true}, {"byte_fallback", true},
+                   {"vocab", vocab},   {"merges", {"a b", "\u2581 ab"}}};
+  student::NewStudent made = testing::tiny_student();
+  made.tokenizer = json.dump();
+  made.chat_format = "llama2";
+  return made;
+}
+
+TEST_F(GgufExport, ByteFallbackIsScoredByItsMerges) {
+  make_new_student(byte_fallback_student(), student_);
+  const GgufFile file = exported("f16");
+  EXPECT_EQ(file.get<std::string>("tokenizer.ggml.model"), "llama");
+  EXPECT_FALSE(file.has("tokenizer.ggml.merges"));
+  const auto& scores = file.get<std::vector<float>>("tokenizer.ggml.scores");
+  const auto& types = file.get<std::vector<std::int32_t>>("tokenizer.ggml.token_type");
+  ASSERT_EQ(scores.size(), 264U);
+  EXPECT_EQ(file.get<std::uint32_t>("tokenizer.ggml.unknown_token_id"), 0U);
+  EXPECT_EQ(file.get<std::uint32_t>("tokenizer.ggml.bos_token_id"), 1U);
+  EXPECT_EQ(file.get<std::uint32_t>("tokenizer.ggml.eos_token_id"), 2U);
+  EXPECT_THAT(std::vector<std::int32_t>(types.begin(), types.begin() + 4), ElementsAre(2, 3, 3, 6));
+  EXPECT_EQ(scores[261], 0.0F);   // ab, made by the first merge
+  EXPECT_EQ(scores[263], -1.0F);  // and the token of the second
+  EXPECT_LT(scores[259], scores[263]);
+  EXPECT_TRUE(file.get<bool>("tokenizer.ggml.add_space_prefix"));
+}
+
+TEST_F(GgufExport, ASentencepieceModelAloneWillDo) {
+  TAPIR_NEEDS_TEST_DATA("tokenizers/llama2/tokenizer.model");
+  student::NewStudent made = byte_fallback_student();
+  made.config.vocab_size = 32016;
+  make_new_student(made, student_);
+  std::filesystem::remove(student_ / "tokenizer.json");
+  std::filesystem::copy_file(testing::test_data() / "tokenizers/llama2/tokenizer.model",
+                             student_ / "tokenizer.model");
+  const GgufFile file = exported("q8_0");
+  const auto& tokens = file.get<std::vector<std::string>>("tokenizer.ggml.tokens");
+  const auto& scores = file.get<std::vector<float>>("tokenizer.ggml.scores");
+  const auto& types = file.get<std::vector<std::int32_t>>("tokenizer.ggml.token_type");
+  ASSERT_EQ(tokens.size(), 32016U);
+  EXPECT_EQ(tokens[13], "<0x0A>");
+  EXPECT_EQ(types[13], 6);
+  EXPECT_EQ(tokens[259], "\u2581\u2581");
+  EXPECT_EQ(scores[260], -1.0F);
+  EXPECT_EQ(types[0], 2);
+  EXPECT_EQ(types[1], 3);
+  EXPECT_EQ(types[32015], 5);
+}
+
 TEST_F(GgufExport, AVocabularyThatIsTooLargeIsFilledUp) {
   student::NewStudent padded = testing::tiny_student();
   padded.config.vocab_size = 320;
@@ -181,7 +252,8 @@ TEST_F(GgufExport, AStudentWithoutAnEndIsRefused) {
     json.erase("eos_token_id");
     json.erase("chat_template");
   };
-  for (const char* name : {"config.json", "generation_config.json", "tokenizer_config.json"}) {
+  for (const char* name : {"config.json", "generation_config.json", "tokenizer_config.json",
+                           "special_tokens_map.json"}) {
     edit(student_ / name, drop);
   }
   EXPECT_THAT(message_of([&] { exported("f16"); }), HasSubstr("never stop"));
