@@ -200,8 +200,8 @@ def encode(tokenizer, format, text, begins):
     end_mark = END_OF_TURN.get(format, "</s>")
     ends = [text.index(end_mark, begin) + len(end_mark) for begin in begins]
     whole = tokenizer.encode(text, add_special_tokens=False)
-    starts = {begin for begin, _ in whole.offsets}
-    places = [0] + [begin for begin in begins if begin not in starts] + [len(text)]
+    crossing = [span for token, span in zip(whole.tokens, whole.offsets) if not token.startswith(tuple(SWALLOWS))]
+    places = [0] + [place for place in begins if any(b < place < e for b, e in crossing)] + [len(text)]
     if len(places) > 2 and tokenizer.normalizer.__class__.__name__ == "Sequence":
         return None, None  # a blank would come before the second part
     ids, learnt = [], []
