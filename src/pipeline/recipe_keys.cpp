@@ -149,10 +149,8 @@ class Table {
 };
 
 // A field as an lvalue of its owner.
-#define FIELD(path) \
-  [](Recipe & r) -> auto& { return (r.path); }
-#define ARM(path) \
-  [](Arm & a) -> auto& { return (a.path); }
+#define FIELD(path) ([](Recipe & r) -> auto& { return (r.path); })
+#define ARM(path) ([](Arm & a) -> auto& { return (a.path); })
 
 const Range kAny{};
 const Range kPositive{0, kInfinity, /*low_open=*/true};
