@@ -172,7 +172,8 @@ Check compare_greedy(const student::Student& student, const Dump& dump) {
     options.sampling.max_new_tokens = json_get<int>(row, "max_new_tokens", dump.where);
     options.slots = 1;
     std::string found;
-    student.generate({&request, 1}, options, [&](student::Generation g) { found = g.text; }, {});
+    student.generate({&request, 1}, options, [&](const student::Generation& g) { found = g.text; },
+                     {});
     const auto expected = json_get<std::string>(row, "text", dump.where);
     const bool near_tie = json_get<double>(row, "margin", dump.where) < 2 * dump.tolerance;
     found == expected || near_tie

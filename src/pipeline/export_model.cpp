@@ -13,7 +13,7 @@ std::vector<student::CheckedAnswer> check_stops(const student::StudentEngine& en
   options.prompts = check.prompts;
   options.max_new_tokens = check.max_new_tokens;
   if (!check.file.empty()) options.requests = read_requests(check.file);
-  const auto answers = student::check_answers(*engine.load(model), options);
+  auto answers = student::check_answers(*engine.load(model), options);
   student::require_stopped(answers, exported);
   return answers;
 }

@@ -188,7 +188,8 @@ void add_sentencepiece(const std::filesystem::path& file, const text::Tokenizer&
       return {tokenizer.id_to_token(id), tokenizer.is_special(id) ? kControl : kUserDefined};
     }
     const text::SentencePiece& piece = model.pieces[place];
-    const bool made_special = tokenizer.is_special(id) && piece.type == piece.Type::normal;
+    const bool made_special =
+        tokenizer.is_special(id) && piece.type == text::SentencePiece::Type::normal;
     return {piece.text, made_special ? kControl : static_cast<std::int32_t>(piece.type),
             piece.score};
   };

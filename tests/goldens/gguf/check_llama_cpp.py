@@ -2,7 +2,7 @@
 """Does llama.cpp say what tapir says? Exports students with `tapir export gguf` and asks both.
 
     python3 -m venv .venv-peers
-    .venv-peers/bin/pip install torch==2.11.0 transformers==4.57.1 tokenizers llama-cpp-python==0.3.16
+    .venv-peers/bin/pip install torch==2.11.0 transformers==5.23.0 llama-cpp-python==0.3.36
     .venv-peers/bin/python tests/goldens/gguf/check_llama_cpp.py [--tapir build/tapir] [--only qwen2]
 
 For tiny random students of every architecture (with the published vocabularies of ../shared/data/tokenizers, where they are

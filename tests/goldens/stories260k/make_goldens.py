@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes greedy.json and dump.json for tests/e2e/stories_test.py: what transformers says of stories260K.
 
-    python3 -m venv .venv-peers && .venv-peers/bin/pip install torch==2.11.0 transformers==4.57.1
+    python3 -m venv .venv-peers && .venv-peers/bin/pip install torch==2.11.0 transformers==5.23.0
     .venv-peers/bin/python tests/goldens/stories260k/make_goldens.py
 """
 import json
