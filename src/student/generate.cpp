@@ -30,12 +30,42 @@ struct Job {
   BoundedQueue<Generation> finished{1024};
 };
 
+// Who decodes: no bit depends on it.
+struct Arrangement {
+  int workers;
+  int slots;    // of a worker
+  int threads;  // of a worker
+};
+
+// A step reads all weights. Workers with a thread each do so for their own rows alone, without
+// waiting for one another; threads of one worker share the reading, but meet many times in a step.
+Arrangement arrange(const GenerateOptions& options, std::size_t requests, std::int64_t bytes) {
+  constexpr std::int64_t kThreadBytes = 4 << 20;  // of weights: what makes a thread worth it
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const auto rows = static_cast<int>(std::min<std::size_t>(requests, 1 << 20));
+  Arrangement chosen{options.workers, options.slots, options.threads};
+  const bool few = rows < cores * options.slots;
+  if (chosen.threads == 0) {
+    chosen.threads =
+        options.workers == 0 && few
+            ? static_cast<int>(std::clamp<std::int64_t>(bytes / kThreadBytes, 1, cores))
+            : 1;
+  }
+  if (chosen.workers == 0) chosen.workers = std::max(1, cores / chosen.threads);
+  chosen.workers = std::min(chosen.workers, rows);
+  // Few requests are shared out evenly: the number of slots in use changes no row.
+  chosen.slots = std::min(chosen.slots, (rows + chosen.workers - 1) / chosen.workers);
+  return chosen;
+}
+
 // Decodes up to `slots` rows side by side; a slot that gets free is filled with the next request at
 // once.
 class Worker {
  public:
-  Worker(Job& job, int slots)
-      : job_(job), batch_(job.weights, job.stop_tokens, slots), rows_(batch_.slots()) {}
+  Worker(Job& job, const Arrangement& arrangement)
+      : job_(job),
+        batch_(job.weights, job.stop_tokens, arrangement.slots, arrangement.threads),
+        rows_(static_cast<std::size_t>(batch_.slots())) {}
 
   void run() {
     while (!ended()) {
@@ -122,8 +152,9 @@ void Worker::take(const RowToken& token) {
 // Runs the workers; the first exception of one ends all and is thrown when the pool is joined.
 class WorkerPool {
  public:
-  WorkerPool(Job& job, int workers, int slots) : job_(job), slots_(slots), running_(workers) {
-    for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
+  WorkerPool(Job& job, const Arrangement& arrangement)
+      : job_(job), arrangement_(arrangement), running_(arrangement.workers) {
+    for (int i = 0; i < arrangement.workers; ++i) threads_.emplace_back([this] { work(); });
   }
   // When the sink threw: nobody takes results any more.
   ~WorkerPool() {
@@ -141,7 +172,7 @@ class WorkerPool {
  private:
   void work() {
     try {
-      Worker(job_, slots_).run();
+      Worker(job_, arrangement_).run();
     } catch (...) {
       const std::lock_guard lock(mutex_);
       if (!failure_) failure_ = std::current_exception();
@@ -151,19 +182,12 @@ class WorkerPool {
   }
 
   Job& job_;
-  const int slots_;  // of one worker
+  const Arrangement arrangement_;
   std::atomic<int> running_;
   std::mutex mutex_;
   std::exception_ptr failure_;
   std::vector<std::jthread> threads_;  // last: joined before the rest goes
 };
-
-int worker_count(const GenerateOptions& options, std::size_t requests) {
-  const int wanted = options.workers > 0
-                         ? options.workers
-                         : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  return std::max(1, std::min(wanted, static_cast<int>(std::min<std::size_t>(requests, 1024))));
-}
 
 }  // namespace
 
@@ -188,12 +212,7 @@ void generate(const GenerationContext& context, std::span<const GenerateRequest>
           options,
           std::move(stop_tokens),
           std::move(stop)};
-  const int workers = worker_count(options, requests.size());
-  // Few requests are shared out evenly: the number of slots in use changes no row.
-  const std::size_t share =
-      (requests.size() + static_cast<std::size_t>(workers) - 1) / static_cast<std::size_t>(workers);
-  WorkerPool pool(job, workers,
-                  static_cast<int>(std::min(static_cast<std::size_t>(options.slots), share)));
+  WorkerPool pool(job, arrange(options, requests.size(), job.weights->bytes()));
   while (auto generation = job.finished.pop()) sink(std::move(*generation));
   pool.join();
 }

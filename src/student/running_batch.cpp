@@ -8,8 +8,10 @@
 namespace tapir::student {
 
 RunningBatch::RunningBatch(std::shared_ptr<const DecodeWeights> weights,
-                           std::vector<std::int32_t> stop_tokens, int slots)
-    : weights_(std::move(weights)), stop_tokens_(std::move(stop_tokens)), worker_(weights_) {
+                           std::vector<std::int32_t> stop_tokens, int slots, int threads)
+    : weights_(std::move(weights)),
+      stop_tokens_(std::move(stop_tokens)),
+      worker_(weights_, threads) {
   for (int i = 0; i < slots; ++i) rows_.emplace_back(weights_->config);
 }
 

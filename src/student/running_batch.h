@@ -41,9 +41,9 @@ struct RowToken {
 // neither on the slot, nor on who stands beside it, nor on when it joined.
 class RunningBatch {
  public:
-  // stop_tokens: which end a row.
+  // stop_tokens: which end a row. threads: of DecodeWorker.
   RunningBatch(std::shared_ptr<const DecodeWeights> weights, std::vector<std::int32_t> stop_tokens,
-               int slots);
+               int slots, int threads = 1);
 
   int slots() const { return static_cast<int>(rows_.size()); }
   int running() const { return running_; }

@@ -49,8 +49,9 @@ struct GenerateOptions {
   // Changes bits of results: how many rows a worker decodes together (fixed; empty slots are
   // padded).
   int slots = 16;
-  // Speed only.
-  int workers = 0;  // 0: one per core
+  // Speed only; 0: chosen by the number of requests and the size of the student.
+  int workers = 0;  // that decode side by side, `slots` rows each
+  int threads = 0;  // of one worker: they share out each step
 };
 
 // Called on the caller's thread, in any order, once per request.
