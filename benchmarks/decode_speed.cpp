@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "student/decode.h"
-#include "student/model.h"
+#include "student/load_weights.h"
 
 namespace {
 
@@ -73,9 +73,7 @@ struct Decoding {
 
 int run(const std::vector<std::string>& arguments) {
   const auto loading = Clock::now();
-  const auto model = load_model(arguments[0]);
-  const auto weights =
-      std::make_shared<DecodeWeights>(model->config, model->layout, model->parameters());
+  const auto weights = load_decode_weights(arguments[0]);
   const double load_s = seconds_since(loading);
   const std::size_t rows = std::stoul(arguments[2]);
   const std::vector<Tokens> prompts = read_prompts(arguments[1], rows, std::stoul(arguments[3]));

@@ -13,16 +13,16 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "student/generate.h"
+#include "student/load_weights.h"
 
 namespace {
 
 using namespace tapir::student;
 
 int run(const std::vector<std::string>& arguments) {
-  const auto model = load_model(arguments[0]);
   const auto tokenizer = tapir::text::load_tokenizer(arguments[0]);
   const auto format = tapir::text::load_chat_format(arguments[0], tokenizer);
-  const GenerationContext context{*model, *tokenizer, *format, make_decode_weights(*model)};
+  const GenerationContext context{load_decode_weights(arguments[0]), *tokenizer, *format};
   std::vector<GenerateRequest> requests;
   for (const tapir::Json& prompt :
        tapir::parse_json(tapir::read_file(arguments[1]), arguments[1])) {

@@ -92,7 +92,10 @@ class Packer {
 
 DecodeWeights::DecodeWeights(const ModelConfig& model_config, const ParameterLayout& layout,
                              const ParameterSource& source, const Kernels& set)
-    : config(model_config), kernels(set), decode(decode_kernels(set)) {
+    : config(model_config),
+      parameter_count(layout.size),
+      kernels(set),
+      decode(decode_kernels(set)) {
   const Packer packer(decode, layout, source, [this](std::int64_t bytes) { return take(bytes); });
   const long hidden = config.hidden_size;
   const bool tied = layout.lm_head.weight == layout.embed_tokens;

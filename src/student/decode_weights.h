@@ -49,6 +49,7 @@ class DecodeWeights {
   };
 
   const ModelConfig config;
+  const std::int64_t parameter_count;
   const Kernels& kernels;
   const DecodeKernels& decode;
   Matrix embed_tokens;  // [vocab, hidden]; lm_head when tied

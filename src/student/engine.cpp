@@ -11,11 +11,12 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "student/decode.h"
 #include "student/decoder.h"
 #include "student/generate.h"
 #include "student/job.h"
 #include "student/lanes.h"
-#include "student/model.h"
+#include "student/load_weights.h"
 #include "student/student.h"
 #include "student/trainer.h"
 
@@ -42,14 +43,14 @@ std::string cpu_type() {
 class LoadedStudent final : public Student {
  public:
   explicit LoadedStudent(const std::filesystem::path& folder)
-      : model_(load_model(folder)), words_(load_words(folder, model_->config)) {}
+      : weights_(load_decode_weights(folder)), words_(load_words(folder, weights_->config)) {}
 
-  std::int64_t parameter_count() const override { return model_->layout.size; }
-  int context_length() const override { return model_->config.max_position_embeddings; }
+  std::int64_t parameter_count() const override { return weights_->parameter_count; }
+  int context_length() const override { return weights_->config.max_position_embeddings; }
 
   void generate(std::span<const GenerateRequest> requests, const GenerateOptions& options,
                 const GenerationSink& sink, std::stop_token stop) const override {
-    student::generate({*model_, *words_.tokenizer, *words_.format}, requests, options, sink,
+    student::generate({weights_, *words_.tokenizer, *words_.format}, requests, options, sink,
                       std::move(stop));
   }
 
@@ -68,11 +69,11 @@ class LoadedStudent final : public Student {
   }
 
  private:
-  std::shared_ptr<const Model> model_;
+  std::shared_ptr<const DecodeWeights> weights_;
   Words words_;
 };
 
-TokenLosses losses_of(const EncodedRow& row, const float* parameters, Decoder& decoder) {
+TokenLosses losses_of(const EncodedRow& row, DecodeWorker& worker) {
   TokenLosses losses;
   losses.id = row.id;
   losses.loss = std::numeric_limits<double>::quiet_NaN();
@@ -80,8 +81,7 @@ TokenLosses losses_of(const EncodedRow& row, const float* parameters, Decoder& d
   PackedBatch batch;
   append_sequence(batch, row.tokens, row.loss);
   losses.tokens = batch.targets;
-  losses.logprobs.resize(batch.targets.size());
-  decoder.logprobs(parameters, batch, losses.logprobs.data());
+  losses.logprobs = worker.score({batch.tokens, batch.rows, batch.targets});
   double sum = 0;
   for (const float logprob : losses.logprobs) sum -= static_cast<double>(logprob);
   losses.loss = sum / static_cast<double>(losses.logprobs.size());
@@ -92,14 +92,13 @@ TokenLosses losses_of(const EncodedRow& row, const float* parameters, Decoder& d
 std::vector<TokenLosses> LoadedStudent::token_losses(std::span<const Example> examples) const {
   const std::vector<EncodedRow> rows = encode_rows(examples, *words_.format, context_length());
   std::vector<TokenLosses> losses(rows.size());
-  const auto* parameters = model_->parameters();
   const auto cores = static_cast<std::size_t>(std::max(1U, std::thread::hardware_concurrency()));
   const std::size_t workers = std::clamp<std::size_t>(rows.size(), 1, cores);
   LanePool pool(static_cast<int>(workers));
   pool.run([&](int worker) {
-    Decoder decoder(model_->config);
+    DecodeWorker decoder(weights_);
     for (auto i = static_cast<std::size_t>(worker); i < rows.size(); i += workers) {
-      losses[i] = losses_of(rows[i], parameters, decoder);
+      losses[i] = losses_of(rows[i], decoder);
     }
   });
   return losses;
@@ -122,8 +121,8 @@ TokenLosses LoadedStudent::completion_losses(const std::string& prompt,
   // The first token of all has nothing before it to be predicted from.
   if (row.loss[0] == 1) row.loss[0] = 0;
   row.supervised = std::count(row.loss.begin(), row.loss.end(), 1);
-  Decoder decoder(model_->config);
-  return losses_of(row, model_->parameters(), decoder);
+  DecodeWorker worker(weights_);
+  return losses_of(row, worker);
 }
 
 class TorchEngine final : public StudentEngine {

@@ -20,7 +20,6 @@ namespace {
 // What all workers share.
 struct Job {
   const GenerationContext& context;
-  std::shared_ptr<const DecodeWeights> weights;
   std::span<const GenerateRequest> requests;
   const GenerateOptions& options;
   std::vector<std::int32_t> stop_tokens;
@@ -64,7 +63,7 @@ class Worker {
  public:
   Worker(Job& job, const Arrangement& arrangement)
       : job_(job),
-        batch_(job.weights, job.stop_tokens, arrangement.slots, arrangement.threads),
+        batch_(job.context.weights, job.stop_tokens, arrangement.slots, arrangement.threads),
         rows_(static_cast<std::size_t>(batch_.slots())) {}
 
   void run() {
@@ -116,7 +115,8 @@ std::vector<std::int32_t> Worker::encode(const GenerateRequest& request) const {
 // A prompt that cannot be answered is a counted failure.
 void Worker::begin(int slot, const GenerateRequest& request) {
   const std::vector<std::int32_t> prompt = encode(request);
-  const auto context = static_cast<std::size_t>(job_.weights->config.max_position_embeddings);
+  const auto context =
+      static_cast<std::size_t>(job_.context.weights->config.max_position_embeddings);
   if (prompt.empty() || prompt.size() >= context) {
     Generation failed;
     failed.id = request.id;
@@ -191,10 +191,6 @@ class WorkerPool {
 
 }  // namespace
 
-std::shared_ptr<const DecodeWeights> make_decode_weights(const Model& model) {
-  return std::make_shared<DecodeWeights>(model.config, model.layout, model.parameters());
-}
-
 void generate(const GenerationContext& context, std::span<const GenerateRequest> requests,
               const GenerateOptions& options, const GenerationSink& sink, std::stop_token stop) {
   check_sampling(options.sampling);
@@ -204,15 +200,10 @@ void generate(const GenerationContext& context, std::span<const GenerateRequest>
   }
   if (requests.empty()) return;
   std::vector<std::int32_t> stop_tokens = context.format.stop_tokens();
-  stop_tokens.insert(stop_tokens.end(), context.model.config.eos_token_ids.begin(),
-                     context.model.config.eos_token_ids.end());
-  Job job{context,
-          context.weights ? context.weights : make_decode_weights(context.model),
-          requests,
-          options,
-          std::move(stop_tokens),
-          std::move(stop)};
-  WorkerPool pool(job, arrange(options, requests.size(), job.weights->bytes()));
+  stop_tokens.insert(stop_tokens.end(), context.weights->config.eos_token_ids.begin(),
+                     context.weights->config.eos_token_ids.end());
+  Job job{context, requests, options, std::move(stop_tokens), std::move(stop)};
+  WorkerPool pool(job, arrange(options, requests.size(), job.context.weights->bytes()));
   while (auto generation = job.finished.pop()) sink(std::move(*generation));
   pool.join();
 }

@@ -5,24 +5,18 @@
 #include <span>
 #include <stop_token>
 
-#include "student/model.h"
+#include "student/decode_weights.h"
 #include "student/student.h"
 #include "text/chat_format.h"
 #include "text/tokenizer.h"
 
 namespace tapir::student {
 
-class DecodeWeights;
-// The model's weights in the form that decoding works on (a second copy). The model must outlive
-// them.
-std::shared_ptr<const DecodeWeights> make_decode_weights(const Model& model);
-
 // What turns a request into tokens and tokens into text. References outlive the call.
 struct GenerationContext {
-  const Model& model;
+  std::shared_ptr<const DecodeWeights> weights;
   const text::Tokenizer& tokenizer;
   const text::ChatFormat& format;
-  std::shared_ptr<const DecodeWeights> weights = nullptr;  // none: made anew for the call
 };
 
 // As Student::generate(); a row's bits do not even depend on `slots`, since every row is computed

@@ -27,8 +27,9 @@ std::filesystem::path goldens() {
 // A student of random weights with a real tokenizer: its text is noise, of all lengths.
 class Generate : public ::testing::Test {
  protected:
-  Generate() {
-    ModelConfig& c = model_.config;
+  std::shared_ptr<const DecodeWeights> make_weights(std::vector<std::int32_t> end_tokens) const {
+    ModelConfig c;
+    c.eos_token_ids = std::move(end_tokens);
     c.vocab_size = 600;
     c.hidden_size = 24;
     c.intermediate_size = 40;
@@ -38,15 +39,17 @@ class Generate : public ::testing::Test {
     c.head_dim = 6;
     c.max_position_embeddings = 96;
     c.tie_word_embeddings = false;
-    model_.layout = make_layout(c);
-    float* values = model_.values.reserve(model_.layout.size);
+    const ParameterLayout layout = make_layout(c);
+    FloatBuffer memory;
+    float* values = memory.reserve(layout.size);
     RandomStream random(4, "test", "weights");
-    for (std::int64_t i = 0; i < model_.layout.size; ++i)
+    for (std::int64_t i = 0; i < layout.size; ++i)
       values[i] = 0.4F * static_cast<float>(random.normal());
     // The end of turn gets likelier than others, so that rows end early and late.
     float* end =
-        values + model_.layout.lm_head.weight + *tokenizer_->token_to_id("<|end|>") * c.hidden_size;
+        values + layout.lm_head.weight + *tokenizer_->token_to_id("<|end|>") * c.hidden_size;
     for (int i = 0; i < c.hidden_size; ++i) end[i] *= 4.0F;
+    return std::make_shared<DecodeWeights>(c, layout, values);
   }
 
   static std::shared_ptr<const text::Tokenizer> load() {
@@ -80,7 +83,7 @@ class Generate : public ::testing::Test {
     return all;
   }
 
-  GenerationContext context() const { return {model_, *tokenizer_, *format_}; }
+  GenerationContext context() const { return {weights_, *tokenizer_, *format_}; }
 
   static GenerateOptions options(int workers, int slots, double temperature = 0) {
     GenerateOptions o;
@@ -95,7 +98,7 @@ class Generate : public ::testing::Test {
   std::shared_ptr<const text::Tokenizer> tokenizer_ = load();
   std::shared_ptr<const text::ChatFormat> format_ =
       text::load_chat_format({}, tokenizer_, "compact");
-  Model model_;
+  std::shared_ptr<const DecodeWeights> weights_ = make_weights({});
 };
 
 void expect_same(const std::map<std::string, Generation>& a,
@@ -131,13 +134,14 @@ TEST_F(Generate, RowsAreTheSameWithAnyWorkersSlotsAndOrder) {
   }
 }
 
-TEST_F(Generate, WeightsPackedOnceGiveTheSame) {
-  GenerationContext packed = context();
-  packed.weights = make_decode_weights(model_);
-  const auto rows = requests(20);
-  std::map<std::string, Generation> all;
-  generate(packed, rows, options(2, 4), [&](Generation g) { all[g.id] = std::move(g); }, {});
-  expect_same(run(rows, options(1, 1)), all);
+TEST_F(Generate, RowsAreTheSameWithAnyThreads) {
+  const auto rows = requests(6);
+  GenerateOptions team = options(0, 4);
+  team.threads = 3;
+  team.sampling.max_new_tokens = 5;
+  GenerateOptions alone = options(1, 1);
+  alone.sampling.max_new_tokens = 5;
+  expect_same(run(rows, alone), run(rows, team));
 }
 
 TEST_F(Generate, StopsAtTheEndOfTurnAndAtTheLimit) {
@@ -159,7 +163,7 @@ TEST_F(Generate, EndTokensOfTheConfigEndARow) {
   one.sampling.max_new_tokens = 1;
   const auto first = run(rows, one).begin()->second;
   ASSERT_EQ(first.finish_reason, FinishReason::length);
-  model_.config.eos_token_ids = {tokenizer_->encode(first.text).front()};
+  weights_ = make_weights({tokenizer_->encode(first.text).front()});
   const auto ended = run(rows, options(1, 1)).begin()->second;
   EXPECT_EQ(ended.finish_reason, FinishReason::stop);
   EXPECT_EQ(ended.completion_tokens, 1);
