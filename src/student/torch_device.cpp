@@ -1,0 +1,120 @@
+#include "student/torch_device.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <dlfcn.h>
+
+#include <ATen/DeviceAccelerator.h>
+#include <ATen/Parallel.h>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace tapir::student {
+namespace {
+
+struct Cuda {
+  int devices = 0;
+  std::string problem;  // why there is none
+};
+
+std::string loader_message() {
+  const char* message = dlerror();
+  return message != nullptr ? message : "unknown error";
+}
+
+// The folder of the torch library that this program runs with.
+std::filesystem::path torch_folder() {
+  Dl_info info{};
+  const auto* inside = reinterpret_cast<const void*>(&at::get_num_threads);
+  if (dladdr(inside, &info) == 0 || info.dli_fname == nullptr) return {};
+  return std::filesystem::path(info.dli_fname).parent_path();
+}
+
+// libtorch_cuda registers its operators with the torch that is loaded already. It is not linked:
+// it brings gigabytes of libraries that a machine without a GPU need not have.
+Cuda load_cuda() {
+  if (dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    return {0, "no NVIDIA driver (" + loader_message() + ")"};
+  }
+  const std::filesystem::path library = torch_folder() / "libtorch_cuda.so";
+  if (!std::filesystem::exists(library)) {
+    return {0, "the torch in use has no CUDA: " + library.string() + " is missing"};
+  }
+  // Before the first cuBLAS handle: sums in one order, so that a resumed training has the same
+  // bits.
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    return {0, "torch's CUDA libraries are not complete (" + loader_message() + ")"};
+  }
+  const int devices = at::accelerator::deviceCount();
+  return devices > 0 ? Cuda{devices, ""} : Cuda{0, "the NVIDIA driver shows no usable GPU"};
+}
+
+const Cuda& cuda() {
+  static const Cuda loaded = load_cuda();
+  return loaded;
+}
+
+Device numbered(int index) { return {"cuda:" + std::to_string(index)}; }
+
+[[noreturn]] void unusable(const std::string& wanted, const std::string& problem) {
+  throw Error(ErrorKind::usage, "device " + wanted + ": " + problem,
+              "install torch with all its dependencies and build with TAPIR_TORCH_ROOT "
+              "(docs/gpu.md), or take --device cpu");
+}
+
+// "cuda:<n>"
+Device parse_numbered(const std::string& wanted) {
+  int index = -1;
+  const char* end = wanted.data() + wanted.size();
+  const auto parsed = std::from_chars(wanted.data() + std::string("cuda:").size(), end, index);
+  if (parsed.ec != std::errc() || parsed.ptr != end || index < 0) {
+    throw Error(ErrorKind::usage, "device: found " + wanted + ", expected cuda:0, cuda:1, ...");
+  }
+  if (cuda().devices == 0) unusable(wanted, cuda().problem);
+  if (index >= cuda().devices) {
+    throw Error(ErrorKind::usage, "device " + wanted + ": this machine has " +
+                                      std::to_string(cuda().devices) + " GPUs, counted from 0");
+  }
+  return numbered(index);
+}
+
+// As the driver names them; empty where it does not say.
+std::string gpu_models() {
+  std::vector<std::string> models;
+  std::error_code ignored;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", ignored)) {
+    std::ifstream in(entry.path() / "information");
+    for (std::string line; std::getline(in, line);) {
+      if (line.starts_with("Model:")) models.emplace_back(trim(line.substr(6)));
+    }
+  }
+  return join(models, ", ");
+}
+
+}  // namespace
+
+Device find_device(const std::string& wanted) {
+  if (wanted == "cpu" || wanted == "torch-cpu") return {wanted};
+  if (wanted == "auto") return cuda().devices > 0 ? numbered(0) : Device{};
+  if (wanted == "cuda") {
+    if (cuda().devices == 0) unusable(wanted, cuda().problem);
+    return numbered(0);
+  }
+  if (wanted.starts_with("cuda:")) return parse_numbered(wanted);
+  throw Error(ErrorKind::usage,
+              "device: found " + wanted + ", expected auto, cpu, cuda or cuda:<n>");
+}
+
+std::string describe_gpus() {
+  if (cuda().devices == 0) return "no GPU: " + cuda().problem;
+  const std::string models = gpu_models();
+  return std::to_string(cuda().devices) + " usable" + (models.empty() ? "" : ": " + models);
+}
+
+}  // namespace tapir::student
