@@ -43,6 +43,7 @@ int run_program(int argc, char** argv) {
   add_inspect(app, context);
   add_export(app, context);
   add_files(app, context);
+  add_tokenizer(app, context);
   add_gym(app, context);
   add_checks(app, context);
   try {

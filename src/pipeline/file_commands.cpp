@@ -1,14 +1,18 @@
 #include "pipeline/file_commands.h"
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "dataset/read_instructions.h"
+#include "text/chat_format.h"
+#include "text/encode_batch.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -144,18 +148,25 @@ FileSummary generate_file(const student::StudentEngine& engine, const FileComman
   return summary;
 }
 
-FileSummary tokenize_file(const student::StudentEngine& engine, const FileCommand& files) {
+FileSummary tokenize_file(const FileCommand& files, int threads) {
   const auto start = Clock::now();
-  const auto student = engine.load(files.model);
+  const auto tokenizer = text::load_tokenizer(files.model);
+  const std::vector<InputRow> rows = read_rows(files.input);
+  std::vector<std::string> prompts;
+  for (const InputRow& row : rows) prompts.push_back(row.prompt);
+  if (threads == 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  auto ids = text::encode_batch(*tokenizer, prompts, {/*add_special_tokens=*/true, threads});
+  std::shared_ptr<const text::ChatFormat> format;
   Output output(files.output);
   FileSummary summary;
-  for (const InputRow& row : read_rows(files.input)) {
-    const auto ids = row.messages.empty()
-                         ? student->tokenize(row.prompt, /*add_special_tokens=*/true)
-                         : student->tokenize_chat(row.messages);
-    output.add({{"id", row.id}, {"ids", ids}});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].messages.empty()) {
+      if (format == nullptr) format = text::load_chat_format(files.model, tokenizer);
+      ids[i] = format->encode_prompt(rows[i].messages);
+    }
+    output.add({{"id", rows[i].id}, {"ids", ids[i]}});
     ++summary.rows;
-    summary.tokens += static_cast<std::int64_t>(ids.size());
+    summary.tokens += static_cast<std::int64_t>(ids[i].size());
   }
   output.finish();
   summary.seconds = seconds_since(start);

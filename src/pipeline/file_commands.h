@@ -35,7 +35,9 @@ FileSummary generate_file(const student::StudentEngine& engine, const FileComman
 // Its input alone: requests whose ids are the numbers of the rows, from 0. Error{data} "file:line".
 std::vector<student::GenerateRequest> read_requests(const std::string& input);
 // {"id", "messages" or "prompt"} -> {"id", "ids"}
-FileSummary tokenize_file(const student::StudentEngine& engine, const FileCommand& files);
+// Reads the folder's tokenizer only, and its chat template where a row has messages. threads: 0 is
+// one for each core.
+FileSummary tokenize_file(const FileCommand& files, int threads);
 // {"id", "messages" that end with the assistant's, or "prompt" or "messages" and "completion"}
 //   -> {"id", "tokens", "logprobs", "loss"}
 FileSummary logprobs_file(const student::StudentEngine& engine, const FileCommand& files);

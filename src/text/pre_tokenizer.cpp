@@ -6,13 +6,11 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "text/split.h"
+#include "text/unicode.h"
 #include "text/word_scanner.h"
 
 namespace tapir::text {
 namespace {
-
-// ASCII punctuation and \p{P}, what Rust's `is_ascii_punctuation` and the category say.
-constexpr const char* kPunctuation = R"([!-\/:-@\[-`{-~\p{P}])";
 
 // Splits by a pattern; by its scanner when there is one.
 std::function<void(std::string_view, Before, Words&)> split_step(std::string_view pattern,
@@ -96,7 +94,7 @@ void PreTokenizer::add(const Json& description, const std::string& where) {
     const bool single = json_get_or<bool>(description, "individual_digits", false, where);
     add_pattern(R"(\p{N})", single ? SplitBehavior::isolated : SplitBehavior::contiguous);
   } else if (type == "Punctuation") {
-    add_pattern(kPunctuation, behavior("Isolated"));
+    add_pattern(punctuation_class(), behavior("Isolated"));
   } else if (type == "Whitespace") {
     add_pattern(R"(\w+|[^\w\s]+)", SplitBehavior::removed, /*invert=*/true);
   } else if (type == "WhitespaceSplit") {

@@ -6,6 +6,9 @@
 #include <iterator>
 
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
+
+#include "base/error.h"
 
 namespace tapir::text {
 namespace {
@@ -40,6 +43,14 @@ CharClass classify_newer(char32_t point) {
   return range->category.front() == 'N' ? kNumber : kSymbol;
 }
 
+// "\x{870}-\x{887}"
+void append_range(char32_t first, char32_t last, std::string& ranges) {
+  std::array<char, 40> text{};
+  const int length = std::snprintf(text.data(), text.size(), R"(\x{%X}-\x{%X})",
+                                   static_cast<unsigned>(first), static_cast<unsigned>(last));
+  ranges.append(text.data(), static_cast<std::size_t>(length));
+}
+
 }  // namespace
 
 const std::array<CharClass, 128> kAsciiClasses = ascii_classes();
@@ -57,14 +68,21 @@ CharClass classify(char32_t point) {
 std::string newer_characters(std::string_view category) {
   std::string ranges;
   for (const NewerRange& range : kNewer) {
-    if (!range.category.starts_with(category)) continue;
-    std::array<char, 40> text{};
-    const int length =
-        std::snprintf(text.data(), text.size(), R"(\x{%X}-\x{%X})",
-                      static_cast<unsigned>(range.first), static_cast<unsigned>(range.last));
-    ranges.append(text.data(), static_cast<std::size_t>(length));
+    if (range.category.starts_with(category)) append_range(range.first, range.last, ranges);
   }
   return ranges;
+}
+
+std::string punctuation_class() {
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::UnicodeSet set(UNICODE_STRING_SIMPLE(R"([[:P:]&[:Age=8.0:]])"), status);
+  check(U_SUCCESS(status), "ICU knows categories and ages");
+  std::string ranges = R"([!-\/:-@\[-`{-~)";
+  for (int32_t i = 0; i < set.getRangeCount(); ++i) {
+    append_range(static_cast<char32_t>(set.getRangeStart(i)),
+                 static_cast<char32_t>(set.getRangeEnd(i)), ranges);
+  }
+  return ranges + "]";
 }
 
 }  // namespace tapir::text

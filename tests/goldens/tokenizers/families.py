@@ -156,9 +156,9 @@ def small(name, texts, vocab_size=700):
         alphabet = []
         first = ADDED[name][0][:3] + ([] if name == "mixed" else [f"<0x{byte:02X}>" for byte in range(256)])
     add_form(tokenizer, name)
+    limit = {} if alphabet else {"limit_alphabet": 60}
     tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=vocab_size, special_tokens=first, show_progress=False, initial_alphabet=alphabet, limit_alphabet=60
-        if not alphabet else None))
+        vocab_size=vocab_size, special_tokens=first, show_progress=False, initial_alphabet=alphabet, **limit))
     # Byte tokens are tokens of the model, not added ones: the trainer knows only special tokens to put first.
     state = json.loads(tokenizer.to_str())
     state["added_tokens"] = []
