@@ -58,13 +58,13 @@ void add_generate(CLI::App& app, Context& context) {
 
 void add_tokenize(CLI::App& app, Context& context) {
   const auto a = std::make_shared<Arguments>();
-  CLI::App* verb = app.add_subcommand("tokenize", "token ids of the rows of a file; needs the tokenizer only");
+  CLI::App* verb =
+      app.add_subcommand("tokenize", "token ids of the rows of a file; needs the tokenizer only");
   add_file_options(verb, a);
   verb->add_option("--threads", a->threads, "changes speed only; 0: one for each core")
       ->check(CLI::NonNegativeNumber);
-  verb->callback([a, &context] {
-    finish(pipeline::tokenize_file(a->files, a->threads), *a, context);
-  });
+  verb->callback(
+      [a, &context] { finish(pipeline::tokenize_file(a->files, a->threads), *a, context); });
 }
 
 void add_logprobs(CLI::App& app, Context& context) {

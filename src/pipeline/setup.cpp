@@ -134,8 +134,8 @@ PlanFacts Run::facts() const {
   for (const std::string& file : recipe_.data.instructions)
     facts.data += sha256_file(resolve(file));
   const std::filesystem::path base = resolve(recipe_.student.model_name_or_path);
-  for (const char* name :
-       {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"}) {
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model",
+                           "tokenizer_config.json", "model.safetensors"}) {
     if (std::filesystem::exists(base / name)) facts.student += sha256_file(base / name);
   }
   facts.prompts = prompts_.fingerprint();

@@ -162,6 +162,9 @@ std::string job_digest(const TrainJob& job) {
        {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}) {
     files += digest_of_file(job.model_dir / name);
   }
+  if (std::filesystem::exists(job.model_dir / "tokenizer.model")) {
+    files += digest_of_file(job.model_dir / "tokenizer.model");
+  }
   if (!job.optimizer_from.empty())
     files += digest_of_file(job.optimizer_from / "optimizer.safetensors");
   return hash_fields({options_text(job.options, job.io), sha256_hex(rows), files});

@@ -7,6 +7,7 @@
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 #include <unicode/utf8.h>
 
 #include "base/error.h"
@@ -21,7 +22,21 @@ bool is_ascii(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-const icu::Normalizer2* unicode_form(const std::string& name) {
+// The reference normalizes by the tables of Unicode 9: what is younger stays, and nothing is
+// reordered or composed across it.
+const icu::UnicodeSet& unicode_9() {
+  static const icu::UnicodeSet set = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    icu::UnicodeSet made(UNICODE_STRING_SIMPLE("[:Age=9.0:]"), status);
+    check(U_SUCCESS(status), "ICU knows the ages of characters");
+    made.freeze();
+    return made;
+  }();
+  return set;
+}
+
+// Nothing: the name is no normal form.
+std::shared_ptr<const icu::Normalizer2> unicode_form(const std::string& name) {
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* form = nullptr;
   if (name == "NFC") form = icu::Normalizer2::getNFCInstance(status);
@@ -29,7 +44,8 @@ const icu::Normalizer2* unicode_form(const std::string& name) {
   if (name == "NFKC") form = icu::Normalizer2::getNFKCInstance(status);
   if (name == "NFKD") form = icu::Normalizer2::getNFKDInstance(status);
   check(U_SUCCESS(status), "ICU has its normalization data");
-  return form;
+  if (form == nullptr) return nullptr;
+  return std::make_shared<icu::FilteredNormalizer2>(*form, unicode_9());
 }
 
 bool compose(const icu::Normalizer2& form, std::string_view utf8, std::string& out) {
@@ -100,7 +116,7 @@ void Normalizer::add(const Json& description, const std::string& where) {
   const auto type = json_get<std::string>(description, "type", where);
   if (type == "Sequence") {
     for (const Json& part : json_get<Json>(description, "normalizers", where)) add(part, where);
-  } else if (const icu::Normalizer2* form = unicode_form(type)) {
+  } else if (const auto form = unicode_form(type)) {
     steps_.push_back({[form](auto in, auto& out) { return compose(*form, in, out); }});
   } else if (type == "Lowercase") {
     steps_.push_back({lower});

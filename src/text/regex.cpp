@@ -87,7 +87,8 @@ Regex::Regex(std::string_view pattern, std::string_view where)
   PCRE2_SIZE offset = 0;
   compiled_->where = where;
   compiled_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                                  PCRE2_UTF | PCRE2_UCP, &error, &offset, /*ccontext=*/nullptr);
+                                  PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset,
+                                  /*ccontext=*/nullptr);
   if (compiled_->code == nullptr) {
     throw Error(ErrorKind::data, std::string(where) +
                                      ": the split pattern does not compile: " + reason(error) +

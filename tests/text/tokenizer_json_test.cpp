@@ -55,6 +55,8 @@ TEST(TokenizerJson, NamesWhatIsBroken) {
   EXPECT_THAT(refusal_with("/model/merges", {"zq qqqz"}), HasSubstr("not in the vocabulary"));
   EXPECT_THAT(refusal_with("/model/vocab/!", 1000000000), HasSubstr("has the id 1000000000"));
   EXPECT_THAT(refusal_with("/model/vocab/!", -1), HasSubstr("has the id -1"));
+  EXPECT_THAT(refusal_with("/post_processor/special_tokens/<s>/ids", {5000}),
+              HasSubstr("which is no token"));
   EXPECT_THAT(refusal_with("/model/vocab/!", "x"), HasSubstr("not an integer"));
   EXPECT_THAT(refusal_with("/model/vocab/!", 0), HasSubstr("id 0 is given to both"));
   const Json behind = {{"type", "Sequence"},

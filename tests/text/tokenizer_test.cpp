@@ -91,6 +91,17 @@ TEST(Tokenizer, BytesThatAreNoTextDecodeToReplacementCharacters) {
   EXPECT_EQ(tokenizer->encode("a\xff"), tokenizer->encode("a\uFFFD"));
 }
 
+// The reference normalizes by Unicode 9: marks of that age are put in order, younger ones stay.
+TEST(Tokenizer, NormalizesByTheTablesOfTheReference) {
+  const auto tokenizer = load_tokenizer(goldens() / "split_nfc");
+  const auto read_back = [&](const std::string& text) {
+    return tokenizer->decode(tokenizer->encode(text), /*skip_special_tokens=*/false);
+  };
+  EXPECT_EQ(read_back("x\u0351\u0323"), "x\u0323\u0351");
+  EXPECT_EQ(read_back("x\u0351\u1df8"), "x\u0351\u1df8");
+  EXPECT_EQ(read_back("e\u0301"), "\u00e9");
+}
+
 // A word longer than the short-word path must be merged the same way: any split of the work gives
 // one answer.
 TEST(Tokenizer, LongWordsAgreeWithTheReferenceMerging) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "text/byte_level.h"
+#include "text/train_tokenizer.h"
 #include "text_testing.h"
 
 namespace tapir::text {
@@ -110,6 +111,51 @@ TEST(Trainer, AnyBytesCanBeTrainedOn) {
   const auto tokenizer =
       load_from(train_bpe(texts, {.vocab_size = 350, .special_tokens = kControl}));
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("a\tb\n世🙂"), false), "a\tb\n世🙂");
+}
+
+// Texts of every kind of file, and a folder that says what begins and ends a text.
+TEST(TrainTokenizer, FilesToFolder) {
+  const testing::TemporaryFolder folder;
+  const auto file = [&](const char* name, const std::string& content) {
+    write_file(folder.path() / name, content);
+    return folder.path() / name;
+  };
+  TrainTokenizerOptions options;
+  options.inputs = {
+      file("a.txt", "the river\nthe river\n"),
+      file("b.jsonl", R"({"id": "zzzz", "messages": [{"role": "user", "content": "the stone"}]})"),
+      file("c.json", R"([{"instruction": "the lamp", "output": "the stone"}])")};
+  options.output_dir = folder.path() / "tok";
+  options.bpe.vocab_size = 290;
+  options.bpe.pattern = "qwen2";
+  options.bpe.special_tokens = {"<|im_start|>"};
+  options.eos_token = "<|im_end|>";
+  const TrainTokenizerSummary summary = train_tokenizer(options);
+  EXPECT_EQ(summary.texts, 5);
+  EXPECT_EQ(summary.bytes, 20 + 9 + 8 + 9);
+  EXPECT_GT(summary.bytes_per_token, 1.5);
+  const auto tokenizer = load_tokenizer(options.output_dir);
+  EXPECT_EQ(summary.vocab_size, tokenizer->vocab_size());
+  EXPECT_EQ(tokenizer->token_to_id("<|im_start|>"), 0);
+  EXPECT_EQ(tokenizer->eos_token(), 1);
+  EXPECT_EQ(tokenizer->bos_token(), std::nullopt);
+  EXPECT_EQ(tokenizer->encode("the").size(), 1U);
+  EXPECT_EQ(tokenizer->encode("zzzz").size(), 4U);  // ids are not learnt from
+}
+
+TEST(TrainTokenizer, AFileWithoutTextIsNamed) {
+  const testing::TemporaryFolder folder;
+  write_file(folder.path() / "ids.jsonl", R"({"id": "a"})");
+  TrainTokenizerOptions options;
+  options.inputs = {folder.path() / "ids.jsonl"};
+  options.output_dir = folder.path() / "tok";
+  try {
+    train_tokenizer(options);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::data);
+    EXPECT_THAT(e.what(), HasSubstr("ids.jsonl"));
+  }
 }
 
 }  // namespace
