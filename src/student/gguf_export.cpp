@@ -165,8 +165,8 @@ std::shared_ptr<const text::ChatFormat> format_of(
 }
 
 std::vector<std::string> add_tokenizer(const Path& folder, const ModelConfig& config,
+                                       const std::shared_ptr<const text::Tokenizer>& tokenizer,
                                        GgufMetadata& metadata) {
-  const std::shared_ptr<const text::Tokenizer> tokenizer = text::load_tokenizer(folder);
   const auto format = format_of(folder, tokenizer);
   GgufTokenizerFacts facts;
   facts.vocab_size = config.vocab_size;
@@ -180,6 +180,15 @@ std::vector<std::string> add_tokenizer(const Path& folder, const ModelConfig& co
 std::string folder_name(const Path& folder) {
   const Path place = std::filesystem::weakly_canonical(folder);
   return (place.has_filename() ? place : place.parent_path()).filename().string();
+}
+
+// Phi-3's own: its turn tokens take the blanks behind them.
+bool swallows_as_phi3(const text::Tokenizer& tokenizer) {
+  for (const char* token : {"<unk>", "<s>", "</s>", "<|endoftext|>"}) {
+    if (!tokenizer.token_to_id(token)) return false;
+  }
+  const auto end = tokenizer.token_to_id("<|end|>");
+  return end && tokenizer.edges(*end).rstrip;
 }
 
 void note_differences(const ModelConfig& config, std::vector<std::string>& notes) {
@@ -208,16 +217,20 @@ GgufExportResult export_gguf(const Path& folder, const Path& file,
   const ModelConfig config = read_config(folder);
   const WeightFiles files(folder);
 
+  const std::shared_ptr<const text::Tokenizer> tokenizer = text::load_tokenizer(folder);
+
   GgufExportResult result;
   result.architecture = gguf_architecture(config);
   GgufMetadata metadata;
   metadata.add("general.architecture", result.architecture);
   metadata.add("general.type", "model");
-  metadata.add("general.name", options.name.empty() ? folder_name(folder) : options.name);
+  metadata.add("general.name",
+               gguf_model_name(options.name.empty() ? folder_name(folder) : options.name,
+                               swallows_as_phi3(*tokenizer)));
   metadata.add("general.file_type", out_type.file_type);
   metadata.add("general.quantization_version", kQuantizationVersion);
   add_gguf_sizes(config, metadata);
-  result.notes = add_tokenizer(folder, config, metadata);
+  result.notes = add_tokenizer(folder, config, tokenizer, metadata);
   note_differences(config, result.notes);
 
   const std::vector<GgufTensor> tensors = list_tensors(files, config, out_type.type, folder);

@@ -83,6 +83,20 @@ bool is_rotated_by_neighbours(const ModelConfig& config, std::string_view name) 
                                                   name.find("self_attn.k_proj.") != name.npos);
 }
 
+std::string gguf_model_name(std::string name, bool swallows) {
+  const auto find_mark = [&] {
+    const std::string lower = lower_ascii(name);
+    return std::min(lower.find("phi-3"), lower.find("phi3"));
+  };
+  if (swallows) return find_mark() == name.npos ? name + " (phi-3)" : name;
+  constexpr std::size_t kWord = 3;  // "phi"
+  for (std::size_t at = find_mark(); at != name.npos; at = find_mark()) {
+    if (name[at + kWord] == '-') name.erase(at + kWord, 1);
+    name.insert(at + kWord, "_");
+  }
+  return name;
+}
+
 void add_gguf_sizes(const ModelConfig& config, GgufMetadata& metadata) {
   const std::string prefix = gguf_architecture(config) + ".";
   const auto number = [&](const char* key, int value) {

@@ -21,6 +21,11 @@ std::optional<std::string> gguf_tensor_name(std::string_view name);
 // head.
 bool is_rotated_by_neighbours(const ModelConfig& config, std::string_view name);
 
+// general.name. llama.cpp goes by it: in a model whose name holds "phi-3" or "phi3", control tokens
+// swallow the blanks behind them, and a vocabulary without Phi-3's tokens does not load. So the
+// name says it exactly when `swallows`: the tokenizer is one of those.
+std::string gguf_model_name(std::string name, bool swallows);
+
 // The keys of the architecture: sizes, norm, rotary positions.
 void add_gguf_sizes(const ModelConfig& config, GgufMetadata& metadata);
 

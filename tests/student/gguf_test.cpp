@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "gguf_reader.h"
 #include "student/gguf_export.h"
+#include "student/gguf_names.h"
 #include "student/gguf_pre_tokenizer.h"
 #include "student/gguf_writer.h"
 #include "student/new_student.h"
@@ -284,6 +285,15 @@ TEST_F(GgufExport, AnAdapterIsToBeMergedFirst) {
 
 TEST_F(GgufExport, AnUnknownOuttypeListsTheKnown) {
   EXPECT_THAT(message_of([&] { exported("q4_0"); }), HasSubstr("f32, f16, bf16, q8_0"));
+}
+
+// llama.cpp goes by the name, and does not load a "phi3" whose vocabulary is another.
+TEST(GgufName, OnlyAPhi3TokenizerIsCalledSo) {
+  EXPECT_EQ(gguf_model_name("my-Phi3-student", false), "my-Phi_3-student");
+  EXPECT_EQ(gguf_model_name("phi-3-phi3", false), "phi_3-phi_3");
+  EXPECT_EQ(gguf_model_name("my-Phi3-student", true), "my-Phi3-student");
+  EXPECT_EQ(gguf_model_name("final", true), "final (phi-3)");
+  EXPECT_EQ(gguf_model_name("final", false), "final");
 }
 
 // tokenizer.json's ways to say what the published models have.
