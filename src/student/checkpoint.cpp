@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "student/folder_files.h"
 
 namespace tapir::student {
 namespace {
@@ -150,6 +151,7 @@ void write_training_folder(const Path& folder, const Path& model_dir, const Para
   std::filesystem::create_directories(folder);
   copy_student_files(model_dir, folder);
   name_data_type(folder);
+  complete_folder(folder);
   write_aside(
       folder / "model.safetensors",
       safetensors_bytes(named_tensors(layout, arrays.parameters.data(), ""), {{"format", "pt"}}));

@@ -35,7 +35,8 @@ constexpr std::array<PreTokenizerRow, 9> kRows = {{
      true, "tekken"},
     // What text::train_bpe() writes. llama.cpp has not this pattern, but a coarser one: words go up
     // to a blank or one of a few marks. Tokens are the same, since no merge of such a tokenizer
-    // joins a letter to what is none, or a blank to what stands before it.
+    // joins a letter to what is none, or a blank to what stands before it. (One that joins parts of
+    // two letters of several bytes might; training on whole words makes none that matters.)
     {R"(split  ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]|\s)", false, "poro-chat"},
 }};
 

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "student/folder_files.h"
 #include "student/parameters.h"
 #include "text/chat_format.h"
 #include "text/tokenizer.h"
@@ -117,6 +118,7 @@ void make_new_student(const NewStudent& student, const Path& folder) {
     const ParameterLayout layout = make_layout(config);
     write_config(config, aside);
     write_parameters(layout, draw_parameters(config, layout, student.seed).data(), aside);
+    complete_folder(aside);
     publish_folder(aside, place);
   } catch (...) {
     std::error_code ignored;

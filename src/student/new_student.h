@@ -21,7 +21,7 @@ struct NewStudent {
 };
 
 // Writes a whole Hugging Face folder: config.json, generation_config.json, tokenizer.json,
-// tokenizer_config.json (with the chat template), special_tokens_map.json and model.safetensors.
+// tokenizer_config.json, special_tokens_map.json, chat_template.jinja and model.safetensors.
 // Weights as transformers makes them: matrices from normal(0, initializer_range), drawn from the
 // stream (seed, "new student", parameter name); norms 1. The folder is published whole, and
 // replaces an older one. Error{usage} for an impossible config or an unknown format; Error{data}

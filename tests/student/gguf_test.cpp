@@ -253,6 +253,7 @@ TEST_F(GgufExport, AStudentWithoutAnEndIsRefused) {
     json.erase("eos_token_id");
     json.erase("chat_template");
   };
+  std::filesystem::remove(student_ / "chat_template.jinja");
   for (const char* name : {"config.json", "generation_config.json", "tokenizer_config.json",
                            "special_tokens_map.json"}) {
     edit(student_ / name, drop);
