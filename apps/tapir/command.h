@@ -35,6 +35,7 @@ void add_files(CLI::App& app, Context& context);    // train, generate, logprobs
 void add_tokenizer(CLI::App& app, Context& context);  // tokenizer train
 void add_gym(CLI::App& app, Context& context);      // gym items, exam, judge, base
 void add_checks(CLI::App& app, Context& context);   // estimate, validate, doctor
+void add_student(CLI::App& app, Context& context);  // student new
 
 // The store of a run folder, to read. Error{data} when it is none.
 std::unique_ptr<store::RunStore> open_run(const std::filesystem::path& run_dir);

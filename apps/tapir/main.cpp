@@ -46,6 +46,7 @@ int run_program(int argc, char** argv) {
   add_tokenizer(app, context);
   add_gym(app, context);
   add_checks(app, context);
+  add_student(app, context);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

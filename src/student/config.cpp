@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/strings.h"
 #include "student/families.h"
 
 namespace tapir::student {
@@ -17,62 +18,18 @@ using Path = std::filesystem::path;
 
 // Keys that change nothing in what the model computes here: bookkeeping, generation defaults of old
 // versions, heads of other tasks. Keys that begin with an underscore are of this kind too.
-constexpr std::string_view kIgnoredKeys[] = {"architectures",
-                                             "auto_map",
-                                             "bad_words_ids",
-                                             "begin_suppress_tokens",
-                                             "bos_token_id",
-                                             "chunk_size_feed_forward",
-                                             "cross_attention_hidden_size",
-                                             "decoder_start_token_id",
-                                             "diversity_penalty",
-                                             "do_sample",
-                                             "early_stopping",
-                                             "encoder_no_repeat_ngram_size",
-                                             "eos_token_id",
-                                             "exponential_decay_length_penalty",
-                                             "finetuning_task",
-                                             "forced_bos_token_id",
-                                             "forced_eos_token_id",
-                                             "id2label",
-                                             "is_decoder",
-                                             "is_llama_config",
-                                             "label2id",
-                                             "length_penalty",
-                                             "max_length",
-                                             "min_length",
-                                             "model_type",
-                                             "no_repeat_ngram_size",
-                                             "num_beam_groups",
-                                             "num_beams",
-                                             "num_return_sequences",
-                                             "output_attentions",
-                                             "output_hidden_states",
-                                             "output_scores",
-                                             "pad_token_id",
-                                             "prefix",
-                                             "problem_type",
-                                             "remove_invalid_values",
-                                             "repetition_penalty",
-                                             "return_dict",
-                                             "return_dict_in_generate",
-                                             "sep_token_id",
-                                             "suppress_tokens",
-                                             "task_specific_params",
-                                             "temperature",
-                                             "tf_legacy_loss",
-                                             "tie_encoder_decoder",
-                                             "tokenizer_class",
-                                             "top_k",
-                                             "top_p",
-                                             "torchscript",
-                                             "transformers.js_config",
-                                             "transformers_version",
-                                             "typical_p",
-                                             "unsloth_fixed",
-                                             "unsloth_version",
-                                             "use_bfloat16",
-                                             "use_cache"};
+constexpr std::string_view kIgnoredKeys =
+    "architectures auto_map bad_words_ids begin_suppress_tokens bos_token_id "
+    "chunk_size_feed_forward cross_attention_hidden_size decoder_start_token_id "
+    "diversity_penalty do_sample early_stopping encoder_no_repeat_ngram_size eos_token_id "
+    "exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id "
+    "id2label is_decoder is_llama_config label2id length_penalty max_length max_sequence_length "
+    "min_length model_type no_repeat_ngram_size num_beam_groups num_beams num_return_sequences "
+    "output_attentions output_hidden_states output_scores pad_token_id prefix problem_type "
+    "remove_invalid_values repetition_penalty return_dict return_dict_in_generate sep_token_id "
+    "suppress_tokens task_specific_params temperature tf_legacy_loss tie_encoder_decoder "
+    "tokenizer_class top_k top_p torchscript transformers.js_config transformers_version "
+    "typical_p unsloth_fixed unsloth_version use_bfloat16 use_cache";
 
 void require_plain(ConfigReader& reader, const Json& json) {
   reader.require("hidden_act", "silu");
@@ -83,7 +40,7 @@ void require_plain(ConfigReader& reader, const Json& json) {
   reader.require("is_encoder_decoder", false);
   reader.require("add_cross_attention", false);
   reader.require("pruned_heads", Json::object());
-  for (const std::string_view key : kIgnoredKeys) reader.ignore(key);
+  for (const std::string& key : split(kIgnoredKeys, ' ')) reader.ignore(key);
   for (const auto& [key, value] : json.items()) {
     if (key.starts_with('_')) reader.ignore(key);
   }
@@ -205,18 +162,6 @@ void check_rope(const RopeScaling& scaling) {
 }
 
 }  // namespace
-
-std::string_view to_string(StorageType type) {
-  switch (type) {
-    case StorageType::bfloat16:
-      return "bfloat16";
-    case StorageType::float16:
-      return "float16";
-    case StorageType::float32:
-      break;
-  }
-  return "float32";
-}
 
 void check_config(const ModelConfig& config) {
   (void)family_of(config.architecture);

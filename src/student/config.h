@@ -16,7 +16,17 @@ namespace tapir::student {
 
 // torch_dtype: how model.safetensors holds the weights.
 enum class StorageType { float32, bfloat16, float16 };
-std::string_view to_string(StorageType type);
+constexpr std::string_view to_string(StorageType type) {
+  switch (type) {
+    case StorageType::bfloat16:
+      return "bfloat16";
+    case StorageType::float16:
+      return "float16";
+    case StorageType::float32:
+      break;
+  }
+  return "float32";
+}
 
 enum class RopeType { standard, linear, llama3 };
 

@@ -42,7 +42,7 @@ void ConfigReader::take_problems(const ConfigReader& inner, std::string_view key
 std::vector<std::string> ConfigReader::unknown_keys() const {
   std::vector<std::string> unknown;
   for (const auto& [key, value] : object_.items()) {
-    if (!seen_.contains(key)) unknown.push_back(key);
+    if (!seen_.contains(key) && !value.is_null()) unknown.push_back(key);
   }
   return unknown;
 }

@@ -41,7 +41,7 @@ class ConfigReader {
   // An object inside this one: its problems and unknown keys become this one's.
   void take_problems(const ConfigReader& inner, std::string_view key);
 
-  // Keys that nobody looked at.
+  // Keys that nobody looked at, and that say something (null says that a thing is not there).
   std::vector<std::string> unknown_keys() const;
   const std::vector<std::string>& problems() const { return problems_; }
   const std::string& where() const { return where_; }

@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/random.h"
 #include "student/folder_files.h"
+#include "student/initial_weights.h"
 #include "student/parameters.h"
 #include "text/chat_format.h"
 #include "text/tokenizer.h"
@@ -90,20 +90,6 @@ ModelConfig complete_config(const NewStudent& student, const Path& folder) {
   return config;
 }
 
-std::vector<float> draw_parameters(const ModelConfig& config, const ParameterLayout& layout,
-                                   std::uint64_t seed) {
-  std::vector<float> values(static_cast<std::size_t>(layout.size));
-  for (const Parameter& parameter : layout.parameters) {
-    float* first = values.data() + parameter.offset;
-    if (parameter.kind == ParameterKind::norm) std::fill_n(first, parameter.size, 1.0F);
-    if (parameter.kind != ParameterKind::matrix) continue;
-    RandomStream random(seed, "new student", parameter.name);
-    std::generate_n(first, parameter.size,
-                    [&] { return static_cast<float>(config.initializer_range * random.normal()); });
-  }
-  return values;
-}
-
 }  // namespace
 
 void make_new_student(const NewStudent& student, const Path& folder) {
@@ -117,7 +103,7 @@ void make_new_student(const NewStudent& student, const Path& folder) {
     const ModelConfig config = complete_config(student, aside);
     const ParameterLayout layout = make_layout(config);
     write_config(config, aside);
-    write_parameters(layout, draw_parameters(config, layout, student.seed).data(), aside);
+    write_parameters(layout, draw_initial_weights(config, layout, student.seed).data(), aside);
     complete_folder(aside);
     publish_folder(aside, place);
   } catch (...) {

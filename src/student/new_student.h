@@ -22,8 +22,7 @@ struct NewStudent {
 
 // Writes a whole Hugging Face folder: config.json, generation_config.json, tokenizer.json,
 // tokenizer_config.json, special_tokens_map.json, chat_template.jinja and model.safetensors.
-// Weights as transformers makes them: matrices from normal(0, initializer_range), drawn from the
-// stream (seed, "new student", parameter name); norms 1. The folder is published whole, and
+// Weights as transformers makes them (initial_weights.h). The folder is published whole, and
 // replaces an older one. Error{usage} for an impossible config or an unknown format; Error{data}
 // when the tokenizer lacks the format's special tokens or has more tokens than vocab_size.
 void make_new_student(const NewStudent& student, const std::filesystem::path& folder);

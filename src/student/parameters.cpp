@@ -11,7 +11,6 @@
 namespace tapir::student {
 namespace {
 
-constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kHead = "lm_head.weight";
 // Buffers that old versions of transformers saved; they follow from the config.
 constexpr std::string_view kBufferSuffix = "rotary_emb.inv_freq";
@@ -94,20 +93,26 @@ bool may_be_ignored(const std::string& name, const ModelConfig& config) {
 }
 
 void check_names(const ParameterLayout& layout, const ModelConfig& config,
-                 const SafetensorsFile& file) {
+                 const WeightFiles& file) {
   std::vector<std::string> missing;
   std::vector<std::string> unknown;
   std::vector<std::string> wrong;
+  std::vector<std::string> types;
   std::set<std::string> known;
   for (const Parameter& parameter : layout.parameters) {
     known.insert(parameter.name);
     const auto found = file.tensors().find(parameter.name);
     if (found == file.tensors().end()) {
       missing.push_back(parameter.name);
-    } else if (found->second.shape != parameter.shape) {
-      wrong.push_back(parameter.name + " " + shape_text(found->second.shape) +
-                      " where config.json says " + shape_text(parameter.shape));
+      continue;
     }
+    const TensorView& view = found->second;
+    if (view.shape != parameter.shape) {
+      wrong.push_back(parameter.name + " " + shape_text(view.shape) + " where config.json says " +
+                      shape_text(parameter.shape));
+    }
+    if (view.type != DataType::f32 && view.type != DataType::bf16 && view.type != DataType::f16)
+      types.push_back(parameter.name + " " + std::string(to_string(view.type)));
   }
   for (const auto& [name, view] : file.tensors()) {
     if (!known.contains(name) && !may_be_ignored(name, config)) unknown.push_back(name);
@@ -116,9 +121,10 @@ void check_names(const ParameterLayout& layout, const ModelConfig& config,
   if (!missing.empty()) what += "; missing: " + list(missing);
   if (!unknown.empty()) what += "; unknown: " + list(unknown);
   if (!wrong.empty()) what += "; wrong shape: " + list(wrong);
+  if (!types.empty()) what += "; neither F32, F16 nor BF16: " + list(types);
   if (what.empty()) return;
-  throw Error(ErrorKind::data, file.path().string() + ": does not fit config.json" + what,
-              "config.json and model.safetensors must come from the same model");
+  throw Error(ErrorKind::data, file.main_file().string() + ": does not fit config.json" + what,
+              "config.json and the weights must come from the same model");
 }
 
 }  // namespace
@@ -141,19 +147,22 @@ ParameterLayout make_layout(const ModelConfig& config) {
   return std::move(builder.layout);
 }
 
+StoredParameters::StoredParameters(const ParameterLayout& layout, const ModelConfig& config,
+                                   const std::filesystem::path& folder)
+    : files_(folder) {
+  check_names(layout, config, files_);
+}
+
+void StoredParameters::read(const Parameter& parameter, float* out) const {
+  to_floats(view(parameter), out, parameter.name);
+}
+
 void read_parameters(const ParameterLayout& layout, const ModelConfig& config,
                      const std::filesystem::path& folder, float* out) {
-  const std::filesystem::path path = folder / kWeightsFile;
-  if (!std::filesystem::exists(path)) {
-    throw Error(ErrorKind::data,
-                folder.string() + ": not a student folder: model.safetensors is missing",
-                "save the model as one safetensors file");
-  }
-  const SafetensorsFile file(path);
-  check_names(layout, config, file);
+  const StoredParameters stored(layout, config, folder);
   for (const Parameter& parameter : layout.parameters) {
-    to_floats(file.tensors().at(parameter.name), out + parameter.offset,
-              path.string() + ": tensor \"" + parameter.name + "\"");
+    stored.read(parameter, out + parameter.offset);
+    stored.let_go(parameter);
   }
 }
 
@@ -171,8 +180,8 @@ std::vector<NamedTensor> named_tensors(const ParameterLayout& layout, const floa
 }
 
 void write_parameters(const ParameterLayout& layout, const float* values,
-                      const std::filesystem::path& folder) {
-  write_safetensors(folder / kWeightsFile, named_tensors(layout, values, ""), {{"format", "pt"}});
+                      const std::filesystem::path& folder, const WeightFileOptions& options) {
+  write_weight_files(folder, named_tensors(layout, values, ""), options);
 }
 
 }  // namespace tapir::student

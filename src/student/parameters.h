@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "student/config.h"
-#include "student/safetensors.h"
+#include "student/weight_files.h"
 
 namespace tapir::student {
 
@@ -60,15 +60,36 @@ struct ParameterLayout {
 
 ParameterLayout make_layout(const ModelConfig& config);
 
-// Reads model.safetensors of a folder into `out` (layout.size floats). Error{data} lists the names
-// that are missing, unknown, or of a shape that contradicts config.json. A tied student's redundant
-// lm_head.weight is let pass.
+// The weights of a folder as they are stored, by memory map: no copy is made. Thread-safe.
+class StoredParameters {
+ public:
+  // Error{data} lists the names that are missing, unknown, or of a shape that contradicts
+  // config.json, and those that are neither F32, F16 nor BF16. A tied student's redundant
+  // lm_head.weight is let pass.
+  StoredParameters(const ParameterLayout& layout, const ModelConfig& config,
+                   const std::filesystem::path& folder);
+
+  // Row-major; lives as long as the object; need not be aligned.
+  const TensorView& view(const Parameter& parameter) const {
+    return files_.tensors().at(parameter.name);
+  }
+  // As floats: out [parameter.size].
+  void read(const Parameter& parameter, float* out) const;
+  // Gives back the memory of a parameter that has been read; looked at again, it is read again.
+  void let_go(const Parameter& parameter) const { files_.let_go(parameter.name); }
+
+ private:
+  WeightFiles files_;
+};
+
+// Reads the weights of a folder into `out` (layout.size floats), tensor by tensor: beside `out`, no
+// more than one tensor takes memory at a time. Error{data} as StoredParameters.
 void read_parameters(const ParameterLayout& layout, const ModelConfig& config,
                      const std::filesystem::path& folder, float* out);
 
-// Writes model.safetensors (F32).
+// Writes the weights into a folder, as write_weight_files().
 void write_parameters(const ParameterLayout& layout, const float* values,
-                      const std::filesystem::path& folder);
+                      const std::filesystem::path& folder, const WeightFileOptions& options = {});
 
 // The layout's parameters as tensors under "<prefix><name>", for files that hold more than the
 // weights.

@@ -4,11 +4,13 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "student/half.h"
@@ -176,6 +178,68 @@ void convert_16(std::string_view bytes, float* out, Convert convert) {
   }
 }
 
+using PieceSink = std::function<void(std::string_view)>;
+
+DataType stored_type(const NamedTensor& tensor) {
+  const DataType type = tensor.stored_as.value_or(tensor.view.type);
+  check(type == tensor.view.type || (tensor.view.type == DataType::f32 &&
+                                     (type == DataType::bf16 || type == DataType::f16)),
+        "only F32 is stored as another type, as F16 or BF16");
+  return type;
+}
+
+// Length and header of a file with these tensors, in this order.
+std::string header_bytes(const std::vector<NamedTensor>& tensors,
+                         const std::map<std::string, std::string>& metadata) {
+  OrderedJson header = OrderedJson::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::size_t offset = 0;
+  for (const NamedTensor& tensor : tensors) {
+    check(!header.contains(tensor.name), "safetensors_bytes: tensor names are unique");
+    const DataType type = stored_type(tensor);
+    const std::size_t end =
+        offset + static_cast<std::size_t>(tensor.view.elements()) * size_of(type);
+    header[tensor.name] = {
+        {"dtype", to_string(type)}, {"shape", tensor.view.shape}, {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');
+  const std::uint64_t length = text.size();
+  return std::string(reinterpret_cast<const char*>(&length), kLengthBytes) + text;
+}
+
+// Floats as halves of either kind, a piece at a time.
+void write_halves(std::string_view floats, DataType type, const PieceSink& sink) {
+  constexpr std::size_t kPiece = 1 << 16;
+  std::vector<std::uint16_t> halves;
+  for (std::size_t at = 0; at < floats.size(); at += kPiece * sizeof(float)) {
+    const std::string_view part = floats.substr(at, kPiece * sizeof(float));
+    halves.resize(part.size() / sizeof(float));
+    for (std::size_t i = 0; i < halves.size(); ++i) {
+      float value = 0;
+      std::memcpy(&value, part.data() + i * sizeof(float), sizeof(float));
+      halves[i] = type == DataType::f16 ? float_to_half(value) : float_to_bfloat(value);
+    }
+    sink({reinterpret_cast<const char*>(halves.data()), halves.size() * sizeof(std::uint16_t)});
+  }
+}
+
+void write_pieces(std::vector<NamedTensor> tensors,
+                  const std::map<std::string, std::string>& metadata, const PieceSink& sink) {
+  std::sort(tensors.begin(), tensors.end(),
+            [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
+  sink(header_bytes(tensors, metadata));
+  for (const NamedTensor& tensor : tensors) {
+    const DataType type = stored_type(tensor);
+    if (type == tensor.view.type) {
+      sink(tensor.view.bytes);
+    } else {
+      write_halves(tensor.view.bytes, type, sink);
+    }
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(DataType type) { return row_of(type).name; }
@@ -205,32 +269,16 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
 
 std::string safetensors_bytes(std::vector<NamedTensor> tensors,
                               const std::map<std::string, std::string>& metadata) {
-  std::sort(tensors.begin(), tensors.end(),
-            [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
-  OrderedJson header = OrderedJson::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::size_t offset = 0;
-  for (const NamedTensor& tensor : tensors) {
-    check(!header.contains(tensor.name), "safetensors_bytes: tensor names are unique");
-    const std::size_t end = offset + tensor.view.bytes.size();
-    header[tensor.name] = {{"dtype", to_string(tensor.view.type)},
-                           {"shape", tensor.view.shape},
-                           {"data_offsets", {offset, end}}};
-    offset = end;
-  }
-  std::string text = header.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');
-  const std::uint64_t length = text.size();
-  std::string bytes(reinterpret_cast<const char*>(&length), kLengthBytes);
-  bytes.reserve(kLengthBytes + text.size() + offset);
-  bytes += text;
-  for (const NamedTensor& tensor : tensors) bytes += tensor.view.bytes;
+  std::string bytes;
+  write_pieces(std::move(tensors), metadata, [&](std::string_view piece) { bytes += piece; });
   return bytes;
 }
 
 void write_safetensors(const std::filesystem::path& path, std::vector<NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata) {
-  write_file(path, safetensors_bytes(std::move(tensors), metadata));
+  AtomicFile file(path);
+  write_pieces(std::move(tensors), metadata, [&](std::string_view piece) { file.write(piece); });
+  file.finish();
 }
 
 void to_floats(const TensorView& tensor, float* out, std::string_view where) {

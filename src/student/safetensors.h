@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,6 +50,9 @@ class SafetensorsFile {
 struct NamedTensor {
   std::string name;
   TensorView view;
+  // The type in the file; none: the view's. Another one for a view of F32 only, F16 or BF16,
+  // rounded to nearest.
+  std::optional<DataType> stored_as = std::nullopt;
 };
 
 // The bytes of a file with these tensors: the same tensors and metadata give the same bytes (sorted
@@ -56,7 +60,7 @@ struct NamedTensor {
 std::string safetensors_bytes(std::vector<NamedTensor> tensors,
                               const std::map<std::string, std::string>& metadata = {});
 
-// Writes that file atomically.
+// Writes that file atomically, piece by piece.
 void write_safetensors(const std::filesystem::path& path, std::vector<NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -3,6 +3,7 @@
 #include "student/gguf_export.h"
 #include "student/new_student.h"
 #include "student/student.h"
+#include "student/student_from_config.h"
 
 namespace tapir::student {
 namespace {
@@ -24,5 +25,10 @@ GgufExportResult export_gguf(const std::filesystem::path&, const std::filesystem
 }
 
 std::vector<std::string> gguf_outtypes() { return {"f32", "f16", "bf16", "q8_0"}; }
+
+StudentFromConfigSummary make_student_from_config(const StudentFromConfig&,
+                                                  const std::filesystem::path&) {
+  not_built();
+}
 
 }  // namespace tapir::student

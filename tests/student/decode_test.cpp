@@ -22,7 +22,7 @@ namespace {
 using Tokens = std::vector<std::int32_t>;
 
 std::filesystem::path goldens() {
-  return std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens" / "generate";
+  return std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens";
 }
 
 // A golden student's weights, torch-free.
@@ -70,7 +70,8 @@ TEST_P(Decode, GreedyTokensAreThoseOfTransformers) {
       logits = worker.step({&next, 1});
     }
   }
-  EXPECT_GT(compared, 900U);  // of 960: the margins are what they are
+  // Of 960 and 400: the margins are what they are.
+  EXPECT_GT(compared, GetParam().starts_with("families") ? 370U : 900U);
 }
 
 TEST_P(Decode, LogitsAreThoseOfTheTrainingPass) {
@@ -202,7 +203,14 @@ TEST_P(Decode, ScoresHaveTheBitsOfTheTrainingPass) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Decode, ::testing::Values("mha_tied", "gqa_untied"));
+INSTANTIATE_TEST_SUITE_P(All, Decode,
+                         ::testing::Values("generate/mha_tied", "generate/gqa_untied",
+                                           "families/llama3", "families/llama_biased",
+                                           "families/mistral", "families/qwen2", "families/qwen3",
+                                           "families/phi3"),
+                         [](const auto& folder) {
+                           return std::filesystem::path(folder.param).filename().string();
+                         });
 
 TEST(DecodeKernels, ArgmaxTakesTheFirstOfTheLargest) {
   const KernelSets available = available_kernels();

@@ -1,5 +1,5 @@
-// Against transformers (tests/goldens/student/make_goldens.py): logits, gradients, losses of AdamW
-// steps.
+// Against transformers (make_goldens.py in tests/goldens/student and tests/goldens/families):
+// logits, gradients, losses of AdamW steps.
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -19,8 +19,7 @@ constexpr int kSequences = 3;
 class Golden : public ::testing::TestWithParam<const char*> {
  protected:
   Golden()
-      : folder_(std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens" / "student" /
-                GetParam()),
+      : folder_(std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens" / GetParam()),
         file_(folder_ / "golden.safetensors"),
         model_(load_model(folder_)) {
     for (int i = 0; i < kSequences; ++i) rows_.push_back(read_row(std::to_string(i)));
@@ -37,11 +36,13 @@ class Golden : public ::testing::TestWithParam<const char*> {
     return row;
   }
 
-  std::vector<float> floats(const std::string& name) const {
-    const TensorView& view = file_.tensors().at(name);
+  static std::vector<float> floats_of(const TensorView& view, const std::string& name) {
     std::vector<float> values(static_cast<std::size_t>(view.elements()));
     to_floats(view, values.data(), name);
     return values;
+  }
+  std::vector<float> floats(const std::string& name) const {
+    return floats_of(file_.tensors().at(name), name);
   }
 
   std::vector<const EncodedRow*> batch() const {
@@ -108,7 +109,7 @@ TEST_P(Golden, GradientsOfEveryKernelSet) {
   }
 }
 
-TEST_P(Golden, LossesOfTenSteps) {
+TEST_P(Golden, LossesOfTheSteps) {
   const std::filesystem::path file = folder_ / "golden.json";
   const Json golden = parse_json(read_file(file), file.string());
   TrainOptions options;
@@ -138,19 +139,24 @@ TEST_P(Golden, GroupsAreTheirPartsOneBelowTheOther) {
   const ModelConfig& config = model_->config;
   const LayerOffsets& layer = model_->layout.layers.at(1);
   const SafetensorsFile weights(folder_ / "model.safetensors");
-  const TensorView& v = weights.tensors().at("model.layers.1.self_attn.v_proj.weight");
-  std::vector<float> expected(static_cast<std::size_t>(v.elements()));
-  to_floats(v, expected.data(), "v");
-  const float* found =
-      parameters() + layer.qkv_proj.weight +
-      static_cast<long>(config.query_width() + config.key_value_width()) * config.hidden_size;
+  const std::string prefix = "model.layers.1.self_attn.";
+  const bool fused = weights.tensors().contains(prefix + "qkv_proj.weight");
+  const long first = fused ? 0 : config.query_width() + config.key_value_width();
+  const std::string name = prefix + (fused ? "qkv_proj.weight" : "v_proj.weight");
+  const std::vector<float> expected = floats_of(weights.tensors().at(name), name);
+  const float* found = parameters() + layer.qkv_proj.weight + first * config.hidden_size;
   EXPECT_EQ(std::vector<float>(found, found + expected.size()), expected);
   EXPECT_EQ(layer.qkv_proj.out, config.qkv_width());
   EXPECT_EQ(model_->layout.lm_head.weight == model_->layout.embed_tokens,
             config.tie_word_embeddings);
 }
 
-INSTANTIATE_TEST_SUITE_P(Configs, Golden, ::testing::Values("mha_tied", "gqa_untied"));
+const char* const kFolders[] = {"student/mha_tied",      "student/gqa_untied", "families/llama3",
+                                "families/llama_biased", "families/mistral",   "families/qwen2",
+                                "families/qwen3",        "families/phi3"};
+INSTANTIATE_TEST_SUITE_P(Configs, Golden, ::testing::ValuesIn(kFolders), [](const auto& folder) {
+  return std::filesystem::path(folder.param).filename().string();
+});
 
 }  // namespace
 }  // namespace tapir::student

@@ -6,12 +6,13 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "family_shapes.h"
 #include "student/optimizer.h"
 
 namespace tapir::student {
 namespace {
 
-class Gradients : public ::testing::Test {
+class Gradients : public ::testing::TestWithParam<const char*> {
  protected:
   Gradients() {
     config_.vocab_size = 70;
@@ -22,6 +23,7 @@ class Gradients : public ::testing::Test {
     config_.num_key_value_heads = 2;
     config_.head_dim = 12;
     config_.tie_word_embeddings = true;
+    config_ = tapir::testing::as_family(config_, GetParam());
     RandomStream random(9, "test", "gradients");
     parameters_.resize(static_cast<std::size_t>(make_layout(config_).size));
     for (float& value : parameters_) value = static_cast<float>(0.15 * random.normal());
@@ -72,19 +74,19 @@ class Gradients : public ::testing::Test {
   std::vector<EncodedRow> rows_;
 };
 
-TEST_F(Gradients, PackedIsUnpacked) { expect_equal(compute(1, 1000), compute(1, 1)); }
+TEST_P(Gradients, PackedIsUnpacked) { expect_equal(compute(1, 1000), compute(1, 1)); }
 
-TEST_F(Gradients, AccumulatedIsWhole) {
+TEST_P(Gradients, AccumulatedIsWhole) {
   const Computed whole = compute(1, 1000);
   for (const std::int64_t tokens : {60, 110}) expect_equal(whole, compute(1, tokens));
 }
 
-TEST_F(Gradients, LanesAgree) {
+TEST_P(Gradients, LanesAgree) {
   const Computed one = compute(1, 1000);
   for (const int lanes : {2, 4, 8, 11}) expect_equal(one, compute(lanes, 64));
 }
 
-TEST_F(Gradients, RepeatsBitForBit) {
+TEST_P(Gradients, RepeatsBitForBit) {
   const Computed first = compute(3, 64);
   for (int i = 0; i < 3; ++i) {
     const Computed again = compute(3, 64);
@@ -93,7 +95,7 @@ TEST_F(Gradients, RepeatsBitForBit) {
   }
 }
 
-TEST_F(Gradients, LossIsTheMeanOfLogprobs) {
+TEST_P(Gradients, LossIsTheMeanOfLogprobs) {
   double sum = 0;
   std::int64_t supervised = 0;
   Decoder decoder(config_);
@@ -107,6 +109,9 @@ TEST_F(Gradients, LossIsTheMeanOfLogprobs) {
   }
   EXPECT_NEAR(compute(2, 0).loss, sum / static_cast<double>(supervised), 1e-6);
 }
+
+INSTANTIATE_TEST_SUITE_P(Families, Gradients, ::testing::ValuesIn(tapir::testing::kFamilyNames),
+                         [](const auto& family) { return std::string(family.param); });
 
 }  // namespace
 }  // namespace tapir::student

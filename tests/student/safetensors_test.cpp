@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/random.h"
 #include "test_data.h"
+#include "weights_fuzz.h"
 
 namespace tapir::student {
 namespace {
@@ -132,25 +132,16 @@ TEST_F(Safetensors, LyingHeadersAreNamed) {
   EXPECT_THAT(error_of(with_length(R"({"a":7})", "")), HasSubstr("not an object"));
 }
 
-// Random damage never crashes, and what is read lies within the file.
-TEST_F(Safetensors, DamagedFilesAreReadOrRefused) {
-  const std::string sound = sound_file();
-  RandomStream random(1, "test", "safetensors");
-  for (int round = 0; round < 600; ++round) {
-    std::string bytes = sound;
-    for (int i = random.between(1, 4); i > 0; --i) {
-      bytes[random.below(bytes.size())] = static_cast<char>(random.below(256));
-    }
-    write_quickly(path_, bytes);
-    try {
-      const SafetensorsFile file(path_);
-      std::size_t total = 0;
-      for (const auto& [name, view] : file.tensors()) total += view.bytes.size();
-      EXPECT_LT(total, bytes.size());
-    } catch (const Error& e) {
-      EXPECT_EQ(e.kind(), ErrorKind::data);
-    }
-  }
+TEST(SafetensorsFuzz, IsReadOrRefused) {
+  testing::FuzzPlan plan = safetensors_plan();
+  plan.iterations = 800;
+  EXPECT_GT(testing::fuzz(plan).refused, 500U);
+}
+
+TEST(ConfigFuzz, IsReadOrRefused) {
+  testing::FuzzPlan plan = config_plan();
+  plan.iterations = 500;
+  EXPECT_GT(testing::fuzz(plan).refused, 250U);
 }
 
 }  // namespace
