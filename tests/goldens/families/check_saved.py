@@ -23,6 +23,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from make_goldens import CONFIGS, SHARED  # noqa: E402  (the same shapes, another vocabulary)
 
 TOLERANCE = 1e-4
+# Of tapir's own format "compact".
+TEMPLATE = ("{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] }}"
+            "{% if message['role'] == 'assistant' %}{{ '<|end|>' }}{% endif %}{% endfor %}"
+            "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}")
 QUESTIONS = [f"what is {a}+{b}" + " please" * (a % 4) for a in range(6) for b in range(3)]
 
 
@@ -38,9 +42,8 @@ def write_tokenizer(folder):
     goldens = ROOT / "tests/goldens/tokenizers"
     folder.mkdir()
     (folder / "tokenizer.json").write_text((goldens / "trained/tokenizer.json").read_text())
-    template = json.loads((goldens / "chat_templates.json").read_text())["compact"]
     (folder / "tokenizer_config.json").write_text(json.dumps(
-        {"bos_token": "<s>", "eos_token": "<|end|>", "chat_template": template,
+        {"bos_token": "<s>", "eos_token": "<|end|>", "chat_template": TEMPLATE,
          "tokenizer_class": "PreTrainedTokenizerFast"}))
 
 
@@ -51,7 +54,7 @@ def make_student(program, work, family, config, torch_dtype):
     settings.to_json_file(work / "config.json", use_diff=False)
     tapir(program, "student", "new", "--config", work / "config.json", "--tokenizer", work / "tokenizer",
           "--output", work / "fresh", "--max-shard-size", "20KB", "--torch-dtype", torch_dtype, "--seed", 3)
-    assert len(list((work / "fresh").glob("model-*.safetensors"))) > 2
+    assert len(list((work / "fresh").glob("model-*.safetensors"))) > 1
     transformers.AutoModelForCausalLM.from_pretrained(work / "fresh")
     tapir(program, "train", "--model", work / "fresh", "--data", work / "data.json", "--output", work / "trained",
           "--max-steps", 15, "--learning-rate", 0.02, "--total-batch-size", 6)
