@@ -1,12 +1,38 @@
 #include "student/load_weights.h"
 
-#include "student/model.h"
+#include "base/error.h"
+#include "student/parameters.h"
 
 namespace tapir::student {
+namespace {
+
+WeightType weight_type(DataType type) {
+  switch (type) {
+    case DataType::bf16:
+      return WeightType::bf16;
+    case DataType::f16:
+      return WeightType::f16;
+    default:
+      check(type == DataType::f32, "StoredParameters holds F32, F16 and BF16 only");
+      return WeightType::f32;
+  }
+}
+
+}  // namespace
 
 std::shared_ptr<const DecodeWeights> load_decode_weights(const std::filesystem::path& folder) {
-  const auto model = load_model(folder);
-  return std::make_shared<DecodeWeights>(model->config, model->layout, model->parameters());
+  const ModelConfig config = read_config(folder);
+  const ParameterLayout layout = make_layout(config);
+  const StoredParameters stored(layout, config, folder);
+  // The files' pages are given back parameter by parameter, so that no second copy builds up.
+  const Parameter* last = nullptr;
+  const ParameterSource source = [&](const Parameter& parameter) {
+    if (last != nullptr) stored.let_go(*last);
+    last = &parameter;
+    const TensorView& view = stored.view(parameter);
+    return StoredValues{weight_type(view.type), view.bytes.data()};
+  };
+  return std::make_shared<DecodeWeights>(config, layout, source);
 }
 
 }  // namespace tapir::student

@@ -8,7 +8,8 @@
 
 namespace tapir::student {
 
-// Error{data} as load_model().
+// Read by memory map and packed in the stored type: takes the memory of the weights once.
+// Error{data} as read_config() and StoredParameters.
 std::shared_ptr<const DecodeWeights> load_decode_weights(const std::filesystem::path& folder);
 
 }  // namespace tapir::student
