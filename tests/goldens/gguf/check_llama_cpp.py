@@ -149,8 +149,9 @@ def greedy(model, prompt, count):
 
 
 def readable(text):
-    """llama-cpp-python leaves out bytes that are no UTF-8, tapir writes U+FFFD for them."""
-    return text.replace("\ufffd", "")
+    """llama-cpp-python leaves out bytes that are no UTF-8, tapir writes U+FFFD for them; and where a tokenizer puts a blank before
+    every text (Llama 2), tapir and transformers take it off an answer too."""
+    return text.replace("\ufffd", "").removeprefix(" ")
 
 
 def check_stories(check, folder):
