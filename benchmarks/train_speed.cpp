@@ -42,8 +42,8 @@ int run(const std::vector<std::string>& arguments) {
   const ModelConfig config = read_config(arguments[0]);
   const ParameterLayout layout = make_layout(config);
   TrainingState state;
-  for (auto* array : {&state.parameters, &state.m, &state.v})
-    array->resize(static_cast<std::size_t>(layout.size));
+  state.parameters.resize(static_cast<std::size_t>(layout.size));
+  state.moments.clear(layout.size, "float32");
   read_parameters(layout, config, arguments[0], state.parameters.data());
   const std::vector<EncodedRow> rows = read_rows(arguments[1], count, length);
   std::vector<const EncodedRow*> batch;
@@ -53,7 +53,7 @@ int run(const std::vector<std::string>& arguments) {
   options.weight_decay = 0.01;
   const Optimizer optimizer(layout, options);
   LanePool pool(lanes);
-  LaneGradients gradients(config, lanes, /*micro_batch_tokens=*/0);
+  LaneGradients gradients(config, {.lanes = lanes});
   std::vector<double> losses;
   auto begin = std::chrono::steady_clock::now();
   for (int step = 0; step < kWarmUp + steps; ++step) {

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/progress.h"
+#include "student/student.h"
 
 namespace tapir::store {
 class RunStore;
@@ -33,6 +34,7 @@ void add_inspect(CLI::App& app, Context& context);  // status, report, inspect
 void add_export(CLI::App& app, Context& context);   // export data, gguf
 void add_files(CLI::App& app, Context& context);    // train, generate, logprobs, tokenize
 void add_tokenizer(CLI::App& app, Context& context);  // tokenizer train
+void add_merge(CLI::App& app, Context& context);    // merge
 void add_gym(CLI::App& app, Context& context);      // gym items, exam, judge, base
 void add_checks(CLI::App& app, Context& context);   // estimate, validate, doctor
 void add_student(CLI::App& app, Context& context);  // student new
@@ -41,6 +43,8 @@ void add_student(CLI::App& app, Context& context);  // student new
 std::unique_ptr<store::RunStore> open_run(const std::filesystem::path& run_dir);
 // --check-prompts and --prompts, of a verb that writes a student.
 void add_stop_check(CLI::App* verb, pipeline::StopCheck& check);
+// Options of `tapir train` beyond the first ones: LoRA, memory, evaluation, precision.
+void add_training_options(CLI::App* verb, student::TrainJob& job);
 
 // Standard output: JSON on one line, or text.
 void print(const Json& value);

@@ -76,6 +76,15 @@ void add_logprobs(CLI::App& app, Context& context) {
   });
 }
 
+std::string memory_line(const student::MemoryPlan& m) {
+  const auto gb = [](std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
+  return fmt::format(
+      "memory: {:.2f} GB = {:.2f} weights + {:.2f} gradients + {:.2f} optimizer + {:.2f} "
+      "activations (passes of {} tokens) + {:.2f} program and rows",
+      gb(m.total()), gb(m.weights), gb(m.gradients), gb(m.optimizer), gb(m.activations),
+      m.micro_batch_tokens, gb(m.process));
+}
+
 void run_train(Arguments& a, Context& context) {
   a.train.examples = pipeline::read_examples(a.data);
   const auto engine = student::make_student_engine();
@@ -83,17 +92,19 @@ void run_train(Arguments& a, Context& context) {
   context.progress->message(fmt::format("{} rows, {} truncated, {} tokens, {} learnt, {} steps",
                                         p.rows, p.truncated_rows, p.tokens, p.supervised_tokens,
                                         p.steps));
+  context.progress->message(memory_line(p.memory));
   const auto r = engine->train(a.train, *context.progress, context.stop);
   if (!r.finished) {
     throw Error(ErrorKind::interrupted, "interrupted in training",
                 "the same command goes on from the last checkpoint");
   }
-  const Json summary = {{"steps", r.steps},
+  Json summary = {{"steps", r.steps},
                         {"tokens", r.tokens},
                         {"supervised_tokens", r.supervised_tokens},
                         {"first_loss", r.first_loss},
                         {"last_loss", r.last_loss},
                         {"seconds", r.seconds}};
+  if (r.eval_loss) summary["eval_loss"] = *r.eval_loss;
   a.json ? print(summary)
          : print(fmt::format("{} steps, loss {:.4f} -> {:.4f}, {} tokens in {:.1f} s: {}", r.steps,
                              r.first_loss, r.last_loss, r.tokens, r.seconds,
@@ -134,6 +145,7 @@ void add_train(CLI::App& app, Context& context) {
   verb->add_option("--logging-steps", a->train.io.logging_steps,
                    "a line of metrics every so many steps")
       ->check(CLI::PositiveNumber);
+  add_training_options(verb, a->train);
   verb->add_flag("--json", a->json, "the summary as JSON on standard output");
   verb->callback([a, &context] { run_train(*a, context); });
 }

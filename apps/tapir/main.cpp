@@ -44,6 +44,7 @@ int run_program(int argc, char** argv) {
   add_export(app, context);
   add_files(app, context);
   add_tokenizer(app, context);
+  add_merge(app, context);
   add_gym(app, context);
   add_checks(app, context);
   add_student(app, context);

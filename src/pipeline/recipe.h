@@ -125,8 +125,21 @@ struct Recipe {
     std::int64_t tokens = 0;               // through the optimizer, over all rounds; 0: by epochs
     std::string schedule_scope = "round";  // round | run
     std::int64_t lanes = 2;
-    std::int64_t save_steps = 0;      // files only
-    std::int64_t logging_steps = 10;  // files only
+    bool packing = false;
+    double val_size = 0;
+    std::string finetuning_type = "full";  // full | lora
+    std::int64_t lora_rank = 8;
+    double lora_alpha = 0;  // 0: twice the rank
+    double lora_dropout = 0;
+    bool use_rslora = false;
+    std::string lora_target = "all";
+    std::string optim_state_dtype = "float32";  // float32 | bfloat16
+    bool bf16 = false;
+    bool gradient_checkpointing = false;  // memory only
+    std::int64_t eval_steps = 0;          // shown only
+    std::int64_t save_steps = 0;          // files only
+    std::int64_t save_total_limit = 2;    // files only
+    std::int64_t logging_steps = 10;      // files only
   } train;
   // Of S_0; what is not set is as in `train`.
   struct {

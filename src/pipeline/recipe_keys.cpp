@@ -85,9 +85,9 @@ class Table {
         });
   }
   template <typename Get>
-  Table& flag(std::string path, Get get, std::string help) {
+  Table& flag(std::string path, Get get, std::string help, bool results = true) {
     return add(
-        {std::move(path), "true or false", "", std::move(help), true},
+        {std::move(path), "true or false", "", std::move(help), results},
         [get](Owner& o, const YAML::Node& n) {
           bool value = false;
           if (!n.IsScalar() || !YAML::convert<bool>::decode(n, value))
@@ -296,8 +296,31 @@ void add_training(Table<Recipe>& t) {
       .text("train.schedule_scope", FIELD(train.schedule_scope), {"round", "run"},
             "one schedule per round or over all")
       .whole("train.lanes", FIELD(train.lanes), {1, 256}, "gradients are summed over so many lanes")
+      .flag("train.packing", FIELD(train.packing),
+            "rows packed by best fit into sequences of cutoff_len, which total_batch_size counts")
+      .real("train.val_size", FIELD(train.val_size), kNotNegative,
+            "rows held out for the evaluation loss: a share below 1, or a number")
+      .text("train.finetuning_type", FIELD(train.finetuning_type), {"full", "lora"},
+            "lora: students are adapters in PEFT's layout; `tapir merge` makes them whole")
+      .whole("train.lora_rank", FIELD(train.lora_rank), kAtLeastOne, "width of the low-rank pairs")
+      .real("train.lora_alpha", FIELD(train.lora_alpha), kNotNegative,
+            "scale is lora_alpha / lora_rank; 0: twice the rank")
+      .real("train.lora_dropout", FIELD(train.lora_dropout), {0, 0.99}, "of the pairs' input")
+      .flag("train.use_rslora", FIELD(train.use_rslora), "scale is lora_alpha / sqrt(lora_rank)")
+      .text("train.lora_target", FIELD(train.lora_target), {},
+            "all, or names of linear layers: q_proj,v_proj")
+      .text("train.optim_state_dtype", FIELD(train.optim_state_dtype), {"float32", "bfloat16"},
+            "how AdamW's moments are kept")
+      .flag("train.bf16", FIELD(train.bf16),
+            "products in bfloat16 where the CPU has units for it; weights stay fp32")
+      .flag("train.gradient_checkpointing", FIELD(train.gradient_checkpointing),
+            "less memory, a third more work, the same bits", false)
+      .whole("train.eval_steps", FIELD(train.eval_steps), kNotNegative,
+             "the evaluation loss every so many steps; 0: at the end", false)
       .whole("train.save_steps", FIELD(train.save_steps), kNotNegative,
              "a checkpoint every so many steps", false)
+      .whole("train.save_total_limit", FIELD(train.save_total_limit), kNotNegative,
+             "checkpoints that are kept; 0: all", false)
       .whole("train.logging_steps", FIELD(train.logging_steps), kAtLeastOne,
              "a line of metrics every so many steps", false)
       .maybe("s0_train.learning_rate", FIELD(s0_train.learning_rate), kPositive,

@@ -17,12 +17,17 @@ std::int64_t steps_for(std::int64_t tokens, std::int64_t batch_tokens) {
   return std::max<std::int64_t>(1, (tokens + batch_tokens / 2) / batch_tokens);
 }
 
+// Of a whole student, or of an adapter.
+bool is_weights(const std::string& name) {
+  return name.starts_with("model") || name.starts_with("adapter_model");
+}
+
 // Of every weight file, in the order of names.
 std::string weights_digest(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".safetensors" &&
-        entry.path().filename().string().starts_with("model")) {
+        is_weights(entry.path().filename().string())) {
       files.push_back(entry.path());
     }
   }
@@ -71,6 +76,17 @@ student::TrainJob Run::job(const std::string& student, const std::filesystem::pa
   job.options.seed =
       RandomStream(recipe_.seed, "train", student.substr(student.find('/') + 1)).next();
   job.options.lanes = static_cast<int>(t.lanes);
+  job.options.packing = t.packing;
+  job.options.val_size = t.val_size;
+  job.options.finetuning_type = t.finetuning_type;
+  job.options.lora = {static_cast<int>(t.lora_rank), t.lora_alpha, t.lora_dropout, t.use_rslora,
+                      t.lora_target};
+  job.options.optim_state_dtype = t.optim_state_dtype;
+  job.options.bf16 = t.bf16;
+  job.io.gradient_checkpointing = t.gradient_checkpointing;
+  job.io.eval_steps = t.eval_steps;
+  job.io.save_total_limit = static_cast<int>(t.save_total_limit);
+  job.io.logging_dir = metrics_file(student).replace_extension("");
   job.io.save_steps = t.save_steps;
   job.io.logging_steps = t.logging_steps;
   job.io.metrics = metrics_file(student);

@@ -3,12 +3,40 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "base/random.h"
 
 namespace tapir::student {
+
+std::vector<std::vector<std::size_t>> pack_best_fit(const std::vector<std::int64_t>& lengths,
+                                                    std::int64_t limit) {
+  std::vector<std::size_t> longest_first(lengths.size());
+  std::iota(longest_first.begin(), longest_first.end(), std::size_t{0});
+  std::stable_sort(longest_first.begin(), longest_first.end(),
+                   [&](std::size_t a, std::size_t b) { return lengths[a] > lengths[b]; });
+  std::vector<std::vector<std::size_t>> sequences;
+  std::set<std::pair<std::int64_t, std::size_t>> room;  // left in each sequence that has some
+  for (const std::size_t row : longest_first) {
+    const std::int64_t length = lengths[row];
+    const auto fullest = room.lower_bound({length, 0});
+    std::size_t place = sequences.size();
+    std::int64_t left = limit - length;
+    if (fullest == room.end()) {
+      sequences.emplace_back();
+    } else {
+      place = fullest->second;
+      left = fullest->first - length;
+      room.erase(fullest);
+    }
+    sequences[place].push_back(row);
+    if (left > 0) room.emplace(left, place);
+  }
+  for (std::vector<std::size_t>& sequence : sequences) std::sort(sequence.begin(), sequence.end());
+  return sequences;
+}
 
 BatchPlan::BatchPlan(std::vector<std::int64_t> lengths, const TrainOptions& options)
     : lengths_(std::move(lengths)), options_(options) {
@@ -22,10 +50,10 @@ bool BatchPlan::done() const {
   return options_.max_steps > 0 ? step_ >= options_.max_steps : cursor_.rows >= total_rows_;
 }
 
-bool BatchPlan::step_is_full(std::size_t rows) const {
-  if (rows == 0) return false;
+bool BatchPlan::step_is_full(std::size_t units) const {
+  if (units == 0) return false;
   if (options_.batch_tokens > 0) return cursor_.tokens >= (step_ + 1) * options_.batch_tokens;
-  return rows >= static_cast<std::size_t>(options_.total_batch_size);
+  return units >= static_cast<std::size_t>(options_.total_batch_size);
 }
 
 void BatchPlan::begin_epoch() {
@@ -33,21 +61,48 @@ void BatchPlan::begin_epoch() {
   std::iota(order_.begin(), order_.end(), std::size_t{0});
   if (options_.shuffle)
     RandomStream(options_.seed, "train", std::to_string(cursor_.epoch)).shuffle(order_);
+  if (options_.packing) {
+    pack_epoch();
+  } else {
+    units_.resize(order_.size() + 1);
+    std::iota(units_.begin(), units_.end(), std::size_t{0});
+  }
+}
+
+// The epoch's order, cut into packed sequences, which are dealt out in an order of their own: best
+// fit leaves the worst filled ones at the end.
+void BatchPlan::pack_epoch() {
+  std::vector<std::int64_t> lengths;
+  for (const std::size_t row : order_) lengths.push_back(lengths_[row]);
+  std::vector<std::vector<std::size_t>> sequences = pack_best_fit(lengths, options_.cutoff_len);
+  if (options_.shuffle) {
+    RandomStream(options_.seed, "packing", std::to_string(cursor_.epoch)).shuffle(sequences);
+  } else {
+    std::sort(sequences.begin(), sequences.end());
+  }
+  const std::vector<std::size_t> before = std::exchange(order_, {});
+  units_.assign(1, 0);
+  for (const std::vector<std::size_t>& sequence : sequences) {
+    for (const std::size_t place : sequence) order_.push_back(before[place]);
+    units_.push_back(order_.size());
+  }
 }
 
 std::vector<std::size_t> BatchPlan::next() {
   std::vector<std::size_t> rows;
-  while (!step_is_full(rows.size())) {
+  for (std::size_t units = 0; !step_is_full(units); ++units) {
     if (options_.max_steps <= 0 && cursor_.rows >= total_rows_) break;
-    if (cursor_.position == static_cast<std::int64_t>(order_.size())) {
+    if (cursor_.position + 1 == static_cast<std::int64_t>(units_.size())) {
       ++cursor_.epoch;
       cursor_.position = 0;
       begin_epoch();
     }
-    const std::size_t row = order_[static_cast<std::size_t>(cursor_.position++)];
-    ++cursor_.rows;
-    cursor_.tokens += lengths_[row];
-    rows.push_back(row);
+    const auto unit = static_cast<std::size_t>(cursor_.position++);
+    for (std::size_t i = units_[unit]; i < units_[unit + 1]; ++i) {
+      ++cursor_.rows;
+      cursor_.tokens += lengths_[order_[i]];
+      rows.push_back(order_[i]);
+    }
   }
   ++step_;
   return rows;
@@ -84,12 +139,30 @@ std::vector<std::vector<std::size_t>> deal_to_lanes(const std::vector<std::int64
   return dealt;
 }
 
+std::vector<std::vector<std::size_t>> plan_passes(const std::vector<std::int64_t>& lengths,
+                                                  std::int64_t limit, bool best_fit) {
+  if (best_fit) return pack_best_fit(lengths, limit);
+  std::vector<std::vector<std::size_t>> passes;
+  std::int64_t tokens = 0;
+  for (std::size_t row = 0; row < lengths.size(); ++row) {
+    if (passes.empty() || tokens + lengths[row] > limit) {
+      passes.emplace_back();
+      tokens = 0;
+    }
+    passes.back().push_back(row);
+    tokens += lengths[row];
+  }
+  return passes;
+}
+
 std::vector<PackedBatch> pack(const std::vector<const EncodedRow*>& rows, std::int64_t limit) {
+  std::vector<std::int64_t> lengths;
+  for (const EncodedRow* row : rows)
+    lengths.push_back(static_cast<std::int64_t>(row->tokens.size()));
   std::vector<PackedBatch> batches;
-  for (const EncodedRow* row : rows) {
-    const auto length = static_cast<std::int64_t>(row->tokens.size());
-    if (batches.empty() || batches.back().size() + length > limit) batches.emplace_back();
-    append_sequence(batches.back(), row->tokens, row->loss);
+  for (const std::vector<std::size_t>& pass : plan_passes(lengths, limit, /*best_fit=*/false)) {
+    PackedBatch& batch = batches.emplace_back();
+    for (const std::size_t row : pass) append_sequence(batch, rows[row]->tokens, rows[row]->loss);
   }
   return batches;
 }

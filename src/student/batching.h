@@ -19,11 +19,17 @@ struct EncodedRow {
   bool truncated = false;
 };
 
+// Numbers 0 .. lengths.size() - 1 in sequences of at most `limit` tokens (a longer row alone in its
+// own) by best-fit decreasing: longest first, each into the fullest sequence that has room. Rows of
+// equal length in the order given; within a sequence, rising.
+std::vector<std::vector<std::size_t>> pack_best_fit(const std::vector<std::int64_t>& lengths,
+                                                    std::int64_t limit);
+
 // How far a training has come in its data. Row orders are drawn from streams named by the epoch, so
 // this is all of the random state.
 struct DataCursor {
   std::int64_t epoch = 0;
-  std::int64_t position = 0;  // rows of this epoch already taken
+  std::int64_t position = 0;  // units (rows, or packed sequences) of this epoch already taken
   std::int64_t rows = 0;      // rows taken in all
   std::int64_t tokens = 0;    // tokens of those rows
   bool operator==(const DataCursor&) const = default;
@@ -32,7 +38,8 @@ struct DataCursor {
 // Deals out the rows step by step. A step takes total_batch_size rows; or, with batch_tokens, rows
 // in order until the training has seen step * batch_tokens tokens, at least one: so steps hold
 // batch_tokens on average, and trainings of equal steps have seen equal tokens up to one row.
-// Without max_steps the last step takes what is left.
+// Without max_steps the last step takes what is left. With packing, "row" is a packed sequence of
+// up to cutoff_len tokens throughout.
 class BatchPlan {
  public:
   // lengths: tokens of every row; not empty.
@@ -47,15 +54,17 @@ class BatchPlan {
   void restore(std::int64_t step, const DataCursor& cursor);
 
  private:
-  bool step_is_full(std::size_t rows) const;
+  bool step_is_full(std::size_t units) const;
   void begin_epoch();
+  void pack_epoch();
 
   std::vector<std::int64_t> lengths_;
   TrainOptions options_;
   std::int64_t total_rows_;  // without max_steps
   std::int64_t step_ = 0;
   DataCursor cursor_;
-  std::vector<std::size_t> order_;  // of the cursor's epoch
+  std::vector<std::size_t> order_;  // of the cursor's epoch: rows, unit by unit
+  std::vector<std::size_t> units_;  // where in order_ each unit begins, and its end
 };
 
 // Steps of a whole training.
@@ -66,6 +75,11 @@ std::int64_t count_steps(const std::vector<std::int64_t>& lengths, const TrainOp
 // the step.
 std::vector<std::vector<std::size_t>> deal_to_lanes(const std::vector<std::int64_t>& lengths,
                                                     int lanes);
+
+// Which rows go through the decoder together: in order, or by best fit, at most `limit` tokens (a
+// longer row alone in its own).
+std::vector<std::vector<std::size_t>> plan_passes(const std::vector<std::int64_t>& lengths,
+                                                  std::int64_t limit, bool best_fit);
 
 // Packs rows, in order, into batches of at most `limit` tokens (a longer row alone in its own).
 std::vector<PackedBatch> pack(const std::vector<const EncodedRow*>& rows, std::int64_t limit);

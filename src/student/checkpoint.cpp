@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
-#include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "student/folder_files.h"
+#include "student/half.h"
 
 namespace tapir::student {
 namespace {
@@ -34,12 +33,14 @@ OrderedJson to_json(const TrainerState& state) {
                     {"position", state.cursor.position},
                     {"rows", state.cursor.rows},
                     {"tokens", state.cursor.tokens}};
+  if (state.micro_batch_tokens > 0) json["micro_batch_tokens"] = state.micro_batch_tokens;
   json["tokens"] = r.tokens;
   json["supervised_tokens"] = r.supervised_tokens;
   json["rows"] = r.rows;
   json["first_loss"] = r.first_loss;
   json["last_loss"] = r.last_loss;
   json["seconds"] = r.seconds;
+  if (r.eval_loss) json["eval_loss"] = *r.eval_loss;
   return json;
 }
 
@@ -61,6 +62,8 @@ TrainerState from_json(const Json& json, const std::string& where) {
                   json_get<std::int64_t>(cursor, "position", where),
                   json_get<std::int64_t>(cursor, "rows", where),
                   json_get<std::int64_t>(cursor, "tokens", where)};
+  state.micro_batch_tokens =
+      json_get_or<std::int64_t>(json, "micro_batch_tokens", std::int64_t{0}, where);
   TrainResult& r = state.result;
   r.steps = state.global_step;
   r.finished = json_get<bool>(json, "finished", where);
@@ -70,6 +73,7 @@ TrainerState from_json(const Json& json, const std::string& where) {
   r.first_loss = json_get<double>(json, "first_loss", where);
   r.last_loss = json_get<double>(json, "last_loss", where);
   r.seconds = json_get<double>(json, "seconds", where);
+  if (json.contains("eval_loss")) r.eval_loss = json_get<double>(json, "eval_loss", where);
   return state;
 }
 
@@ -84,36 +88,6 @@ void write_aside(const Path& file, std::string_view bytes) {
   }
 }
 
-// What a folder holds of an earlier training is not part of the student.
-bool is_student_file(const Path& file) {
-  static const std::set<std::string> kTraining = {
-      kStateFile,     kMomentsFile,        "metrics.jsonl", "optimizer.pt",
-      "scheduler.pt", "training_args.bin", "rng_state.pth", "model.safetensors"};
-  const std::string name = file.filename().string();
-  return !kTraining.contains(name) && file.extension() != ".bin" && file.extension() != ".pt";
-}
-
-void copy_student_files(const Path& from, const Path& to) {
-  for (const auto& entry : std::filesystem::directory_iterator(from)) {
-    if (entry.is_regular_file() && is_student_file(entry.path())) {
-      write_aside(to / entry.path().filename(), read_file(entry.path()));
-    }
-  }
-}
-
-// Weights are saved as F32, whatever they were read from.
-void name_data_type(const Path& folder) {
-  const Path file = folder / "config.json";
-  OrderedJson config = parse_ordered_json(read_file(file), file.string());
-  bool changed = false;
-  for (const char* key : {"torch_dtype", "dtype"}) {
-    if (!config.contains(key) || config[key] == "float32") continue;
-    config[key] = "float32";
-    changed = true;
-  }
-  if (changed) write_aside(file, config.dump(2) + "\n");
-}
-
 std::optional<std::int64_t> step_of(const Path& folder) {
   const std::string name = folder.filename().string();
   if (!name.starts_with(kPrefix)) return std::nullopt;
@@ -124,16 +98,49 @@ std::optional<std::int64_t> step_of(const Path& folder) {
   return step;
 }
 
+const TensorView& moment(const SafetensorsFile& file, const std::string& prefix,
+                         const Parameter& parameter) {
+  const auto found = file.tensors().find(prefix + parameter.name);
+  if (found == file.tensors().end() || found->second.shape != parameter.shape) {
+    throw Error(ErrorKind::data,
+                file.path().string() + ": no moment of the right shape for " + parameter.name,
+                "optimizer_from must name a finished training of a student of the same shape");
+  }
+  return found->second;
+}
+
 void read_moment(const SafetensorsFile& file, const std::string& prefix,
-                 const ParameterLayout& layout, float* out) {
+                 const ParameterLayout& layout, std::vector<float>& out) {
   for (const Parameter& parameter : layout.parameters) {
-    const auto found = file.tensors().find(prefix + parameter.name);
-    if (found == file.tensors().end() || found->second.shape != parameter.shape) {
-      throw Error(ErrorKind::data,
-                  file.path().string() + ": no moment of the right shape for " + parameter.name,
-                  "optimizer_from must name a finished training of a student of the same shape");
-    }
-    to_floats(found->second, out + parameter.offset, file.path().string());
+    to_floats(moment(file, prefix, parameter), out.data() + parameter.offset,
+              file.path().string());
+  }
+}
+
+void read_moment(const SafetensorsFile& file, const std::string& prefix,
+                 const ParameterLayout& layout, std::vector<std::uint16_t>& out) {
+  std::vector<float> values;
+  for (const Parameter& parameter : layout.parameters) {
+    values.resize(static_cast<std::size_t>(parameter.size));
+    to_floats(moment(file, prefix, parameter), values.data(), file.path().string());
+    std::transform(values.begin(), values.end(), out.begin() + parameter.offset, float_to_bfloat);
+  }
+}
+
+void add_moment(const ParameterLayout& layout, const std::vector<float>& values,
+                std::string_view prefix, std::vector<NamedTensor>& tensors) {
+  for (NamedTensor& tensor : named_tensors(layout, values.data(), prefix))
+    tensors.push_back(std::move(tensor));
+}
+
+void add_moment(const ParameterLayout& layout, const std::vector<std::uint16_t>& values,
+                std::string_view prefix, std::vector<NamedTensor>& tensors) {
+  for (const Parameter& parameter : layout.parameters) {
+    const char* bytes = reinterpret_cast<const char*>(values.data() + parameter.offset);
+    tensors.push_back({std::string(prefix) + parameter.name,
+                       {DataType::bf16,
+                        parameter.shape,
+                        {bytes, static_cast<std::size_t>(parameter.size) * 2}}});
   }
 }
 
@@ -145,24 +152,26 @@ std::optional<TrainerState> read_trainer_state(const Path& folder) {
   return from_json(parse_json(read_file(file), file.string()), file.string());
 }
 
-void write_training_folder(const Path& folder, const Path& model_dir, const ParameterLayout& layout,
+void write_training_folder(const Path& folder, const TrainedWeights& weights,
                            const TrainingState& arrays, const TrainerState& state) {
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
-  copy_student_files(model_dir, folder);
-  name_data_type(folder);
-  complete_folder(folder);
-  write_aside(
-      folder / "model.safetensors",
-      safetensors_bytes(named_tensors(layout, arrays.parameters.data(), ""), {{"format", "pt"}}));
-  std::vector<NamedTensor> moments = named_tensors(layout, arrays.m.data(), "m.");
-  for (NamedTensor& tensor : named_tensors(layout, arrays.v.data(), "v."))
-    moments.push_back(std::move(tensor));
-  write_aside(folder / kMomentsFile, safetensors_bytes(std::move(moments), {{"format", "pt"}}));
+  weights.write(folder, arrays.parameters);
+  std::vector<NamedTensor> tensors;
+  const Moments& moments = arrays.moments;
+  if (moments.is_bf16()) {
+    add_moment(weights.layout(), moments.m_bf16, "m.", tensors);
+    add_moment(weights.layout(), moments.v_bf16, "v.", tensors);
+  } else {
+    add_moment(weights.layout(), moments.m, "m.", tensors);
+    add_moment(weights.layout(), moments.v, "v.", tensors);
+  }
+  write_safetensors(folder / kMomentsFile, std::move(tensors), {{"format", "pt"}});
   write_aside(folder / kStateFile, to_json(state).dump(2) + "\n");
 }
 
-void read_moments(const Path& folder, const ParameterLayout& layout, TrainingState& arrays) {
+void read_moments(const Path& folder, const ParameterLayout& layout, std::string_view dtype,
+                  TrainingState& arrays) {
   const Path path = folder / kMomentsFile;
   const std::optional<TrainerState> state = read_trainer_state(folder);
   if (!state || !std::filesystem::exists(path)) {
@@ -172,10 +181,15 @@ void read_moments(const Path& folder, const ParameterLayout& layout, TrainingSta
         "optimizer_from must name the output folder of a finished training");
   }
   const SafetensorsFile file(path);
-  arrays.m.resize(static_cast<std::size_t>(layout.size));
-  arrays.v.resize(static_cast<std::size_t>(layout.size));
-  read_moment(file, "m.", layout, arrays.m.data());
-  read_moment(file, "v.", layout, arrays.v.data());
+  Moments& moments = arrays.moments;
+  moments.clear(layout.size, dtype);
+  if (moments.is_bf16()) {
+    read_moment(file, "m.", layout, moments.m_bf16);
+    read_moment(file, "v.", layout, moments.v_bf16);
+  } else {
+    read_moment(file, "m.", layout, moments.m);
+    read_moment(file, "v.", layout, moments.v);
+  }
   arrays.optimizer_steps = state->optimizer_steps;
 }
 
@@ -193,7 +207,7 @@ std::vector<std::int64_t> CheckpointFolder::sweep() const {
   if (!std::filesystem::exists(work_)) return steps;
   std::vector<Path> broken;
   for (const auto& entry : std::filesystem::directory_iterator(work_)) {
-    if (!entry.is_directory()) continue;
+    if (!entry.is_directory() || entry.path().filename() == kEventFolder) continue;
     const std::optional<std::int64_t> step = step_of(entry.path());
     if (step) {
       steps.push_back(*step);
@@ -206,11 +220,10 @@ std::vector<std::int64_t> CheckpointFolder::sweep() const {
   return steps;
 }
 
-void CheckpointFolder::save(const Path& model_dir, const ParameterLayout& layout,
-                            const TrainingState& arrays, const TrainerState& state,
-                            int limit) const {
+void CheckpointFolder::save(const TrainedWeights& weights, const TrainingState& arrays,
+                            const TrainerState& state, int limit) const {
   const Path aside = work_ / "writing";
-  write_training_folder(aside, model_dir, layout, arrays, state);
+  write_training_folder(aside, weights, arrays, state);
   publish_folder(aside, place(state.global_step));
   std::vector<std::int64_t> steps = sweep();
   if (limit <= 0) return;

@@ -10,8 +10,12 @@
 
 #include "student/batching.h"
 #include "student/optimizer.h"
+#include "student/trained_weights.h"
 
 namespace tapir::student {
+
+// In the work folder and in the finished one: TensorBoard's event files.
+constexpr const char* kEventFolder = "runs";
 
 // The part of a training's state that is not arrays.
 struct TrainerState {
@@ -20,22 +24,24 @@ struct TrainerState {
   std::int64_t global_step = 0;
   std::int64_t optimizer_steps = 0;
   DataCursor cursor;
-  TrainResult result;  // up to this step
+  std::int64_t micro_batch_tokens = 0;  // of a pass: a training that ran out of memory goes on with
+                                        // what it came down to
+  TrainResult result;                   // up to this step
 };
 
 // Error{data} naming the file. Nothing when the folder holds none.
 std::optional<TrainerState> read_trainer_state(const std::filesystem::path& folder);
 
-// Weights, moments and state into `folder`, beside the other files of `model_dir` (tokenizer,
-// configs), unedited but for the data type in config.json. For a folder that publish_folder()
-// flushes and puts in place.
-void write_training_folder(const std::filesystem::path& folder,
-                           const std::filesystem::path& model_dir, const ParameterLayout& layout,
+// What was learnt, moments and state into `folder`, beside the other files of the folder that the
+// training began from (tokenizer, configs). For a folder that publish_folder() flushes and puts in
+// place.
+void write_training_folder(const std::filesystem::path& folder, const TrainedWeights& weights,
                            const TrainingState& arrays, const TrainerState& state);
 
-// Moments of a finished training or a checkpoint. Error{data} when they are missing or do not fit.
+// Moments of a finished training or a checkpoint, as optim_state_dtype `dtype`, and the steps they
+// have seen. Error{data} when they are missing or do not fit.
 void read_moments(const std::filesystem::path& folder, const ParameterLayout& layout,
-                  TrainingState& arrays);
+                  std::string_view dtype, TrainingState& arrays);
 
 // The checkpoints in <output_dir>.work.
 class CheckpointFolder {
@@ -47,8 +53,8 @@ class CheckpointFolder {
   // Steps of the whole checkpoints, rising. What a kill left half-written is removed.
   std::vector<std::int64_t> sweep() const;
   // Written aside, then renamed into place; then only the newest `limit` are kept (0: all).
-  void save(const std::filesystem::path& model_dir, const ParameterLayout& layout,
-            const TrainingState& arrays, const TrainerState& state, int limit) const;
+  void save(const TrainedWeights& weights, const TrainingState& arrays, const TrainerState& state,
+            int limit) const;
   // Everything in work(), and work() itself.
   void remove() const;
 

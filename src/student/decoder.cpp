@@ -5,26 +5,36 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "student/bf16_kernels.h"
 #include "student/linear.h"
 
 namespace tapir::student {
 namespace {
 
-// Logits of so many floats at a time: [targets, vocab] never exists whole when it is large.
+// Logits of so many floats at a time, but of no fewer rows: [targets, vocab] never exists whole when
+// it is large, and each pass over the head's weights is worth its while.
 constexpr std::int64_t kLogitFloats = 1 << 18;
+constexpr std::int64_t kLogitRows = 128;
 
 // to[i] = from[rows[i]], rows of `width`.
 void gather(std::span<const std::int64_t> rows, long width, const float* from, float* to) {
   for (const std::int64_t row : rows) to = std::copy_n(from + row * width, width, to);
 }
-// to[rows[i]] = from[i]; the other ones of `count` rows are 0.
-void scatter(std::span<const std::int64_t> rows, long width, const float* from, std::int64_t count,
-             float* to) {
-  std::fill_n(to, count * width, 0.0F);
-  for (const std::int64_t row : rows) {
-    std::copy_n(from, width, to + row * width);
-    from += width;
+
+Kernels kernels_for(const Kernels& kernels, const DecoderOptions& options) {
+  Kernels chosen = kernels;
+  if (options.bf16) {
+    check(bf16_kernels() != nullptr, "Decoder: bf16 where the CPU has units for it");
+    chosen.multiply = bf16_kernels()->multiply;
   }
+  return chosen;
+}
+
+// Rows of logits that exist at a time.
+std::int64_t logit_rows(const ModelConfig& config, const DecoderOptions& options,
+                        std::int64_t targets) {
+  const std::int64_t chosen = std::max(kLogitFloats / config.vocab_size, kLogitRows);
+  return std::min(options.logits_at_once > 0 ? options.logits_at_once : chosen, targets);
 }
 
 }  // namespace
@@ -44,48 +54,73 @@ void append_sequence(PackedBatch& batch, std::span<const std::int32_t> tokens,
   batch.starts.push_back(batch.size());
 }
 
-Decoder::Decoder(const ModelConfig& config, const Kernels& kernels)
+void append_dropout_keys(PackedBatch& batch, std::uint64_t row) {
+  for (auto token = static_cast<std::int64_t>(batch.dropout_keys.size()); token < batch.size();
+       ++token) {
+    batch.dropout_keys.push_back(
+        dropout_key(row, batch.positions[static_cast<std::size_t>(token)]));
+  }
+}
+
+Decoder::Decoder(const ModelConfig& config, const Kernels& kernels, const DecoderOptions& options)
     : config_(config),
       layout_(make_layout(config)),
-      kernels_(kernels),
+      options_(options),
+      kernels_(kernels_for(kernels, options)),
       hidden_(config.hidden_size),
       inner_(config.intermediate_size),
       query_(config.query_width()),
       qkv_(config.qkv_width()),
-      rotary_(config) {}
-
-std::size_t Decoder::states(bool keep_layers) const {
-  return keep_layers ? layout_.layers.size() : std::min<std::size_t>(layout_.layers.size(), 2);
+      rotary_(config) {
+  if (options.adapter != nullptr)
+    adapter_.emplace(*options.adapter, options.lora_dropout, kernels_);
 }
 
-void Decoder::prepare(const PackedBatch& batch, bool keep_layers) {
+void Decoder::prepare(const PackedBatch& batch, Keep keep) {
   const std::int64_t tokens = batch.size();
-  if (layers_.size() < states(keep_layers)) layers_.resize(states(keep_layers));
-  for (std::size_t i = 0; i < states(keep_layers); ++i) {
-    LayerState& s = layers_[i];
-    s.input.reserve(tokens * hidden_);
-    s.input_inverse_rms.reserve(tokens);
-    s.attention_input.reserve(tokens * hidden_);
-    s.qkv.reserve(tokens * qkv_);
-    if (config_.qk_norm) {
-      s.unnormed.reserve(tokens * (qkv_ - config_.key_value_width()));
-      s.qk_inverse_rms.reserve(tokens *
-                               (config_.num_attention_heads + config_.num_key_value_heads));
-    }
-    s.attention.reserve(tokens * query_);
-    s.log_sum_exp.reserve(tokens * config_.num_attention_heads);
-    s.middle.reserve(tokens * hidden_);
-    s.middle_inverse_rms.reserve(tokens);
-    s.mlp_input.reserve(tokens * hidden_);
-    s.gate_up.reserve(tokens * 2 * inner_);
-    s.activated.reserve(tokens * inner_);
-  }
+  const std::size_t layers = layout_.layers.size();
+  states_.resize(keep == Keep::states ? layers : 1);
+  inputs_.resize(keep == Keep::nothing ? std::min<std::size_t>(layers, 2) : layers);
+  for (FloatBuffer& input : inputs_) input.reserve(tokens * hidden_);
+  for (LayerState& s : states_) reserve_state(s, tokens);
   std::int64_t longest = 0;
   for (std::size_t i = 1; i < batch.starts.size(); ++i) {
     longest = std::max(longest, batch.starts[i] - batch.starts[i - 1]);
   }
   scratch_.reserve(attention_scratch(longest, config_.head_dim));
   rotary_.extend(longest);
+}
+
+void Decoder::reserve_state(LayerState& s, std::int64_t tokens) const {
+  const int heads = config_.num_attention_heads;
+  s.input_inverse_rms.reserve(tokens);
+  s.attention_input.reserve(tokens * hidden_);
+  s.qkv.reserve(tokens * qkv_);
+  if (config_.qk_norm) {
+    s.unnormed.reserve(tokens * (qkv_ - config_.key_value_width()));
+    s.qk_inverse_rms.reserve(tokens * (heads + config_.num_key_value_heads));
+  }
+  s.attention.reserve(tokens * query_);
+  s.log_sum_exp.reserve(tokens * heads);
+  s.middle.reserve(tokens * hidden_);
+  s.middle_inverse_rms.reserve(tokens);
+  s.mlp_input.reserve(tokens * hidden_);
+  s.gate_up.reserve(tokens * 2 * inner_);
+  s.activated.reserve(tokens * inner_);
+}
+
+void Decoder::begin_adapter(const PackedBatch& batch, float* gradients) {
+  if (!adapter_) return;
+  check(adapter_values_ != nullptr, "Decoder: set_adapter() comes before a pass");
+  std::span<const DropoutKey> keys;
+  if (gradients != nullptr) keys = batch.dropout_keys;
+  adapter_->begin(adapter_values_, gradients, keys);
+}
+
+void Decoder::apply(const Linear& layer, const float* parameters, const LinearForward& pass,
+                    Rows rows) {
+  linear_forward(kernels_, layer, parameters, pass);
+  if (adapter_) adapter_->forward(layer, pass, rows);
 }
 
 void Decoder::rotate(float* qkv, const PackedBatch& batch, bool backward) {
@@ -124,68 +159,76 @@ Attention Decoder::attention_of(const LayerState& s, const LayerOffsets& at,
           at.window};
 }
 
-// s.attention = heads(norm(s.input)).
+// s.attention = heads(norm(input)).
 void Decoder::attend(const float* parameters, const LayerOffsets& at, const PackedBatch& batch,
-                     LayerState& s) {
+                     const float* input, LayerState& s) {
   const long tokens = batch.size();
-  kernels_.rms_norm({tokens, hidden_, static_cast<float>(config_.rms_norm_eps), s.input.data(),
+  kernels_.rms_norm({tokens, hidden_, static_cast<float>(config_.rms_norm_eps), input,
                      parameters + at.input_layernorm, s.attention_input.data(),
                      s.input_inverse_rms.data()});
-  linear_forward(kernels_, at.qkv_proj, parameters,
-                 {tokens, s.attention_input.data(), s.qkv.data(), /*accumulate=*/false});
+  apply(at.qkv_proj, parameters,
+        {tokens, s.attention_input.data(), s.qkv.data(), /*accumulate=*/false});
   if (config_.qk_norm) normalise_heads(kernels_, qk_norm_of(parameters, at, tokens, s));
   rotate(s.qkv.data(), batch, /*backward=*/false);
   for (std::size_t i = 0; i + 1 < batch.starts.size(); ++i)
     kernels_.attention(attention_of(s, at, batch, i));
 }
 
-// s.middle += o_proj(attention).
-void Decoder::project(const float* parameters, const LayerOffsets& at, long rows,
-                      const float* attention, LayerState& s) {
-  linear_forward(kernels_, at.o_proj, parameters,
-                 {rows, attention, s.middle.data(), /*accumulate=*/true});
+void Decoder::project(const float* parameters, const LayerOffsets& at, const float* attention,
+                      LayerState& s, long rows, Rows which) {
+  apply(at.o_proj, parameters, {rows, attention, s.middle.data(), /*accumulate=*/true}, which);
 }
 
-// out = s.middle + mlp(norm(s.middle)).
-void Decoder::forward_mlp(const float* parameters, const LayerOffsets& at, long rows, LayerState& s,
-                          float* out) {
+// s.activated = swiglu(gate_up_proj(norm(s.middle))).
+void Decoder::activate(const float* parameters, const LayerOffsets& at, LayerState& s, long rows,
+                       Rows which) {
   kernels_.rms_norm({rows, hidden_, static_cast<float>(config_.rms_norm_eps), s.middle.data(),
                      parameters + at.post_attention_layernorm, s.mlp_input.data(),
                      s.middle_inverse_rms.data()});
-  linear_forward(kernels_, at.gate_up_proj, parameters,
-                 {rows, s.mlp_input.data(), s.gate_up.data(), /*accumulate=*/false});
+  apply(at.gate_up_proj, parameters,
+        {rows, s.mlp_input.data(), s.gate_up.data(), /*accumulate=*/false}, which);
   kernels_.swiglu({rows, inner_, s.gate_up.data(), s.activated.data()});
+}
+
+// out = s.middle + down_proj(s.activated).
+void Decoder::finish(const float* parameters, const LayerOffsets& at, LayerState& s, float* out,
+                     long rows, Rows which) {
   std::copy_n(s.middle.data(), rows * hidden_, out);
-  linear_forward(kernels_, at.down_proj, parameters,
-                 {rows, s.activated.data(), out, /*accumulate=*/true});
+  apply(at.down_proj, parameters, {rows, s.activated.data(), out, /*accumulate=*/true}, which);
+}
+
+void Decoder::embed(const float* parameters, const PackedBatch& batch, float* out) const {
+  const float* embeddings = parameters + layout_.embed_tokens;
+  for (const std::int32_t token : batch.tokens) {
+    check(token >= 0 && token < config_.vocab_size, "Decoder: token ids lie within the vocabulary");
+    out = std::copy_n(embeddings + token * hidden_, hidden_, out);
+  }
 }
 
 // last_: output of the last layer, for `rows` only.
-void Decoder::forward(const float* parameters, const PackedBatch& batch, Rows rows,
-                      bool keep_layers) {
-  prepare(batch, keep_layers);
+void Decoder::forward(const float* parameters, const PackedBatch& batch, Rows rows, Keep keep) {
+  prepare(batch, keep);
   const long tokens = batch.size();
   const auto kept = static_cast<long>(rows.size());
-  const float* embeddings = parameters + layout_.embed_tokens;
-  float* first = state(0, keep_layers).input.data();
-  for (long i = 0; i < tokens; ++i) {
-    const std::int32_t token = batch.tokens[static_cast<std::size_t>(i)];
-    check(token >= 0 && token < config_.vocab_size, "Decoder: token ids lie within the vocabulary");
-    std::copy_n(embeddings + token * hidden_, hidden_, first + i * hidden_);
+  embed(parameters, batch, input(0));
+  const std::size_t last = layout_.layers.size() - 1;
+  for (std::size_t i = 0; i < last; ++i) {
+    const LayerOffsets& at = layout_.layers[i];
+    LayerState& s = state(i);
+    attend(parameters, at, batch, input(i), s);
+    std::copy_n(input(i), tokens * hidden_, s.middle.data());
+    project(parameters, at, s.attention.data(), s, tokens, {});
+    activate(parameters, at, s, tokens, {});
+    finish(parameters, at, s, input(i + 1), tokens, {});
   }
-  for (std::size_t i = 0; i + 1 < layout_.layers.size(); ++i) {
-    LayerState& s = state(i, keep_layers);
-    attend(parameters, layout_.layers[i], batch, s);
-    std::copy_n(s.input.data(), tokens * hidden_, s.middle.data());
-    project(parameters, layout_.layers[i], tokens, s.attention.data(), s);
-    forward_mlp(parameters, layout_.layers[i], tokens, s, state(i + 1, keep_layers).input.data());
-  }
-  LayerState& s = state(layout_.layers.size() - 1, keep_layers);
-  attend(parameters, layout_.layers.back(), batch, s);
+  const LayerOffsets& at = layout_.layers[last];
+  LayerState& s = state(last);
+  attend(parameters, at, batch, input(last), s);
   gather(rows, query_, s.attention.data(), kept_attention_.reserve(kept * query_));
-  gather(rows, hidden_, s.input.data(), s.middle.data());
-  project(parameters, layout_.layers.back(), kept, kept_attention_.data(), s);
-  forward_mlp(parameters, layout_.layers.back(), kept, s, last_.reserve(kept * hidden_));
+  gather(rows, hidden_, input(last), s.middle.data());
+  project(parameters, at, kept_attention_.data(), s, kept, rows);
+  activate(parameters, at, s, kept, rows);
+  finish(parameters, at, s, last_.reserve(kept * hidden_), kept, rows);
 }
 
 void Decoder::normalise_last(const float* parameters, long rows) {
@@ -194,14 +237,13 @@ void Decoder::normalise_last(const float* parameters, long rows) {
                      last_inverse_rms_.reserve(rows)});
 }
 
-// Logits and losses chunk by chunk; with gradients also those of the head, and dnormed_. Sum of
-// -logprobs.
+// Logits and losses chunk by chunk; with gradients also dnormed_, and those of the head unless it
+// is frozen. Sum of -logprobs.
 double Decoder::head(const float* parameters, const PackedBatch& batch, float scale,
-                     float* gradients) {
+                     float* gradients, bool wants_gradients) {
   const std::int64_t targets = batch.target_count();
   const long vocab = config_.vocab_size;
-  const std::int64_t chunk =
-      std::clamp<std::int64_t>(kLogitFloats / vocab, 16, std::max<std::int64_t>(targets, 16));
+  const std::int64_t chunk = logit_rows(config_, options_, targets);
   float* logits = logits_.reserve(chunk * vocab);
   float* logprobs = logprobs_.reserve(targets);
   for (std::int64_t first = 0; first < targets; first += chunk) {
@@ -210,7 +252,7 @@ double Decoder::head(const float* parameters, const PackedBatch& batch, float sc
     linear_forward(kernels_, layout_.lm_head, parameters, {rows, x, logits, /*accumulate=*/false});
     kernels_.cross_entropy(
         {rows, vocab, scale, batch.targets.data() + first, logits, logprobs + first});
-    if (gradients == nullptr) continue;
+    if (!wants_gradients) continue;
     linear_backward(kernels_, layout_.lm_head, parameters,
                     {rows, x, logits, dnormed_.data() + first * hidden_}, gradients);
   }
@@ -219,122 +261,52 @@ double Decoder::head(const float* parameters, const PackedBatch& batch, float sc
   return loss;
 }
 
-// dkept_: gradient of last_.
-void Decoder::backward_norm(const float* parameters, long rows, float* gradients) {
-  float* dkept = dkept_.reserve(rows * hidden_);
-  std::fill_n(dkept, rows * hidden_, 0.0F);
-  kernels_.rms_norm_backward({rows, hidden_, last_.data(), parameters + layout_.norm,
-                              last_inverse_rms_.data(), dnormed_.data(), dkept,
-                              gradients + layout_.norm});
-}
-
-// dx on entry: gradient of the layer's output; on return: of s.middle.
-void Decoder::backward_mlp(const float* parameters, const LayerOffsets& at, long rows,
-                           LayerState& s, float* dx, float* gradients) {
-  linear_backward(kernels_, at.down_proj, parameters,
-                  {rows, s.activated.data(), dx, dactivated_.data()}, gradients);
-  kernels_.swiglu_backward({rows, inner_, s.gate_up.data(), dactivated_.data(), dgate_up_.data()});
-  linear_backward(kernels_, at.gate_up_proj, parameters,
-                  {rows, s.mlp_input.data(), dgate_up_.data(), dnormed_.data()}, gradients);
-  kernels_.rms_norm_backward({rows, hidden_, s.middle.data(),
-                              parameters + at.post_attention_layernorm, s.middle_inverse_rms.data(),
-                              dnormed_.data(), dx, gradients + at.post_attention_layernorm});
-}
-
-// dattention from the gradient of s.middle.
-void Decoder::backward_project(const float* parameters, const LayerOffsets& at, long rows,
-                               const Projection& p, float* gradients) {
-  linear_backward(kernels_, at.o_proj, parameters, {rows, p.attention, p.dx, p.dattention},
-                  gradients);
-}
-
-// dx_ on entry: gradient of s.middle; on return: of s.input.
-void Decoder::backward_attend(const float* parameters, const LayerOffsets& at,
-                              const PackedBatch& batch, LayerState& s, float* gradients) {
-  const long tokens = batch.size();
-  for (std::size_t i = 0; i + 1 < batch.starts.size(); ++i) {
-    kernels_.attention_backward({attention_of(s, at, batch, i),
-                                 dattention_.data() + batch.starts[i] * query_,
-                                 dqkv_.data() + batch.starts[i] * qkv_});
-  }
-  rotate(dqkv_.data(), batch, /*backward=*/true);
-  if (config_.qk_norm) {
-    normalise_heads_backward(
-        kernels_, {qk_norm_of(parameters, at, tokens, s), dqkv_.data(), gradients + at.q_norm,
-                   gradients + at.k_norm, qk_scratch_.reserve(qkv_)});
-  }
-  linear_backward(kernels_, at.qkv_proj, parameters,
-                  {tokens, s.attention_input.data(), dqkv_.data(), dnormed_.data()}, gradients);
-  kernels_.rms_norm_backward({tokens, hidden_, s.input.data(), parameters + at.input_layernorm,
-                              s.input_inverse_rms.data(), dnormed_.data(), dx_.data(),
-                              gradients + at.input_layernorm});
-}
-
-// The last layer: dx_ and dattention_ for all tokens from dkept_, by way of its rows.
-void Decoder::backward_last(const float* parameters, const PackedBatch& batch, float* gradients) {
-  const LayerOffsets& at = layout_.layers.back();
-  const long targets = batch.target_count();
-  backward_mlp(parameters, at, targets, layers_.back(), dkept_.data(), gradients);
-  float* dkept_attention = dkept_attention_.reserve(targets * query_);
-  backward_project(parameters, at, targets,
-                   {dkept_.data(), kept_attention_.data(), dkept_attention}, gradients);
-  scatter(batch.rows, hidden_, dkept_.data(), batch.size(), dx_.data());
-  scatter(batch.rows, query_, dkept_attention, batch.size(), dattention_.data());
-  backward_attend(parameters, at, batch, layers_.back(), gradients);
-}
-
-// From dkept_ down to the embeddings.
-void Decoder::backward(const float* parameters, const PackedBatch& batch, float* gradients) {
-  const long tokens = batch.size();
-  backward_last(parameters, batch, gradients);
-  for (std::size_t i = layout_.layers.size() - 1; i-- > 0;) {
-    const LayerOffsets& at = layout_.layers[i];
-    LayerState& s = layers_[i];
-    backward_mlp(parameters, at, tokens, s, dx_.data(), gradients);
-    backward_project(parameters, at, tokens, {dx_.data(), s.attention.data(), dattention_.data()},
-                     gradients);
-    backward_attend(parameters, at, batch, s, gradients);
-  }
-  float* dembeddings = gradients + layout_.embed_tokens;
-  for (long i = 0; i < tokens; ++i) {
-    kernels_.add(dembeddings + batch.tokens[static_cast<std::size_t>(i)] * hidden_,
-                 dx_.data() + i * hidden_, hidden_);
-  }
-}
-
-double Decoder::add_gradients(const float* parameters, const PackedBatch& batch, float scale,
-                              float* gradients) {
-  if (batch.target_count() == 0) return 0;
-  const std::int64_t tokens = batch.size();
-  dx_.reserve(tokens * hidden_);
-  dnormed_.reserve(tokens * hidden_);
-  dactivated_.reserve(tokens * inner_);
-  dgate_up_.reserve(tokens * 2 * inner_);
-  dattention_.reserve(tokens * query_);
-  dqkv_.reserve(tokens * qkv_);
-  forward(parameters, batch, batch.rows, /*keep_layers=*/true);
-  normalise_last(parameters, batch.target_count());
-  const double loss = head(parameters, batch, scale, gradients);
-  backward_norm(parameters, batch.target_count(), gradients);
-  backward(parameters, batch, gradients);
-  return loss;
-}
-
 void Decoder::logprobs(const float* parameters, const PackedBatch& batch, float* logprobs) {
   if (batch.target_count() == 0) return;
-  forward(parameters, batch, batch.rows, /*keep_layers=*/false);
+  begin_adapter(batch, /*gradients=*/nullptr);
+  forward(parameters, batch, batch.rows, Keep::nothing);
   normalise_last(parameters, batch.target_count());
-  (void)head(parameters, batch, /*scale=*/0, /*gradients=*/nullptr);
+  (void)head(parameters, batch, /*scale=*/0, /*gradients=*/nullptr, /*wants_gradients=*/false);
   std::copy_n(logprobs_.data(), batch.target_count(), logprobs);
 }
 
 void Decoder::logits(const float* parameters, const PackedBatch& batch, float* logits) {
   std::vector<std::int64_t> all(batch.tokens.size());
   std::iota(all.begin(), all.end(), std::int64_t{0});
-  forward(parameters, batch, all, /*keep_layers=*/false);
+  begin_adapter(batch, /*gradients=*/nullptr);
+  forward(parameters, batch, all, Keep::nothing);
   normalise_last(parameters, batch.size());
   linear_forward(kernels_, layout_.lm_head, parameters,
                  {batch.size(), normed_.data(), logits, /*accumulate=*/false});
+}
+
+std::int64_t training_bytes(const ModelConfig& config, const DecoderOptions& options,
+                            const PassSize& pass) {
+  const std::int64_t hidden = config.hidden_size;
+  const std::int64_t inner = config.intermediate_size;
+  const std::int64_t query = config.query_width();
+  const std::int64_t qkv = config.qkv_width();
+  const std::int64_t heads = config.num_attention_heads + config.num_key_value_heads;
+  const std::int64_t layers = config.num_hidden_layers;
+  std::int64_t state = 3 * hidden + qkv + query + 3 * inner + config.num_attention_heads + 2;
+  if (config.qk_norm) state += qkv - config.key_value_width() + heads;
+  const std::int64_t states = options.gradient_checkpointing ? 1 : layers;
+  // dx, dnormed, dactivated, dgate_up, dattention, dqkv
+  const std::int64_t way_back = 2 * hidden + 3 * inner + query + qkv;
+  std::int64_t floats = pass.tokens * (states * state + layers * hidden + way_back);
+  // kept_attention, last, normed, dkept, dkept_attention, inverse_rms and logprobs
+  floats += pass.targets * (2 * query + 3 * hidden + 2);
+  floats += logit_rows(config, options, std::max<std::int64_t>(1, pass.targets)) *
+            config.vocab_size;
+  floats += attention_scratch(static_cast<long>(pass.longest), config.head_dim) +
+            pass.longest * config.head_dim;
+  if (options.adapter != nullptr) {
+    std::int64_t rank = 0;
+    for (const LowRankPair& pair : options.adapter->pairs) rank = std::max(rank, pair.rank);
+    floats += pass.tokens * 2 * rank;
+    if (options.lora_dropout > 0) floats += pass.tokens * 2 * std::max({hidden, inner, query});
+  }
+  return floats * static_cast<std::int64_t>(sizeof(float));
 }
 
 }  // namespace tapir::student

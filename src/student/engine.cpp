@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "student/adapter_file.h"
 #include "student/decode.h"
 #include "student/decoder.h"
 #include "student/generate.h"
@@ -43,7 +44,8 @@ std::string cpu_type() {
 class LoadedStudent final : public Student {
  public:
   explicit LoadedStudent(const std::filesystem::path& folder)
-      : weights_(load_decode_weights(folder)), words_(load_words(folder, weights_->config)) {}
+      : weights_(load_decode_weights(folder)),
+        words_(load_words(find_student(folder).words, weights_->config)) {}
 
   std::int64_t parameter_count() const override { return weights_->parameter_count; }
   int context_length() const override { return weights_->config.max_position_embeddings; }

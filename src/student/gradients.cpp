@@ -1,62 +1,122 @@
 #include "student/gradients.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "base/random.h"
 
 namespace tapir::student {
-namespace {
 
-// Large enough for efficient products, small enough to keep a layer's activations in cache.
-constexpr std::int64_t kMicroBatchTokens = 512;
+LaneGradients::LaneGradients(const ModelConfig& config, const LaneOptions& options)
+    : config_(config), options_(options) {
+  if (options_.micro_batch_tokens <= 0) options_.micro_batch_tokens = kMicroBatchTokens;
+  const AdapterLayout* adapter = options.decoder.adapter;
+  const std::int64_t size = adapter != nullptr ? adapter->values.size : make_layout(config).size;
+  for (int lane = 0; lane < options.lanes; ++lane) {
+    gradients_.emplace_back(static_cast<std::size_t>(size));
+  }
+  make_decoders();
+}
 
-}  // namespace
-
-LaneGradients::LaneGradients(const ModelConfig& config, int lanes, std::int64_t micro_batch_tokens)
-    : micro_batch_tokens_(micro_batch_tokens > 0 ? micro_batch_tokens : kMicroBatchTokens) {
-  const auto size = static_cast<std::size_t>(make_layout(config).size);
-  for (int lane = 0; lane < lanes; ++lane) {
-    decoders_.emplace_back(config);
-    gradients_.emplace_back(size);
+void LaneGradients::make_decoders() {
+  decoders_.clear();
+  for (int lane = 0; lane < options_.lanes; ++lane) {
+    decoders_.emplace_back(config_, kernels(), options_.decoder);
   }
 }
 
-StepLoss LaneGradients::compute(const float* parameters, const std::vector<const EncodedRow*>& rows,
-                                LanePool& pool) {
-  StepLoss step;
+void LaneGradients::set_micro_batch_tokens(std::int64_t tokens) {
+  options_.micro_batch_tokens = tokens;
+  make_decoders();
+}
+
+std::vector<PackedBatch> LaneGradients::passes(const std::vector<const EncodedRow*>& rows,
+                                               std::int64_t step) const {
+  const bool drops = options_.decoder.adapter != nullptr && options_.decoder.lora_dropout > 0;
+  std::vector<std::int64_t> lengths;
+  for (const EncodedRow* row : rows)
+    lengths.push_back(static_cast<std::int64_t>(row->tokens.size()));
+  std::vector<PackedBatch> batches;
+  for (const std::vector<std::size_t>& pass :
+       plan_passes(lengths, options_.micro_batch_tokens, options_.best_fit)) {
+    PackedBatch& batch = batches.emplace_back();
+    for (const std::size_t index : pass) {
+      const EncodedRow& row = *rows[index];
+      append_sequence(batch, row.tokens, row.loss);
+      if (!drops) continue;
+      const std::uint64_t key =
+          RandomStream(options_.seed, "lora_dropout", std::to_string(step) + " " + std::string(row.id)).next();
+      append_dropout_keys(batch, key);
+    }
+  }
+  return batches;
+}
+
+StepLoss LaneGradients::for_each_pass(const std::vector<const EncodedRow*>& rows, LanePool& pool,
+                                      std::int64_t step, const Pass& pass) {
+  StepLoss total;
   std::vector<std::int64_t> lengths;
   for (const EncodedRow* row : rows) {
     lengths.push_back(static_cast<std::int64_t>(row->tokens.size()));
-    step.tokens += lengths.back();
-    step.supervised_tokens += row->supervised;
+    total.tokens += lengths.back();
+    total.supervised_tokens += row->supervised;
   }
-  const auto supervised = static_cast<double>(std::max<std::int64_t>(1, step.supervised_tokens));
-  const auto dealt = deal_to_lanes(lengths, static_cast<int>(decoders_.size()));
+  const auto dealt = deal_to_lanes(lengths, options_.lanes);
   std::vector<double> losses(decoders_.size(), 0);
   pool.run([&](int lane_index) {
     const auto lane = static_cast<std::size_t>(lane_index);
-    std::fill(gradients_[lane].begin(), gradients_[lane].end(), 0.0F);
     std::vector<const EncodedRow*> mine;
     for (const std::size_t row : dealt[lane]) mine.push_back(rows[row]);
-    for (const PackedBatch& batch : pack(mine, micro_batch_tokens_)) {
-      losses[lane] += decoders_[lane].add_gradients(
-          parameters, batch, static_cast<float>(1 / supervised), gradients_[lane].data());
-    }
+    for (const PackedBatch& batch : passes(mine, step)) losses[lane] += pass(lane, batch);
   });
-  for (const double loss : losses) step.loss += loss;
-  step.loss /= supervised;
-  return step;
+  for (const double loss : losses) total.loss += loss;
+  total.loss /= static_cast<double>(std::max<std::int64_t>(1, total.supervised_tokens));
+  return total;
 }
 
-double step_operations(const ModelConfig& config, const std::vector<const EncodedRow*>& rows) {
+StepLoss LaneGradients::compute(const float* values, const std::vector<const EncodedRow*>& rows,
+                                LanePool& pool, std::int64_t step) {
+  std::int64_t supervised = 0;
+  for (const EncodedRow* row : rows) supervised += row->supervised;
+  const auto scale =
+      static_cast<float>(1 / static_cast<double>(std::max<std::int64_t>(1, supervised)));
+  pool.run([&](int lane) {
+    std::vector<float>& gradient = gradients_[static_cast<std::size_t>(lane)];
+    std::fill(gradient.begin(), gradient.end(), 0.0F);
+  });
+  return for_each_pass(rows, pool, step, [&](std::size_t lane, const PackedBatch& batch) {
+    decoders_[lane].set_adapter(values);
+    return decoders_[lane].add_gradients(base(values), batch, scale, gradients_[lane].data());
+  });
+}
+
+StepLoss LaneGradients::loss(const float* values, const std::vector<const EncodedRow*>& rows,
+                             LanePool& pool) {
+  std::vector<std::vector<float>> logprobs(decoders_.size());
+  return for_each_pass(rows, pool, /*step=*/0, [&](std::size_t lane, const PackedBatch& batch) {
+    logprobs[lane].resize(batch.targets.size());
+    decoders_[lane].set_adapter(values);
+    decoders_[lane].logprobs(base(values), batch, logprobs[lane].data());
+    double sum = 0;
+    for (const float logprob : logprobs[lane]) sum -= static_cast<double>(logprob);
+    return sum;
+  });
+}
+
+double step_operations(const ModelConfig& config, const std::vector<const EncodedRow*>& rows,
+                       bool frozen) {
   const double hidden = config.hidden_size;
   const double per_layer = hidden * (2.0 * config.query_width() + 2.0 * config.key_value_width()) +
                            3.0 * hidden * config.intermediate_size;
+  const double passes = frozen ? 4 : 6;
   double operations = 0;
   for (const EncodedRow* row : rows) {
     const auto length = static_cast<double>(row->tokens.size());
-    // Two operations per weight forward, four backward; attention sees half of the square.
+    // Two operations per weight forward, two backward for the input's gradient and two for the
+    // weight's; attention sees half of the square.
     const double attention = length * length * config.query_width();
-    operations += 6 * config.num_hidden_layers * (length * per_layer + attention);
-    operations += 6 * static_cast<double>(row->supervised) * hidden * config.vocab_size;
+    operations += config.num_hidden_layers * (passes * length * per_layer + 6 * attention);
+    operations += passes * static_cast<double>(row->supervised) * hidden * config.vocab_size;
   }
   return operations;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "student/batching.h"
@@ -16,26 +17,60 @@ struct StepLoss {
   std::int64_t supervised_tokens = 0;
 };
 
+struct LaneOptions {
+  int lanes = 1;
+  std::int64_t micro_batch_tokens = 0;  // of one forward pass; 0: chosen
+  bool best_fit = false;                // rows of a step share passes by best fit, else in order
+  DecoderOptions decoder;
+  // With decoder.adapter: the frozen weights, and what dropout is drawn from.
+  const float* base = nullptr;
+  std::uint64_t seed = 0;
+};
+
+// Large enough for efficient products, small enough to keep a layer's activations in cache.
+constexpr std::int64_t kMicroBatchTokens = 512;
+
 // One decoder and one gradient array per lane. Lanes, their rows and the order of every sum are
 // fixed, so a step's bits do not depend on how many cores there are.
 class LaneGradients {
  public:
-  // micro_batch_tokens: of one forward pass; 0: chosen.
-  LaneGradients(const ModelConfig& config, int lanes, std::int64_t micro_batch_tokens);
+  LaneGradients(const ModelConfig& config, const LaneOptions& options);
 
   // Gradients of the mean loss over the step's supervised tokens, one array per lane, to be summed.
-  // With no supervised token at all, zeros.
-  StepLoss compute(const float* parameters, const std::vector<const EncodedRow*>& rows,
-                   LanePool& pool);
+  // With no supervised token at all, zeros. `values`: what is learnt: the student's parameters, or
+  // the adapter's. step: names the stream of dropout.
+  StepLoss compute(const float* values, const std::vector<const EncodedRow*>& rows, LanePool& pool,
+                   std::int64_t step = 0);
+  // The loss alone, without dropout.
+  StepLoss loss(const float* values, const std::vector<const EncodedRow*>& rows, LanePool& pool);
   std::vector<std::vector<float>>& gradients() { return gradients_; }
 
+  std::int64_t micro_batch_tokens() const { return options_.micro_batch_tokens; }
+  // From now on passes of so many tokens, in fresh buffers.
+  void set_micro_batch_tokens(std::int64_t tokens);
+
  private:
-  std::int64_t micro_batch_tokens_;
+  using Pass = std::function<double(std::size_t lane, const PackedBatch& batch)>;
+
+  void make_decoders();
+  std::vector<PackedBatch> passes(const std::vector<const EncodedRow*>& rows,
+                                  std::int64_t step) const;
+  // The sum of `pass` over all passes of these rows, divided by their supervised tokens.
+  StepLoss for_each_pass(const std::vector<const EncodedRow*>& rows, LanePool& pool,
+                         std::int64_t step, const Pass& pass);
+  const float* base(const float* values) const {
+    return options_.base != nullptr ? options_.base : values;
+  }
+
+  ModelConfig config_;
+  LaneOptions options_;
   std::vector<Decoder> decoders_;
   std::vector<std::vector<float>> gradients_;
 };
 
 // Floating-point operations of the matrix products of forward and backward pass over these rows.
-double step_operations(const ModelConfig& config, const std::vector<const EncodedRow*>& rows);
+// frozen: no gradients of the weights.
+double step_operations(const ModelConfig& config, const std::vector<const EncodedRow*>& rows,
+                       bool frozen = false);
 
 }  // namespace tapir::student

@@ -1,11 +1,18 @@
 #include "student/job.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/random.h"
+#include "base/strings.h"
+#include "student/adapter_file.h"
+#include "student/bf16_kernels.h"
 #include "student/lanes.h"
 
 namespace tapir::student {
@@ -28,7 +35,7 @@ void need(bool holds, const std::string& option, double found, const std::string
 
 // All options that decide the weights, with their names: a new one must be added here.
 std::string options_text(const TrainOptions& o, const TrainIo& io) {
-  const OrderedJson json = {{"learning_rate", o.learning_rate},
+  OrderedJson json = {{"learning_rate", o.learning_rate},
                             {"lr_scheduler_type", o.lr_scheduler_type},
                             {"warmup_ratio", o.warmup_ratio},
                             {"weight_decay", o.weight_decay},
@@ -47,6 +54,16 @@ std::string options_text(const TrainOptions& o, const TrainIo& io) {
                             {"lanes", o.lanes},
                             {"shuffle", o.shuffle},
                             {"micro_batch_tokens", io.micro_batch_tokens}};
+  // Younger options stand here only where they are in use: jobs without them keep their digests.
+  if (o.packing) json["packing"] = true;
+  if (o.val_size > 0) json["val_size"] = o.val_size;
+  if (o.bf16) json["bf16"] = true;
+  if (o.optim_state_dtype != "float32") json["optim_state_dtype"] = o.optim_state_dtype;
+  if (o.finetuning_type != "full") {
+    json["finetuning_type"] = o.finetuning_type;
+    json["lora"] = {o.lora.lora_rank, o.lora.lora_alpha, o.lora.lora_dropout, o.lora.use_rslora,
+                    o.lora.lora_target};
+  }
   return json.dump();
 }
 
@@ -61,6 +78,55 @@ std::string digest_of(const Example& example) {
 
 std::string digest_of_file(const std::filesystem::path& file) {
   return std::filesystem::exists(file) ? sha256_file(file) : "absent";
+}
+
+void need_one_of(const std::string& option, const std::string& found,
+                 const std::vector<std::string>& known) {
+  if (std::count(known.begin(), known.end(), found) > 0) return;
+  impossible(option, "\"" + found + "\"", join(known, " or "));
+}
+
+void check_newer_options(const TrainOptions& o) {
+  need(o.val_size >= 0, "val_size", o.val_size, "0 (off), a share below 1, or a number of rows");
+  need_one_of("finetuning_type", o.finetuning_type, {"full", "lora"});
+  if (o.bf16 && bf16_kernels() == nullptr) {
+    throw Error(ErrorKind::usage, "bf16: this CPU has no bf16 units",
+                "leave bf16 out: emulating it would be slower than fp32");
+  }
+  need_one_of("optim_state_dtype", o.optim_state_dtype, {"float32", "bfloat16"});
+  need(o.lora.lora_rank >= 1, "lora_rank", o.lora.lora_rank, "1 or more");
+  need(o.lora.lora_alpha >= 0, "lora_alpha", o.lora.lora_alpha, "0 (twice the rank) or more");
+  need(o.lora.lora_dropout >= 0 && o.lora.lora_dropout < 1, "lora_dropout", o.lora.lora_dropout,
+       "0 to below 1");
+}
+
+std::string digest_of_weights(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("model") && name.ends_with(".safetensors")) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  if (files.empty()) return "absent";
+  std::string text;
+  for (const std::filesystem::path& file : files) text += sha256_file(file);
+  return text;
+}
+
+// Of a row that is repeated: "<id>#2" is a repetition of "<id>" (records: Example::id).
+std::string original_id(const std::string& id) { return id.substr(0, id.rfind('#')); }
+
+std::string digest_of_folder(const StudentFolder& folder) {
+  std::string text = digest_of_file(folder.base / "config.json") + digest_of_weights(folder.base) +
+                     digest_of_file(folder.words / "tokenizer.json") +
+                     digest_of_file(folder.words / "tokenizer_config.json");
+  if (std::filesystem::exists(folder.words / "tokenizer.model"))
+    text += digest_of_file(folder.words / "tokenizer.model");
+  if (folder.is_adapter()) {
+    text += digest_of_file(folder.adapter / "adapter_config.json") +
+            digest_of_file(folder.adapter / "adapter_model.safetensors");
+  }
+  return text;
 }
 
 EncodedRow encode_row(const Example& example, const text::ChatFormat& format, std::int64_t limit) {
@@ -123,6 +189,7 @@ void check_options(const TrainJob& job) {
   need(o.lanes >= 1 && o.lanes <= 256, "lanes", o.lanes, "1 to 256");
   need(job.io.micro_batch_tokens >= 0, "micro_batch_tokens", job.io.micro_batch_tokens,
        "0 (chosen) or more");
+  check_newer_options(o);
   if (job.output_dir.empty()) impossible("output_dir", "nothing", "a folder");
   if (job.examples.empty()) {
     throw Error(ErrorKind::data, "there are no rows to train on",
@@ -130,16 +197,51 @@ void check_options(const TrainJob& job) {
   }
 }
 
-std::vector<std::int64_t> lengths_of(const std::vector<EncodedRow>& rows) {
+RowSplit split_rows(const std::vector<EncodedRow>& rows, const TrainOptions& options) {
+  const double share = options.val_size < 1 ? options.val_size : 0;
+  const auto all = static_cast<double>(rows.size());
+  const auto wanted = static_cast<std::size_t>(
+      options.val_size <= 0 ? 0 : share > 0 ? std::max(1.0, std::round(share * all))
+                                            : options.val_size);
+  std::vector<std::string> ids;
+  for (const EncodedRow& row : rows) ids.push_back(original_id(std::string(row.id)));
+  std::map<std::string, std::size_t> counts;
+  for (const std::string& id : ids) ++counts[id];
+  std::vector<std::string> order;
+  for (const auto& [id, count] : counts) order.push_back(id);
+  RandomStream(options.seed, "validation").shuffle(order);
+  std::set<std::string> held_out;
+  std::size_t held = 0;
+  for (std::size_t i = 0; held < wanted && i < order.size(); ++i) {
+    held_out.insert(order[i]);
+    held += counts[order[i]];
+  }
+  RowSplit split;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    (held_out.contains(ids[i]) ? split.validation : split.training).push_back(i);
+  }
+  if (split.training.empty()) {
+    throw Error(ErrorKind::data,
+                "val_size holds out all " + std::to_string(rows.size()) +
+                    " rows, none is left to train on",
+                "lower val_size, or give more rows");
+  }
+  return split;
+}
+
+std::vector<std::int64_t> lengths_of(const std::vector<EncodedRow>& rows,
+                                     const std::vector<std::size_t>& chosen) {
   std::vector<std::int64_t> lengths;
-  for (const EncodedRow& row : rows)
-    lengths.push_back(static_cast<std::int64_t>(row.tokens.size()));
+  for (const std::size_t row : chosen)
+    lengths.push_back(static_cast<std::int64_t>(rows[row].tokens.size()));
   return lengths;
 }
 
-Preflight summarise(const std::vector<EncodedRow>& rows, const TrainOptions& options) {
+Preflight summarise(const std::vector<EncodedRow>& rows, const RowSplit& split,
+                    const TrainOptions& options) {
   Preflight seen;
   seen.rows = static_cast<std::int64_t>(rows.size());
+  seen.validation_rows = static_cast<std::int64_t>(split.validation.size());
   for (const EncodedRow& row : rows) {
     const auto length = static_cast<std::int64_t>(row.tokens.size());
     seen.tokens += length;
@@ -148,23 +250,21 @@ Preflight summarise(const std::vector<EncodedRow>& rows, const TrainOptions& opt
     if (row.truncated) ++seen.truncated_rows;
     if (row.supervised > 0) continue;
     ++seen.rows_without_loss;
-    if (seen.ids_without_loss.size() < kShownIds) seen.ids_without_loss.push_back(row.id);
+    if (seen.ids_without_loss.size() < kShownIds) seen.ids_without_loss.emplace_back(row.id);
   }
-  if (!rows.empty()) seen.steps = count_steps(lengths_of(rows), options);
+  const std::vector<std::int64_t> lengths = lengths_of(rows, split.training);
+  seen.steps = count_steps(lengths, options);
+  if (options.packing) {
+    seen.packed_sequences =
+        static_cast<std::int64_t>(pack_best_fit(lengths, options.cutoff_len).size());
+  }
   return seen;
 }
 
 std::string job_digest(const TrainJob& job) {
   std::string rows;
   for (const Example& example : job.examples) rows += digest_of(example);
-  std::string files;
-  for (const char* name :
-       {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}) {
-    files += digest_of_file(job.model_dir / name);
-  }
-  if (std::filesystem::exists(job.model_dir / "tokenizer.model")) {
-    files += digest_of_file(job.model_dir / "tokenizer.model");
-  }
+  std::string files = digest_of_folder(find_student(job.model_dir));
   if (!job.optimizer_from.empty())
     files += digest_of_file(job.optimizer_from / "optimizer.safetensors");
   return hash_fields({options_text(job.options, job.io), sha256_hex(rows), files});

@@ -32,9 +32,20 @@ std::vector<EncodedRow> encode_rows(std::span<const Example> examples,
 // Error{usage} naming the first option that is impossible.
 void check_options(const TrainJob& job);
 
-std::vector<std::int64_t> lengths_of(const std::vector<EncodedRow>& rows);
+// Which rows are learnt, and which are held out by val_size (with all their repetitions), as
+// indices, rising. Error{data} when none is left to learn.
+struct RowSplit {
+  std::vector<std::size_t> training;
+  std::vector<std::size_t> validation;
+};
+RowSplit split_rows(const std::vector<EncodedRow>& rows, const TrainOptions& options);
 
-Preflight summarise(const std::vector<EncodedRow>& rows, const TrainOptions& options);
+std::vector<std::int64_t> lengths_of(const std::vector<EncodedRow>& rows,
+                                     const std::vector<std::size_t>& chosen);
+
+// All but `memory`.
+Preflight summarise(const std::vector<EncodedRow>& rows, const RowSplit& split,
+                    const TrainOptions& options);
 
 // Digest of all that decides the trained weights: options, rows, the starting folder's files, the
 // optimizer state.

@@ -27,11 +27,13 @@ void linear_backward(const Kernels& kernels, const Linear& layer, const float* p
                      const LinearBackward& pass, float* gradients) {
   const long in = layer.in;
   const long out = layer.out;
-  kernels.multiply({out, in, pass.rows, pass.dy, 1, out, pass.x, in, 1, gradients + layer.weight,
-                    in, /*accumulate=*/true});
-  if (layer.has_bias()) {
-    for (long row = 0; row < pass.rows; ++row) {
-      kernels.add(gradients + layer.bias, pass.dy + row * out, out);
+  if (gradients != nullptr) {
+    kernels.multiply({out, in, pass.rows, pass.dy, 1, out, pass.x, in, 1, gradients + layer.weight,
+                      in, /*accumulate=*/true});
+    if (layer.has_bias()) {
+      for (long row = 0; row < pass.rows; ++row) {
+        kernels.add(gradients + layer.bias, pass.dy + row * out, out);
+      }
     }
   }
   if (pass.dx == nullptr) return;

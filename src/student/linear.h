@@ -17,7 +17,8 @@ void linear_forward(const Kernels& kernels, const Linear& layer, const float* pa
                     const LinearForward& pass);
 
 // dx [rows, in] = dy [rows, out] W (overwritten; null: not wanted), dW += dy^T x, db += sum of dy's
-// rows. `gradients` is laid out like the parameters.
+// rows. `gradients` is laid out like the parameters; null: the layer is
+// frozen.
 struct LinearBackward {
   long rows;
   const float* x;

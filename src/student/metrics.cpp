@@ -42,7 +42,7 @@ MetricsFile::MetricsFile(std::filesystem::path path, std::string stage, std::int
 }
 
 void MetricsFile::append(const MetricsRow& row) const {
-  const OrderedJson json = {{"stage", stage_},
+  OrderedJson json = {{"stage", stage_},
                             {"step", row.step},
                             {"epoch", row.epoch},
                             {"loss", row.loss},
@@ -53,6 +53,7 @@ void MetricsFile::append(const MetricsRow& row) const {
                             {"tok_s", row.tokens_per_second},
                             {"mfu", row.mfu},
                             {"memory_gb", row.memory_gb}};
+  if (row.eval_loss) json["eval_loss"] = *row.eval_loss;
   std::ofstream out(path_, std::ios::app | std::ios::binary);
   out << json.dump() << '\n';
   out.flush();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace tapir::student {
@@ -18,6 +19,7 @@ struct MetricsRow {
   double tokens_per_second = 0;        // since the row before
   double mfu = 0;  // share of what the lanes' matrix products could reach at most (measured once)
   double memory_gb = 0;  // resident memory of the process
+  std::optional<double> eval_loss;  // of the rows held out, per supervised token
 };
 
 // Appends rows. Rows of the same stage beyond `step` are cut at the start: they belong to a past

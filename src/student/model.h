@@ -19,7 +19,8 @@ struct Model {
   const float* parameters() const { return values.data(); }
 };
 
-// Error{data} as read_config() and read_parameters().
+// An adapter is merged into its base. Error{data} as read_config(), read_parameters() and
+// read_adapter().
 std::shared_ptr<const Model> load_model(const std::filesystem::path& folder);
 
 }  // namespace tapir::student

@@ -1,14 +1,54 @@
 #include "student/optimizer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+
+#include "base/error.h"
+#include "student/half.h"
 
 namespace tapir::student {
 namespace {
 
 constexpr std::int64_t kPieceFloats = 1 << 15;
 
+// Sixteen uniform bits for an element (the finaliser of SplitMix64).
+inline std::uint32_t random_bits(std::uint64_t stream, std::int64_t element) {
+  std::uint64_t x = stream + 0x9E3779B97F4A7C15ULL * static_cast<std::uint64_t>(element + 1);
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+  return static_cast<std::uint32_t>(x >> 48);
+}
+
+void widen(const std::uint16_t* from, std::int64_t count, float* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = bfloat_to_float(from[i]);
+}
+
+// Adds random bits below the last place that is kept, then cuts: the mean is the value itself.
+void round_at_random(const float* from, std::int64_t count, std::uint64_t stream,
+                     std::int64_t first, std::uint16_t* to) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<std::uint32_t>(from[i]);
+    to[i] = std::isfinite(from[i])
+                ? static_cast<std::uint16_t>((bits + random_bits(stream, first + i)) >> 16)
+                : float_to_bfloat(from[i]);
+  }
+}
+
 }  // namespace
+
+void Moments::clear(std::int64_t size, std::string_view dtype) {
+  const auto count = static_cast<std::size_t>(size);
+  *this = {};
+  if (dtype == "bfloat16") {
+    m_bf16.assign(count, 0);
+    v_bf16.assign(count, 0);
+  } else {
+    check(dtype == "float32", "Moments: float32 or bfloat16");
+    m.assign(count, 0.0F);
+    v.assign(count, 0.0F);
+  }
+}
 
 Optimizer::Optimizer(const ParameterLayout& layout, const TrainOptions& options)
     : options_(options), kernels_(kernels()) {
@@ -52,20 +92,41 @@ void Optimizer::apply(const std::vector<float>& gradient, double norm, double le
   base.correction1 = static_cast<float>(1 - std::pow(options_.adam_beta1, steps));
   base.correction2 = static_cast<float>(1 - std::pow(options_.adam_beta2, steps));
   base.gradient_scale = static_cast<float>(clip);
+  std::vector<Scratch> scratch(static_cast<std::size_t>(pool.lanes()));
   pool.run([&](int lane) {
     for (auto i = static_cast<std::size_t>(lane); i < pieces_.size();
          i += static_cast<std::size_t>(pool.lanes())) {
-      const Piece& piece = pieces_[i];
       AdamW work = base;
-      work.size = piece.size;
-      work.weight_decay = piece.decays ? static_cast<float>(options_.weight_decay) : 0.0F;
-      work.gradient = gradient.data() + piece.first;
-      work.parameters = state.parameters.data() + piece.first;
-      work.m = state.m.data() + piece.first;
-      work.v = state.v.data() + piece.first;
-      kernels_.adamw(work);
+      work.gradient = gradient.data() + pieces_[i].first;
+      apply_piece(pieces_[i], work, state, scratch[static_cast<std::size_t>(lane)]);
     }
   });
+}
+
+void Optimizer::apply_piece(const Piece& piece, AdamW work, TrainingState& state,
+                            Scratch& scratch) const {
+  Moments& moments = state.moments;
+  work.size = piece.size;
+  work.weight_decay = piece.decays ? static_cast<float>(options_.weight_decay) : 0.0F;
+  work.parameters = state.parameters.data() + piece.first;
+  if (!moments.is_bf16()) {
+    work.m = moments.m.data() + piece.first;
+    work.v = moments.v.data() + piece.first;
+    kernels_.adamw(work);
+    return;
+  }
+  scratch.m.resize(kPieceFloats);
+  scratch.v.resize(kPieceFloats);
+  work.m = scratch.m.data();
+  work.v = scratch.v.data();
+  widen(moments.m_bf16.data() + piece.first, piece.size, work.m);
+  widen(moments.v_bf16.data() + piece.first, piece.size, work.v);
+  kernels_.adamw(work);
+  const std::uint64_t stream =
+      options_.seed + 2 * static_cast<std::uint64_t>(state.optimizer_steps);
+  round_at_random(work.m, piece.size, stream, piece.first, moments.m_bf16.data() + piece.first);
+  round_at_random(work.v, piece.size, stream + 1, piece.first,
+                  moments.v_bf16.data() + piece.first);
 }
 
 }  // namespace tapir::student

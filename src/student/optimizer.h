@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "student/kernels.h"
@@ -11,11 +12,22 @@
 
 namespace tapir::student {
 
-// Weights and the optimizer's moments, all laid out as ParameterLayout says.
-struct TrainingState {
-  std::vector<float> parameters;
+// AdamW's two moments, laid out as ParameterLayout says: as floats, or as bfloat16.
+struct Moments {
   std::vector<float> m;
   std::vector<float> v;
+  std::vector<std::uint16_t> m_bf16;
+  std::vector<std::uint16_t> v_bf16;
+
+  bool is_bf16() const { return !m_bf16.empty(); }
+  // Zeros. dtype: TrainOptions::optim_state_dtype.
+  void clear(std::int64_t size, std::string_view dtype);
+};
+
+// What is learnt and the optimizer's moments.
+struct TrainingState {
+  std::vector<float> parameters;
+  Moments moments;
   std::int64_t optimizer_steps =
       0;  // steps the moments have seen, over all trainings they were carried through
 };
@@ -29,7 +41,8 @@ class Optimizer {
   // result does not depend on the number of threads.
   double reduce(std::vector<std::vector<float>>& gradients, LanePool& pool) const;
 
-  // One step with the summed gradient, clipped to max_grad_norm.
+  // One step with the summed gradient, clipped to max_grad_norm. Moments in bfloat16 are rounded up
+  // or down with odds that keep their mean, by a hash of (seed, step, element).
   void apply(const std::vector<float>& gradient, double norm, double learning_rate,
              TrainingState& state, LanePool& pool) const;
 
@@ -39,6 +52,12 @@ class Optimizer {
     std::int64_t size;
     bool decays;
   };
+
+  struct Scratch {  // one per lane: moments of a piece as floats
+    std::vector<float> m, v;
+  };
+
+  void apply_piece(const Piece& piece, AdamW work, TrainingState& state, Scratch& scratch) const;
 
   TrainOptions options_;
   const Kernels& kernels_;

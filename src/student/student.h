@@ -91,6 +91,15 @@ class Student {
 
 // ---- training ----
 
+// Of finetuning_type lora: pairs of small matrices beside frozen weights, in PEFT's layout.
+struct LoraOptions {
+  int lora_rank = 8;
+  double lora_alpha = 0;            // 0: twice the rank
+  double lora_dropout = 0;          // [0, 1)
+  bool use_rslora = false;          // scale by alpha / sqrt(rank) instead of alpha / rank
+  std::string lora_target = "all";  // every linear layer of the decoder; or names: "q_proj,v_proj"
+};
+
 // Changes results. Names as in Hugging Face / LLaMA-Factory where they exist.
 struct TrainOptions {
   double learning_rate = 2e-5;
@@ -116,6 +125,18 @@ struct TrainOptions {
   std::uint64_t seed = 42;  // order of rows: stream (seed, "train", epoch)
   int lanes = 2;            // gradients are summed over this many lanes in fixed order
   bool shuffle = true;      // false: rows in the order given (the first epoch and every other)
+  // Rows are packed by best fit into sequences of cutoff_len tokens, and total_batch_size counts
+  // those. A row still sees itself only, and its positions begin at 0.
+  bool packing = false;
+  // Rows held out for the evaluation loss: a share when below 1, else a number. Drawn from the
+  // stream (seed, "validation").
+  double val_size = 0;
+  std::string finetuning_type = "full";  // full | lora
+  LoraOptions lora;
+  // How AdamW's two moments are kept. bfloat16 is rounded at random (from a stream of its own), so
+  // that small updates are not lost on average.
+  std::string optim_state_dtype = "float32";  // float32 | bfloat16
+  bool bf16 = false;  // matrix products in bfloat16 with fp32 sums; weights stay fp32
 };
 
 // Changes speed, files or what is shown, never weights.
@@ -124,7 +145,13 @@ struct TrainIo {
   int save_total_limit = 2;     // older checkpoints are removed
   std::int64_t logging_steps = 10;
   std::filesystem::path metrics;  // metrics.jsonl to append to; empty: <output_dir>/metrics.jsonl
-  std::string stage = "train";    // name shown in progress
+  std::filesystem::path logging_dir;  // TensorBoard event files; empty: <output_dir>/runs
+  std::string stage = "train";        // name shown in progress
+  std::int64_t eval_steps = 0;  // with val_size: the evaluation loss every so many steps; 0: at the
+                                // end only
+  bool gradient_checkpointing = false;  // keep each layer's input only, compute the rest twice: less
+                                        // memory, a third more work, the same bits
+  std::int64_t memory_limit = 0;  // bytes that the process may take; 0: what the system allows it
   int micro_batch_tokens = 0;  // tokens of one forward pass of a lane; 0: chosen. Agrees to 1e-6,
                                // not bit for bit: therefore part of the fingerprint when set
   // Go on from a checkpoint that another CPU type or torch version made: the bits differ from then
@@ -143,6 +170,18 @@ struct TrainJob {
   TrainIo io;
 };
 
+// Bytes that a training will take at its peak, before it starts.
+struct MemoryPlan {
+  std::int64_t process = 0;      // what is there already: program, libraries, rows
+  std::int64_t weights = 0;      // of the student, and of the adapter
+  std::int64_t gradients = 0;    // one array per lane
+  std::int64_t optimizer = 0;    // AdamW's moments
+  std::int64_t activations = 0;  // of the largest passes of all lanes
+  std::int64_t micro_batch_tokens = 0;  // of one pass
+  std::int64_t limit = 0;               // what the process may take; 0: not known
+  std::int64_t total() const { return process + weights + gradients + optimizer + activations; }
+};
+
 // What a training would see, before it starts.
 struct Preflight {
   std::int64_t rows = 0;
@@ -153,7 +192,10 @@ struct Preflight {
   std::int64_t supervised_tokens = 0;
   std::int64_t longest = 0;
   std::int64_t steps = 0;
+  std::int64_t validation_rows = 0;           // of `rows`: held out by val_size
+  std::int64_t packed_sequences = 0;          // with packing: of one pass over the rows
   std::vector<std::string> ids_without_loss;  // the first ten
+  MemoryPlan memory;
 };
 
 struct TrainResult {
@@ -164,7 +206,8 @@ struct TrainResult {
   double first_loss = 0;
   double last_loss = 0;
   double seconds = 0;
-  bool finished = true;  // false: stopped; a checkpoint is in <output_dir>.work
+  std::optional<double> eval_loss;  // the last one, with val_size
+  bool finished = true;             // false: stopped; a checkpoint is in <output_dir>.work
 };
 
 // Makes and loads students. Thread-safe.

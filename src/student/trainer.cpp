@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -15,8 +16,10 @@
 #include "student/checkpoint.h"
 #include "student/gradients.h"
 #include "student/job.h"
+#include "student/memory_plan.h"
 #include "student/metrics.h"
 #include "student/schedule.h"
+#include "student/tensorboard.h"
 
 namespace tapir::student {
 namespace {
@@ -28,18 +31,48 @@ double seconds_since(Clock::time_point begin) {
 }
 
 struct PreparedJob {
-  ModelConfig config;
+  TrainedWeights weights;
   std::vector<EncodedRow> rows;
+  RowSplit split;
 };
 
 PreparedJob prepare(const TrainJob& job) {
   check_options(job);
-  PreparedJob prepared;
-  prepared.config = read_config(job.model_dir);
-  const Words words = load_words(job.model_dir, prepared.config);
-  const int limit = std::min(job.options.cutoff_len, prepared.config.max_position_embeddings);
+  PreparedJob prepared{TrainedWeights(job), {}, {}};
+  const ModelConfig& config = prepared.weights.config();
+  const Words words = load_words(prepared.weights.folder().words, config);
+  const int limit = std::min(job.options.cutoff_len, config.max_position_embeddings);
   prepared.rows = encode_rows(job.examples, *words.format, limit);
+  prepared.split = split_rows(prepared.rows, job.options);
   return prepared;
+}
+
+std::vector<const EncodedRow*> chosen(const std::vector<EncodedRow>& rows,
+                                      const std::vector<std::size_t>& indices) {
+  std::vector<const EncodedRow*> found;
+  for (const std::size_t index : indices) found.push_back(&rows[index]);
+  return found;
+}
+
+// Halves the passes until they fit into the limit, or hold no more than the longest row.
+MemoryPlan fitting_plan(const PreparedJob& prepared, const TrainJob& job) {
+  std::vector<PassSize> rows;
+  for (const EncodedRow* row : chosen(prepared.rows, prepared.split.training)) {
+    rows.push_back({static_cast<std::int64_t>(row->tokens.size()), row->supervised, 0});
+  }
+  std::int64_t tokens =
+      job.io.micro_batch_tokens > 0 ? job.io.micro_batch_tokens : kMicroBatchTokens;
+  std::int64_t longest = 0;
+  for (const PassSize& row : rows) longest = std::max(longest, row.tokens);
+  for (;; tokens /= 2) {
+    const MemoryPlan plan = plan_memory(prepared.weights, job,
+                                        largest_passes(rows, job.options, tokens), tokens);
+    if (plan.limit == 0 || plan.total() <= plan.limit || tokens <= longest) return plan;
+  }
+}
+
+std::string in_gb(std::int64_t bytes) {
+  return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9);
 }
 
 void refuse_rows_without_loss(const Preflight& seen) {
@@ -54,22 +87,32 @@ void refuse_rows_without_loss(const Preflight& seen) {
       "give each row an answer, or raise cutoff_len if the answer was cut off");
 }
 
+LaneOptions lane_options(const PreparedJob& prepared, const TrainJob& job, std::int64_t tokens) {
+  LaneOptions options;
+  options.lanes = job.options.lanes;
+  options.micro_batch_tokens = tokens;
+  options.best_fit = job.options.packing;
+  options.decoder = decoder_options(prepared.weights, job);
+  options.base = prepared.weights.base();
+  options.seed = job.options.seed;
+  return options;
+}
+
 // A training under way.
 class Training {
  public:
   Training(const TrainJob& job, std::string version, ProgressSink& progress)
       : job_(job),
         prepared_(prepare(job)),
-        layout_(make_layout(prepared_.config)),
-        plan_(lengths_of(prepared_.rows), job.options),
-        total_steps_(count_steps(lengths_of(prepared_.rows), job.options)),
+        plan_(lengths_of(prepared_.rows, prepared_.split.training), job.options),
+        total_steps_(count_steps(lengths_of(prepared_.rows, prepared_.split.training), job.options)),
         schedule_(job.options, total_steps_),
-        optimizer_(layout_, job.options),
+        optimizer_(prepared_.weights.layout(), job.options),
         pool_(job.options.lanes),
-        lanes_(prepared_.config, job.options.lanes, job.io.micro_batch_tokens),
         checkpoints_(job.output_dir),
-        progress_(progress) {
-    refuse_rows_without_loss(summarise(prepared_.rows, job.options));
+        progress_(progress),
+        memory_(fitting_plan(prepared_, job)) {
+    refuse_rows_without_loss(summarise(prepared_.rows, prepared_.split, job.options));
     state_.version = std::move(version);
   }
 
@@ -78,27 +121,34 @@ class Training {
  private:
   void begin_fresh();
   bool resume(const std::string& digest);
+  void make_lanes();
+  void open_logs();
   void step();
+  StepLoss compute(const std::vector<const EncodedRow*>& rows);
+  void evaluate();
   void log(const StepLoss& loss, double learning_rate, double norm, double operations);
   void check_finite(const StepLoss& loss, double norm, const std::vector<std::size_t>& rows) const;
   void save(bool finished);
   void publish();
+  bool every(std::int64_t steps) const { return steps > 0 && state_.global_step % steps == 0; }
 
   const TrainJob& job_;
-  const PreparedJob prepared_;
-  const ParameterLayout layout_;
-  BatchPlan plan_;
+  PreparedJob prepared_;
+  BatchPlan plan_;  // of prepared_.split.training
   const std::int64_t total_steps_;
   const Schedule schedule_;
   const Optimizer optimizer_;
   LanePool pool_;
-  LaneGradients lanes_;
+  std::unique_ptr<LaneGradients> lanes_;
   const CheckpointFolder checkpoints_;
   ProgressSink& progress_;
   TrainingState arrays_;
   TrainerState state_;
+  const MemoryPlan memory_;
   std::unique_ptr<MetricsFile> metrics_;
-  double peak_ = 0;  // operations per second of all lanes that can run at once
+  std::unique_ptr<EventFile> events_;
+  std::optional<double> eval_loss_;  // of the step in work
+  double peak_ = 0;                  // operations per second of all lanes that can run at once
 
   Clock::time_point resumed_at_ = Clock::now();
   double seconds_before_ = 0;
@@ -109,14 +159,13 @@ class Training {
 
 void Training::begin_fresh() {
   std::filesystem::create_directories(checkpoints_.work());
-  const auto size = static_cast<std::size_t>(layout_.size);
-  arrays_.parameters.resize(size);
-  read_parameters(layout_, prepared_.config, job_.model_dir, arrays_.parameters.data());
+  TrainedWeights& weights = prepared_.weights;
+  weights.read(arrays_.parameters);
+  const std::string& dtype = job_.options.optim_state_dtype;
   if (job_.optimizer_from.empty()) {
-    arrays_.m.assign(size, 0.0F);
-    arrays_.v.assign(size, 0.0F);
+    arrays_.moments.clear(weights.layout().size, dtype);
   } else {
-    read_moments(job_.optimizer_from, layout_, arrays_);
+    read_moments(job_.optimizer_from, weights.layout(), dtype, arrays_);
   }
 }
 
@@ -137,9 +186,8 @@ bool Training::resume(const std::string& digest) {
                 "going on here would give other bits: allow another machine, or remove the folder "
                 "to start anew");
   }
-  arrays_.parameters.resize(static_cast<std::size_t>(layout_.size));
-  read_parameters(layout_, prepared_.config, folder, arrays_.parameters.data());
-  read_moments(folder, layout_, arrays_);
+  prepared_.weights.read_checkpoint(folder, arrays_.parameters);
+  read_moments(folder, prepared_.weights.layout(), job_.options.optim_state_dtype, arrays_);
   const std::string version = std::exchange(state_.version, {});
   state_ = *found;
   state_.version = version;
@@ -148,6 +196,28 @@ bool Training::resume(const std::string& digest) {
   progress_.message(fmt::format("{}: going on from step {} of {}", job_.io.stage,
                                 state_.global_step, total_steps_));
   return true;
+}
+
+// After the weights, whose address they keep.
+void Training::make_lanes() {
+  const std::int64_t asked =
+      job_.io.micro_batch_tokens > 0 ? job_.io.micro_batch_tokens : kMicroBatchTokens;
+  if (state_.micro_batch_tokens == 0) {
+    state_.micro_batch_tokens = memory_.micro_batch_tokens;
+    if (memory_.micro_batch_tokens < asked) {
+      progress_.message(fmt::format(
+          "{}: {} may be used: passes of {} tokens instead of {}, the optimizer's batch is the same",
+          job_.io.stage, in_gb(memory_.limit), memory_.micro_batch_tokens, asked));
+    }
+    if (memory_.limit > 0 && memory_.total() > memory_.limit) {
+      progress_.message(fmt::format("{}: {} are needed, {} may be used; less is needed with "
+                                    "gradient_checkpointing, finetuning_type lora, fewer lanes or "
+                                    "optim_state_dtype bfloat16",
+                                    job_.io.stage, in_gb(memory_.total()), in_gb(memory_.limit)));
+    }
+  }
+  lanes_ = std::make_unique<LaneGradients>(
+      prepared_.weights.config(), lane_options(prepared_, job_, state_.micro_batch_tokens));
 }
 
 void Training::check_finite(const StepLoss& loss, double norm,
@@ -161,6 +231,17 @@ void Training::check_finite(const StepLoss& loss, double norm,
               "lower learning_rate or look at these rows; the last checkpoint is kept");
 }
 
+void write_events(EventFile& events, const MetricsRow& row) {
+  std::vector<Scalar> scalars = {{"train/loss", row.loss},
+                                 {"train/learning_rate", row.learning_rate},
+                                 {"train/grad_norm", row.grad_norm},
+                                 {"train/epoch", row.epoch},
+                                 {"train/tokens_per_second", row.tokens_per_second},
+                                 {"train/memory_gb", row.memory_gb}};
+  if (row.eval_loss) scalars.push_back({"eval/loss", *row.eval_loss});
+  events.append(row.step, scalars);
+}
+
 void Training::log(const StepLoss& loss, double learning_rate, double norm, double operations) {
   const TrainResult& result = state_.result;
   logged_tokens_ += loss.tokens;
@@ -170,11 +251,12 @@ void Training::log(const StepLoss& loss, double learning_rate, double norm, doub
   progress_.update({job_.io.stage, static_cast<std::uint64_t>(state_.global_step), 0,
                     static_cast<std::uint64_t>(total_steps_), 0,
                     fmt::format("loss {:.4f}  {:.1f} k tok/s", loss.loss, rate / 1000)});
-  const bool wanted = job_.io.logging_steps > 0 && state_.global_step % job_.io.logging_steps == 0;
+  const bool wanted = every(job_.io.logging_steps) || eval_loss_;
   if (!wanted && state_.global_step != 1 && !plan_.done()) return;
   MetricsRow row;
   row.step = state_.global_step;
-  row.epoch = static_cast<double>(state_.cursor.rows) / static_cast<double>(prepared_.rows.size());
+  row.epoch = static_cast<double>(state_.cursor.rows) /
+              static_cast<double>(prepared_.split.training.size());
   row.loss = loss.loss;
   row.learning_rate = learning_rate;
   row.grad_norm = norm;
@@ -183,21 +265,60 @@ void Training::log(const StepLoss& loss, double learning_rate, double norm, doub
   row.tokens_per_second = rate;
   row.mfu = logged_operations_ / elapsed / peak_;
   row.memory_gb = static_cast<double>(resident_memory()) / 1e9;
+  row.eval_loss = eval_loss_;
   metrics_->append(row);
+  write_events(*events_, row);
   logged_at_ = Clock::now();
   logged_tokens_ = 0;
   logged_operations_ = 0;
 }
 
+// The step's gradients. Out of memory: the same step again in passes half as large.
+StepLoss Training::compute(const std::vector<const EncodedRow*>& rows) {
+  for (;;) {
+    try {
+      return lanes_->compute(arrays_.parameters.data(), rows, pool_, state_.global_step);
+    } catch (const std::bad_alloc&) {
+      std::int64_t longest = 0;
+      for (const EncodedRow* row : rows)
+        longest = std::max(longest, static_cast<std::int64_t>(row->tokens.size()));
+      if (lanes_->micro_batch_tokens() <= longest) {
+        throw Error(ErrorKind::data,
+                    fmt::format("step {}: out of memory with one row of {} tokens in a pass",
+                                state_.global_step + 1, longest),
+                    "lower cutoff_len or lanes, or set gradient_checkpointing; the last "
+                    "checkpoint is kept");
+      }
+      lanes_->set_micro_batch_tokens(lanes_->micro_batch_tokens() / 2);
+      state_.micro_batch_tokens = lanes_->micro_batch_tokens();
+      progress_.message(fmt::format("{}: out of memory in step {}: passes of {} tokens from here "
+                                    "on, the optimizer's batch is the same",
+                                    job_.io.stage, state_.global_step + 1,
+                                    lanes_->micro_batch_tokens()));
+    }
+  }
+}
+
+void Training::evaluate() {
+  eval_loss_.reset();
+  if (prepared_.split.validation.empty()) return;
+  if (!every(job_.io.eval_steps) && !plan_.done()) return;
+  eval_loss_ = lanes_
+                   ->loss(arrays_.parameters.data(),
+                          chosen(prepared_.rows, prepared_.split.validation), pool_)
+                   .loss;
+  state_.result.eval_loss = eval_loss_;
+}
+
 void Training::step() {
-  const std::vector<std::size_t> indices = plan_.next();
-  std::vector<const EncodedRow*> rows;
-  for (const std::size_t index : indices) rows.push_back(&prepared_.rows[index]);
-  const StepLoss loss = lanes_.compute(arrays_.parameters.data(), rows, pool_);
-  const double norm = optimizer_.reduce(lanes_.gradients(), pool_);
+  std::vector<std::size_t> indices = plan_.next();
+  for (std::size_t& index : indices) index = prepared_.split.training[index];
+  const std::vector<const EncodedRow*> rows = chosen(prepared_.rows, indices);
+  const StepLoss loss = compute(rows);
+  const double norm = optimizer_.reduce(lanes_->gradients(), pool_);
   check_finite(loss, norm, indices);
   const double learning_rate = schedule_.learning_rate(state_.global_step);
-  optimizer_.apply(lanes_.gradients().front(), norm, learning_rate, arrays_, pool_);
+  optimizer_.apply(lanes_->gradients().front(), norm, learning_rate, arrays_, pool_);
   TrainResult& result = state_.result;
   if (state_.global_step == 0) result.first_loss = loss.loss;
   result.last_loss = loss.loss;
@@ -207,7 +328,9 @@ void Training::step() {
   result.rows += static_cast<std::int64_t>(rows.size());
   state_.optimizer_steps = arrays_.optimizer_steps;
   state_.cursor = plan_.cursor();
-  log(loss, learning_rate, norm, step_operations(prepared_.config, rows));
+  evaluate();
+  log(loss, learning_rate, norm,
+      step_operations(prepared_.weights.config(), rows, prepared_.weights.is_adapter()));
 }
 
 void Training::save(bool finished) {
@@ -216,34 +339,45 @@ void Training::save(bool finished) {
   if (finished) {
     publish();
   } else {
-    checkpoints_.save(job_.model_dir, layout_, arrays_, state_, job_.io.save_total_limit);
+    checkpoints_.save(prepared_.weights, arrays_, state_, job_.io.save_total_limit);
   }
 }
 
 void Training::publish() {
   const std::filesystem::path aside = checkpoints_.work() / "final";
-  write_training_folder(aside, job_.model_dir, layout_, arrays_, state_);
+  write_training_folder(aside, prepared_.weights, arrays_, state_);
   if (job_.io.metrics.empty()) {
     write_file(aside / "metrics.jsonl", read_file(checkpoints_.work() / "metrics.jsonl"));
+  }
+  events_.reset();
+  if (job_.io.logging_dir.empty()) {
+    std::filesystem::copy(checkpoints_.work() / kEventFolder, aside / kEventFolder);
   }
   publish_folder(aside, job_.output_dir);
   checkpoints_.remove();
 }
 
-TrainResult Training::run(const std::string& digest, std::stop_token stop) {
-  if (!resume(digest)) begin_fresh();
-  state_.job = digest;
+void Training::open_logs() {
   metrics_ = std::make_unique<MetricsFile>(
       job_.io.metrics.empty() ? checkpoints_.work() / "metrics.jsonl" : job_.io.metrics,
       job_.io.stage, state_.global_step);
+  events_ = std::make_unique<EventFile>(
+      job_.io.logging_dir.empty() ? checkpoints_.work() / kEventFolder : job_.io.logging_dir,
+      state_.global_step);
+}
+
+TrainResult Training::run(const std::string& digest, std::stop_token stop) {
+  if (!resume(digest)) begin_fresh();
+  state_.job = digest;
+  make_lanes();
+  open_logs();
   const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   peak_ = measured_peak() * std::min(job_.options.lanes, cores);
   resumed_at_ = logged_at_ = Clock::now();
   std::int64_t saved_at = -1;
   while (!plan_.done() && !stop.stop_requested()) {
     step();
-    const bool due = job_.io.save_steps > 0 && state_.global_step % job_.io.save_steps == 0;
-    if (!due || plan_.done()) continue;
+    if (!every(job_.io.save_steps) || plan_.done()) continue;
     save(/*finished=*/false);
     saved_at = state_.global_step;
   }
@@ -273,7 +407,9 @@ TrainResult train(const TrainJob& job, const std::string& version, ProgressSink&
 
 Preflight preflight(const TrainJob& job) {
   const PreparedJob prepared = prepare(job);
-  return summarise(prepared.rows, job.options);
+  Preflight seen = summarise(prepared.rows, prepared.split, job.options);
+  seen.memory = fitting_plan(prepared, job);
+  return seen;
 }
 
 }  // namespace tapir::student

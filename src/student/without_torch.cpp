@@ -1,6 +1,7 @@
 // The student of a build without libtorch.
 #include "base/error.h"
 #include "student/gguf_export.h"
+#include "student/merge.h"
 #include "student/new_student.h"
 #include "student/student.h"
 #include "student/student_from_config.h"
@@ -16,6 +17,8 @@ namespace {
 }  // namespace
 
 std::shared_ptr<const StudentEngine> make_student_engine() { not_built(); }
+
+void merge_student(const std::filesystem::path&, const std::filesystem::path&) { not_built(); }
 
 void make_new_student(const NewStudent&, const std::filesystem::path&) { not_built(); }
 

@@ -95,6 +95,55 @@ TEST(BatchPlan, GoesOnFromItsCursor) {
   EXPECT_TRUE(rest.done());
 }
 
+TEST(PackBestFit, FillsSequencesAndLosesNothing) {
+  EXPECT_EQ(pack_best_fit({4, 9, 6, 1, 5}, 10),
+            (std::vector<std::vector<std::size_t>>{{1, 3}, {0, 2}, {4}}));
+  EXPECT_EQ(pack_best_fit({30, 2}, 10), (std::vector<std::vector<std::size_t>>{{0}, {1}}))
+      << "a row that is too long stands alone";
+  const std::vector<std::int64_t> lengths = random_lengths(500);
+  const auto sequences = pack_best_fit(lengths, 128);
+  std::vector<std::size_t> all;
+  std::int64_t tokens = 0;
+  for (const auto& sequence : sequences) {
+    std::int64_t sum = 0;
+    for (const std::size_t row : sequence) sum += lengths[row];
+    EXPECT_LE(sum, 128);
+    EXPECT_TRUE(std::is_sorted(sequence.begin(), sequence.end()));
+    tokens += sum;
+    all.insert(all.end(), sequence.begin(), sequence.end());
+  }
+  std::sort(all.begin(), all.end());
+  for (std::size_t i = 0; i < lengths.size(); ++i) ASSERT_EQ(all[i], i);
+  EXPECT_GT(static_cast<double>(tokens), 0.98 * 128 * static_cast<double>(sequences.size() - 1));
+}
+
+TEST(BatchPlan, PackedEpochsTakeEveryRowOnceAndGoOn) {
+  TrainOptions options;
+  options.packing = true;
+  options.cutoff_len = 100;
+  options.total_batch_size = 2;
+  options.num_train_epochs = 2;
+  const std::vector<std::int64_t> lengths = random_lengths(40);
+  BatchPlan plan(lengths, options);
+  std::vector<std::vector<std::size_t>> steps;
+  std::vector<std::size_t> taken;
+  while (!plan.done()) {
+    steps.push_back(plan.next());
+    std::int64_t tokens = 0;
+    for (const std::size_t row : steps.back()) tokens += lengths[row];
+    EXPECT_LE(tokens, 200);
+    taken.insert(taken.end(), steps.back().begin(), steps.back().end());
+  }
+  ASSERT_EQ(taken.size(), 80U);
+  EXPECT_EQ(std::set<std::size_t>(taken.begin(), taken.begin() + 40).size(), 40U);
+  BatchPlan again(lengths, options);
+  for (std::size_t i = 0; i < 5; ++i) (void)again.next();
+  BatchPlan rest(lengths, options);
+  rest.restore(again.step(), again.cursor());
+  for (std::size_t i = 5; i < steps.size(); ++i) EXPECT_EQ(rest.next(), steps[i]);
+  EXPECT_TRUE(rest.done());
+}
+
 TEST(Lanes, DealtEvenlyAndWhole) {
   const std::vector<std::int64_t> lengths = random_lengths(31);
   const auto dealt = deal_to_lanes(lengths, 4);

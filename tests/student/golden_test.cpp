@@ -121,11 +121,10 @@ TEST_P(Golden, LossesOfTheSteps) {
   TrainingState state;
   const auto size = static_cast<std::size_t>(model_->layout.size);
   state.parameters.assign(parameters(), parameters() + size);
-  state.m.resize(size);
-  state.v.resize(size);
+  state.moments.clear(model_->layout.size, "float32");
   const Optimizer optimizer(model_->layout, options);
   LanePool pool(2);
-  LaneGradients lanes(model_->config, 2, 0);
+  LaneGradients lanes(model_->config, {.lanes = 2});
   for (std::size_t step = 0; step < golden.at("losses").size(); ++step) {
     const StepLoss loss = lanes.compute(state.parameters.data(), batch(), pool);
     const double norm = optimizer.reduce(lanes.gradients(), pool);

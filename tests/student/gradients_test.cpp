@@ -46,7 +46,7 @@ class Gradients : public ::testing::TestWithParam<const char*> {
     std::vector<const EncodedRow*> batch;
     for (const EncodedRow& row : rows_) batch.push_back(&row);
     LanePool pool(lanes);
-    LaneGradients gradients(config_, lanes, micro_batch_tokens);
+    LaneGradients gradients(config_, {.lanes = lanes, .micro_batch_tokens = micro_batch_tokens});
     const double loss = gradients.compute(parameters_.data(), batch, pool).loss;
     const Optimizer optimizer(make_layout(config_), {});
     (void)optimizer.reduce(gradients.gradients(), pool);

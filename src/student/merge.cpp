@@ -1,0 +1,28 @@
+#include "student/merge.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "student/trained_weights.h"
+
+namespace tapir::student {
+
+void merge_student(const std::filesystem::path& folder, const std::filesystem::path& output) {
+  if (!find_student(folder).is_adapter()) {
+    throw Error(ErrorKind::usage,
+                folder.string() + ": is no adapter: adapter_config.json is not there",
+                "tapir merge takes the output folder of a LoRA training");
+  }
+  TrainJob job;  // that learns all weights, begun from the adapter
+  job.model_dir = folder;
+  TrainedWeights weights(job);
+  std::vector<float> values;
+  weights.read(values);
+  std::filesystem::path work = output.has_filename() ? output : output.parent_path();
+  work += ".work";
+  std::filesystem::remove_all(work);
+  std::filesystem::create_directories(work);
+  weights.write(work, values);
+  publish_folder(work, output);
+}
+
+}  // namespace tapir::student
