@@ -1,6 +1,8 @@
 #include "student/load_weights.h"
 
 #include "base/error.h"
+#include "student/adapter_file.h"
+#include "student/model.h"
 #include "student/parameters.h"
 
 namespace tapir::student {
@@ -21,6 +23,10 @@ WeightType weight_type(DataType type) {
 }  // namespace
 
 std::shared_ptr<const DecodeWeights> load_decode_weights(const std::filesystem::path& folder) {
+  if (find_student(folder).is_adapter()) {  // merged into its base, as floats
+    const auto model = load_model(folder);
+    return std::make_shared<DecodeWeights>(model->config, model->layout, model->parameters());
+  }
   const ModelConfig config = read_config(folder);
   const ParameterLayout layout = make_layout(config);
   const StoredParameters stored(layout, config, folder);
