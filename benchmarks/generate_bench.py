@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-from train_bench import peer_python, run_json
+from peers import peer_python, run_json
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOKENIZER = ROOT / "tests" / "goldens" / "tokenizers" / "trained" / "tokenizer.json"

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Training speed beside transformers: the same weights, batch, optimizer and threads, alternating runs.
+"""Training speed and memory beside transformers: the same weights, batch, optimizer and threads, alternating runs.
 
-    python3 benchmarks/train_bench.py [--build build] [--runs 5] [--steps 40]
+    python3 benchmarks/train_bench.py [--size 0.39M|5.9M|42M] [--bf16] [--runs 5] [--steps 0] [--logits 0]
 
-Installs the peer into .venv-peers (git-ignored) on first use, builds the program train_speed in the build folder, and
-prints the median tokens per second of both sides and the median of the ratios as one JSON object.
+Each step is forward, backward, clipping and AdamW on one batch: 16 x 128 tokens at 0.39 M parameters, 8 x 256 at 5.9 M,
+4 x 512 at 42 M. --bf16: products in bf16 on both sides (autocast in transformers), weights and optimizer in fp32.
+--logits N: only N rows of logits exist at a time on our side (0: chosen; all tokens of a lane: chunking off). Installs
+the peer into .venv-peers (git-ignored) on first use, builds the program train_speed in the build folder, checks that
+both sides have the same losses, and prints the medians of tokens per second and of the peak memory of the processes,
+and the median of the ratios of speed, as one JSON object.
 """
 import argparse
 import json
@@ -14,40 +18,35 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import venv
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PEERS = ["torch==2.11.0", "transformers==4.57.1", "numpy==2.4.6"]
-CONFIG = dict(vocab_size=512, hidden_size=96, intermediate_size=256, num_hidden_layers=3, num_attention_heads=6,
-              num_key_value_heads=6, head_dim=16, max_position_embeddings=512, tie_word_embeddings=True)
+from peers import ROOT, our_program, peer_python, run_json
+from sizes import SIZES, config
 
-
-def peer_python(folder):
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-    wanted = "import transformers, torch; assert transformers.__version__ == '4.57.1'"
-    if subprocess.run([python, "-c", wanted], stderr=subprocess.DEVNULL).returncode != 0:
-        print("installing the peer into", folder, file=sys.stderr)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PEERS], check=True)
-    return python
+# rows, length, steps of a run
+BATCHES = {"0.39M": (16, 128, 40), "5.9M": (8, 256, 6), "42M": (4, 512, 2)}
 
 
-def peer_side(arguments):
-    """Runs inside the peer's environment: prepare the inputs, or time transformers on them."""
+def prepare(folder, arguments):
+    import numpy
+    import torch
+    import transformers
+
+    torch.manual_seed(1)
+    transformers.LlamaForCausalLM(transformers.LlamaConfig(**config(arguments.size))).save_pretrained(folder)
+    vocabulary = SIZES[arguments.size]["vocab_size"]
+    tokens = numpy.random.default_rng(1).integers(0, vocabulary, (arguments.rows, arguments.length))
+    tokens.astype("int32").tofile(folder / "tokens.bin")
+
+
+def time_peer(folder, arguments):
+    import contextlib
+    import resource
     import time
     import numpy
     import torch
     import transformers
 
-    folder = pathlib.Path(arguments.folder)
     torch.set_num_threads(arguments.threads)
-    if arguments.peer == "prepare":
-        torch.manual_seed(1)
-        transformers.LlamaForCausalLM(transformers.LlamaConfig(**CONFIG)).save_pretrained(folder)
-        tokens = numpy.random.default_rng(1).integers(0, CONFIG["vocab_size"], (arguments.rows, arguments.length))
-        tokens.astype("int32").tofile(folder / "tokens.bin")
-        return
     model = transformers.LlamaForCausalLM.from_pretrained(folder, torch_dtype=torch.float32)
     model.train()
     decayed = [p for n, p in model.named_parameters() if p.ndim > 1]
@@ -57,50 +56,69 @@ def peer_side(arguments):
     tokens = numpy.fromfile(folder / "tokens.bin", dtype="int32").reshape(arguments.rows, arguments.length)
     batch = torch.from_numpy(tokens.astype("int64"))
     losses = []
-    warm_up = 3
+    warm_up = 1
     for step in range(warm_up + arguments.steps):
         if step == warm_up:
             begin = time.perf_counter()
-        loss = model(input_ids=batch, labels=batch).loss
+        precision = torch.autocast("cpu", torch.bfloat16) if arguments.bf16 else contextlib.nullcontext()
+        with precision:
+            loss = model(input_ids=batch, labels=batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
     seconds = time.perf_counter() - begin
-    print(json.dumps({"tok_s": batch.numel() * arguments.steps / seconds, "losses": losses}))
+    print(json.dumps({"tok_s": batch.numel() * arguments.steps / seconds, "losses": losses,
+                      "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
-def run_json(command):
-    out = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(out.strip().splitlines()[-1])
+def report(arguments, ours, theirs, apart):
+    median = statistics.median
+    print(json.dumps({
+        "size": arguments.size,
+        "shape": {"rows": arguments.rows, "length": arguments.length, "threads": arguments.threads},
+        "precision": "bf16" if arguments.bf16 else "fp32",
+        "logits": arguments.logits,
+        "tapir_tok_s": round(median(r["tok_s"] for r in ours)),
+        "transformers_tok_s": round(median(r["tok_s"] for r in theirs)),
+        "ratio": round(median(a["tok_s"] / b["tok_s"] for a, b in zip(ours, theirs)), 2),
+        "tapir_peak_mb": round(median(r["peak_mb"] for r in ours)),
+        "transformers_peak_mb": round(median(r["peak_mb"] for r in theirs)),
+        "losses_apart": apart,
+    }))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="0.39M")
+    parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--logits", type=int, default=0)
     parser.add_argument("--build", default=str(ROOT / "build"), help="a configured build folder")
     parser.add_argument("--peers", default=str(ROOT / ".venv-peers"), help="environment of the peer")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--rows", type=int, default=16)
-    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=0, help="0: as many as take some seconds")
+    parser.add_argument("--rows", type=int, default=0)
+    parser.add_argument("--length", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peer", choices=["prepare", "train"], help=argparse.SUPPRESS)
-    parser.add_argument("--folder", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=pathlib.Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    for name, value in zip(("rows", "length", "steps"), BATCHES[arguments.size]):
+        setattr(arguments, name, getattr(arguments, name) or value)
     if arguments.peer:
-        return peer_side(arguments)
+        work = {"prepare": prepare, "train": time_peer}
+        return work[arguments.peer](arguments.folder, arguments)
 
-    python = peer_python(pathlib.Path(arguments.peers))
-    subprocess.run(["ninja", "-C", arguments.build, "train_speed"], check=True, stdout=subprocess.DEVNULL)
-    program = next(pathlib.Path(arguments.build).rglob("train_speed"))
-    shape = ["--rows", arguments.rows, "--length", arguments.length, "--steps", arguments.steps,
-             "--threads", arguments.threads]
+    python = peer_python(arguments.peers)
+    program = our_program(arguments.build, "train_speed")
     with tempfile.TemporaryDirectory() as folder:
-        peer = [python, __file__, *shape, "--folder", folder, "--peer"]
+        peer = [python, __file__, "--size", arguments.size, "--rows", arguments.rows, "--length", arguments.length,
+                "--steps", arguments.steps, "--threads", arguments.threads, "--folder", folder,
+                *(["--bf16"] if arguments.bf16 else []), "--peer"]
         subprocess.run([str(part) for part in [*peer, "prepare"]], check=True)
         ours_command = [program, folder, os.path.join(folder, "tokens.bin"), arguments.rows, arguments.length,
-                        arguments.steps, arguments.threads]
+                        arguments.steps, arguments.threads, "bf16" if arguments.bf16 else "fp32", arguments.logits]
         ours, theirs = [], []
         for run in range(arguments.runs):
             ours.append(run_json(ours_command))
@@ -108,15 +126,9 @@ def main():
             print(f"run {run + 1}: tapir {ours[-1]['tok_s']:.0f}, transformers {theirs[-1]['tok_s']:.0f} tok/s",
                   file=sys.stderr)
     apart = max(abs(a - b) for a, b in zip(ours[0]["losses"][:10], theirs[0]["losses"][:10]))
-    if apart > 1e-3:
+    if apart > (0.05 if arguments.bf16 else 1e-3):
         sys.exit(f"the two sides do not compute the same: losses differ by {apart}")
-    print(json.dumps({
-        "shape": {**CONFIG, "rows": arguments.rows, "length": arguments.length, "threads": arguments.threads},
-        "tapir_tok_s": round(statistics.median(r["tok_s"] for r in ours)),
-        "transformers_tok_s": round(statistics.median(r["tok_s"] for r in theirs)),
-        "ratio": round(statistics.median(a["tok_s"] / b["tok_s"] for a, b in zip(ours, theirs)), 2),
-        "losses_apart": apart,
-    }))
+    report(arguments, ours, theirs, apart)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 // Training speed of our side of benchmarks/train_bench.py: the optimizer steps of the trainer,
 // without files.
-//   train_speed MODEL_DIR TOKENS_FILE SEQUENCES LENGTH STEPS LANES
+//   train_speed MODEL_DIR TOKENS_FILE SEQUENCES LENGTH STEPS LANES PRECISION LOGITS
 // TOKENS_FILE: SEQUENCES x LENGTH int32 ids, every one of them learnt, the same batch in every
-// step. Prints one JSON object: tok_s (without the first three steps) and the loss of every step.
+// step. PRECISION: fp32 or bf16, of the products. LOGITS: rows of logits that exist at a time, 0:
+// chosen. Prints one JSON object: tok_s (without the first step), peak_mb (of the process) and the
+// loss of every step.
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <string>
 #include <vector>
+
+#include <sys/resource.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -33,8 +37,14 @@ std::vector<EncodedRow> read_rows(const std::string& path, std::size_t count, st
   return rows;
 }
 
+double peak_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
 int run(const std::vector<std::string>& arguments) {
-  constexpr int kWarmUp = 3;
+  constexpr int kWarmUp = 1;
   const std::size_t count = std::stoul(arguments[2]);
   const std::size_t length = std::stoul(arguments[3]);
   const int steps = std::stoi(arguments[4]);
@@ -53,7 +63,11 @@ int run(const std::vector<std::string>& arguments) {
   options.weight_decay = 0.01;
   const Optimizer optimizer(layout, options);
   LanePool pool(lanes);
-  LaneGradients gradients(config, {.lanes = lanes});
+  LaneOptions lane_options;
+  lane_options.lanes = lanes;
+  lane_options.decoder.bf16 = arguments[6] == "bf16";
+  lane_options.decoder.logits_at_once = std::stol(arguments[7]);
+  LaneGradients gradients(config, lane_options);
   std::vector<double> losses;
   auto begin = std::chrono::steady_clock::now();
   for (int step = 0; step < kWarmUp + steps; ++step) {
@@ -65,7 +79,8 @@ int run(const std::vector<std::string>& arguments) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const double tokens = static_cast<double>(count * length) * steps;
-  const tapir::OrderedJson result = {{"tok_s", tokens / seconds}, {"losses", losses}};
+  const tapir::OrderedJson result = {
+      {"tok_s", tokens / seconds}, {"peak_mb", peak_mb()}, {"losses", losses}};
   std::printf("%s\n", result.dump().c_str());
   return 0;
 }
@@ -73,8 +88,10 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int count, char** values) {
-  if (count != 7) {
-    std::fprintf(stderr, "usage: train_speed MODEL_DIR TOKENS_FILE SEQUENCES LENGTH STEPS LANES\n");
+  if (count != 9) {
+    std::fputs(
+        "usage: train_speed MODEL_DIR TOKENS_FILE SEQUENCES LENGTH STEPS LANES PRECISION LOGITS\n",
+        stderr);
     return 2;
   }
   try {
