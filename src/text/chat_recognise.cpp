@@ -59,6 +59,7 @@ class Recogniser {
   std::optional<std::string> ask(const JinjaTemplate& compiled, const Probe& probe) const;
   std::optional<std::string> write(const ChatLayout& layout, const Probe& probe) const;
   ChatVariant fit_variant(const ChatFormatSpec& spec) const;
+  bool agrees(const ChatLayout& layout, std::size_t probe) const;
   std::size_t first_difference(const ChatLayout& layout) const;
   std::string describe(const ChatLayout& closest, std::size_t probe) const;
 
@@ -119,6 +120,15 @@ ChatVariant Recogniser::fit_variant(const ChatFormatSpec& spec) const {
   return variant;
 }
 
+bool Recogniser::agrees(const ChatLayout& layout, std::size_t probe) const {
+  const auto ours = write(layout, probes()[probe]);
+  const std::optional<std::string>& theirs = answers_[probe];
+  if (ours == theirs) return true;
+  // Some templates ask for an answer whether it is wanted or not.
+  return ours && theirs && !probes()[probe].add_generation_prompt &&
+         *theirs == *ours + std::string(layout.spec().assistant_before);
+}
+
 // The number of probes when there is none.
 std::size_t Recogniser::first_difference(const ChatLayout& layout) const {
   const bool last_user = layout.spec().system_place == SystemPlace::last_user;
@@ -132,7 +142,7 @@ std::size_t Recogniser::first_difference(const ChatLayout& layout) const {
       if (answers_[1] && answers_[1] != answers_[0]) return i;
       continue;
     }
-    if (write(layout, probe) != answers_[i]) return i;
+    if (!agrees(layout, i)) return i;
   }
   return probes().size();
 }

@@ -52,16 +52,12 @@ class Parser {
   bool is_name(std::string_view text) const {
     return token().kind == TokenKind::name && token().text == text;
   }
-  bool take_symbol(std::string_view text) {
-    if (!is_symbol(text)) return false;
-    ++at_;
-    return true;
+  bool take(bool found) {
+    at_ += found ? 1 : 0;
+    return found;
   }
-  bool take_name(std::string_view text) {
-    if (!is_name(text)) return false;
-    ++at_;
-    return true;
-  }
+  bool take_symbol(std::string_view text) { return take(is_symbol(text)); }
+  bool take_name(std::string_view text) { return take(is_name(text)); }
   void need_symbol(std::string_view text) {
     if (!take_symbol(text))
       fail("expected '" + std::string(text) + "', found '" + token().text + "'");
@@ -92,7 +88,7 @@ class Parser {
     return node;
   }
 
-  // Statements up to a tag that begins with one of `ends`, which is left to the caller.
+  // Up to a tag that begins with one of `ends`, which is left to the caller.
   JinjaChild body(const std::vector<std::string_view>& ends);
   JinjaChild statement();
   JinjaChild condition();
@@ -110,11 +106,10 @@ class Parser {
   JinjaChild postfix();
   JinjaChild primary();
   JinjaChild parenthesis();
-  JinjaChild literal_list();
   JinjaChild literal_object();
   JinjaChild subscript(JinjaChild of);
   JinjaChild test(JinjaChild of);
-  void arguments(JinjaNode& call);
+  void arguments(JinjaNode& call, std::string_view end = ")");
 
   std::vector<JinjaToken> tokens_;
   const std::string& where_;
@@ -345,9 +340,9 @@ JinjaChild Parser::test(JinjaChild of) {
   return negated ? make(Kind::unary, "not", std::move(node)) : std::move(node);
 }
 
-// Behind "(", up to ")".
-void Parser::arguments(JinjaNode& call) {
-  while (!take_symbol(")")) {
+// Behind "(", up to ")"; or the elements of a list.
+void Parser::arguments(JinjaNode& call, std::string_view end) {
+  while (!take_symbol(end)) {
     if (token().kind == TokenKind::name && tokens_[at_ + 1].text == "=" &&
         tokens_[at_ + 1].kind == TokenKind::symbol) {
       call.names.push_back(token().text);
@@ -356,7 +351,7 @@ void Parser::arguments(JinjaNode& call) {
       fail("an argument without a name follows one with a name");
     }
     call.children.push_back(expression());
-    if (!is_symbol(")")) need_symbol(",");
+    if (!is_symbol(end)) need_symbol(",");
   }
 }
 
@@ -411,7 +406,11 @@ JinjaChild Parser::primary() {
       break;
   }
   if (take_symbol("(")) return parenthesis();
-  if (take_symbol("[")) return literal_list();
+  if (take_symbol("[")) {
+    node->kind = Kind::list;
+    arguments(*node, "]");
+    return node;
+  }
   if (take_symbol("{")) return literal_object();
   fail("expected an expression, found '" + word.text + "'");
 }
@@ -427,15 +426,6 @@ JinjaChild Parser::parenthesis() {
   }
   need_symbol(")");
   return inner;
-}
-
-JinjaChild Parser::literal_list() {
-  JinjaChild node = make(Kind::list);
-  while (!take_symbol("]")) {
-    node->children.push_back(expression());
-    if (!is_symbol("]")) need_symbol(",");
-  }
-  return node;
 }
 
 JinjaChild Parser::literal_object() {

@@ -51,8 +51,21 @@ def blocks_of(root):
                 marked = False
 
 
+def without_here_documents(text):
+    """The lines but for what stands between <<'EOF' and EOF."""
+    end = None
+    for line in text.splitlines():
+        if end is not None:
+            end = None if line == end else end
+            continue
+        here = re.search(r"<<'(\w+)'", line)
+        end = here.group(1) if here else None
+        yield line.replace(here.group(0), "") if here else line
+
+
 def commands_of(text):
     """Words of every simple command: comments gone, lines joined, split at pipes, `&&` and `;`."""
+    text = "\n".join(without_here_documents(text))
     for line in text.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
         lexer.whitespace_split = True

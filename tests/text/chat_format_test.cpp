@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "text/chat_table.h"
 #include "text_testing.h"
 
 namespace tapir::text {
@@ -68,6 +69,16 @@ TEST(ChatTable, GoldenTemplatesAreTheTable) {
   const std::filesystem::path golden = chat_goldens() / "templates.json";
   if (std::getenv("TAPIR_UPDATE_GOLDENS") != nullptr) write_file(golden, text);
   EXPECT_EQ(text, read_file(golden));
+}
+
+TEST(ChatTable, DocumentHasEveryRow) {
+  const std::string page =
+      read_file(std::filesystem::path(TAPIR_SOURCE_DIR) / "docs" / "chat_formats.md");
+  for (const ChatFormatSpec& spec : chat_table()) {
+    const std::string row =
+        "| `" + std::string(spec.name) + "` | " + std::string(spec.models) + " |";
+    EXPECT_THAT(page, HasSubstr(row));
+  }
 }
 
 std::string bits(const std::vector<std::uint8_t>& loss) {

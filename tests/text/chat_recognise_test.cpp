@@ -93,6 +93,13 @@ TEST(ChatRecognise, BeginOfTextAndEndAreTakenFromTheTemplate) {
   EXPECT_FALSE(found.variant.end);
 }
 
+TEST(ChatRecognise, TemplatesThatAlwaysAskForAnAnswer) {
+  std::string jinja = chat_template("llama3");
+  jinja = jinja.substr(0, jinja.find("{% if add_generation_prompt %}")) +
+          "{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}";
+  EXPECT_EQ(recognise(jinja).spec->name, "llama3");
+}
+
 TEST(ChatRecognise, ATemplateWithoutSystemMessagesRefusesThem) {
   const auto found = recognise(replace_all(chat_template("chatml"), "{% for message in messages %}",
                                            "{% for message in messages if message.role != "
