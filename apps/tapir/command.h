@@ -36,6 +36,8 @@ void add_files(CLI::App& app, Context& context);    // train, generate, logprobs
 void add_tokenizer(CLI::App& app, Context& context);  // tokenizer train
 void add_merge(CLI::App& app, Context& context);    // merge
 void add_gym(CLI::App& app, Context& context);      // gym items, exam, judge, base
+void add_serve(CLI::App& app, Context& context);    // serve
+void add_chat(CLI::App& app, Context& context);     // chat
 void add_checks(CLI::App& app, Context& context);   // estimate, validate, doctor
 void add_student(CLI::App& app, Context& context);  // student new
 

@@ -45,6 +45,8 @@ int run_program(int argc, char** argv) {
   add_files(app, context);
   add_tokenizer(app, context);
   add_merge(app, context);
+  add_serve(app, context);
+  add_chat(app, context);
   add_gym(app, context);
   add_checks(app, context);
   add_student(app, context);

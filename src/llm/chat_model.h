@@ -83,15 +83,16 @@ struct ChatReply {
   std::string key;  // of the request: reply_key()
   Failure failure = Failure::none;
   std::string error;  // the endpoint's words, shortened; empty when it answered
-  std::string error_code;  // the endpoint's name for it ("context_length_exceeded"), where it has one
+  std::string
+      error_code;  // the endpoint's name for it ("context_length_exceeded"), where it has one
   std::string text;
   FinishReason finish_reason = FinishReason::stop;
   Usage usage;
   std::vector<std::vector<TokenLogprob>> top_logprobs;  // [position][rank], when asked for
   std::vector<TokenLogprob> logprobs;  // [position]: of the answer's own tokens, when asked for and
                                        // the model has them; a cache does not keep them
-  double seconds = 0;                                   // of the attempt that ended it
-  double usd = 0;                                       // charged for all attempts of this call
+  double seconds = 0;                  // of the attempt that ended it
+  double usd = 0;                      // charged for all attempts of this call
   int attempts_charged =
       0;  // sends that the endpoint may have charged, retries included; 0 when from the cache
   bool from_cache = false;  // a durable reply: nothing was sent

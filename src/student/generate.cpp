@@ -191,6 +191,12 @@ class WorkerPool {
 
 }  // namespace
 
+std::vector<std::int32_t> end_tokens(const ModelConfig& config, const text::ChatFormat& format) {
+  std::vector<std::int32_t> tokens = format.stop_tokens();
+  tokens.insert(tokens.end(), config.eos_token_ids.begin(), config.eos_token_ids.end());
+  return tokens;
+}
+
 void generate(const GenerationContext& context, std::span<const GenerateRequest> requests,
               const GenerateOptions& options, const GenerationSink& sink, std::stop_token stop) {
   check_sampling(options.sampling);
@@ -199,10 +205,8 @@ void generate(const GenerationContext& context, std::span<const GenerateRequest>
                 "slots: expected 1 or more, found " + std::to_string(options.slots));
   }
   if (requests.empty()) return;
-  std::vector<std::int32_t> stop_tokens = context.format.stop_tokens();
-  stop_tokens.insert(stop_tokens.end(), context.weights->config.eos_token_ids.begin(),
-                     context.weights->config.eos_token_ids.end());
-  Job job{context, requests, options, std::move(stop_tokens), std::move(stop)};
+  Job job{context, requests, options, end_tokens(context.weights->config, context.format),
+          std::move(stop)};
   WorkerPool pool(job, arrange(options, requests.size(), job.context.weights->bytes()));
   while (auto generation = job.finished.pop()) sink(std::move(*generation));
   pool.join();

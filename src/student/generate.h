@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <stop_token>
+#include <vector>
 
 #include "student/decode_weights.h"
 #include "student/student.h"
@@ -19,10 +20,13 @@ struct GenerationContext {
   const text::ChatFormat& format;
 };
 
+// The tokens that end an answer: of the chat format and of the model's config.
+std::vector<std::int32_t> end_tokens(const ModelConfig& config, const text::ChatFormat& format);
+
 // As Student::generate(); a row's bits do not even depend on `slots`, since every row is computed
 // by itself. A failure is "too_long", or "empty" for a prompt of no token at all. After stop, rows
 // in work are left out. Exceptions of workers and of the sink reach the caller, when all workers
-// have ended. Ends a row at the format's stop tokens and at config.eos_token_ids.
+// have ended. Ends a row at end_tokens().
 void generate(const GenerationContext& context, std::span<const GenerateRequest> requests,
               const GenerateOptions& options, const GenerationSink& sink, std::stop_token stop);
 

@@ -4,6 +4,7 @@
 #include "student/merge.h"
 #include "student/new_student.h"
 #include "student/student.h"
+#include "student/student_chat_model.h"
 #include "student/student_from_config.h"
 
 namespace tapir::student {
@@ -31,6 +32,13 @@ std::vector<std::string> gguf_outtypes() { return {"f32", "f16", "bf16", "q8_0"}
 
 StudentFromConfigSummary make_student_from_config(const StudentFromConfig&,
                                                   const std::filesystem::path&) {
+  not_built();
+}
+
+std::string draw_id(const llm::ChatRequest&) { not_built(); }
+
+std::shared_ptr<StudentChatModel> make_student_chat_model(const std::filesystem::path&,
+                                                          const StudentChatOptions&) {
   not_built();
 }
 

@@ -1,0 +1,112 @@
+// The text of an answer token by token: never half a code point, never the beginning of a stop
+// string.
+#include "student/answer_stream.h"
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/random.h"
+#include "base/strings.h"
+#include "test_data.h"
+
+namespace tapir::student {
+namespace {
+
+std::shared_ptr<const text::Tokenizer> load() {
+  const auto goldens = std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens";
+  const testing::TemporaryFolder folder;
+  write_file(folder.path() / "tokenizer.json",
+             read_file(goldens / "tokenizers" / "trained" / "tokenizer.json"));
+  return text::load_tokenizer(folder.path());
+}
+
+class AnswerStreamTest : public ::testing::Test {
+ protected:
+  // What a reader sees, piece by piece.
+  std::vector<std::string> show(const std::string& text, std::vector<std::string> stop,
+                                const text::ChatFormat* format = nullptr) {
+    AnswerStream stream(*tokenizer_, format, std::move(stop));
+    std::vector<std::string> pieces;
+    for (const text::TokenId token : tokenizer_->encode(text)) {
+      stream.push(token);
+      pieces.push_back(stream.take());
+    }
+    stream.finish();
+    pieces.push_back(stream.take());
+    return pieces;
+  }
+  std::string shown(const std::string& text, std::vector<std::string> stop) {
+    return join(show(text, std::move(stop)), "");
+  }
+
+  std::shared_ptr<const text::Tokenizer> tokenizer_ = load();
+};
+
+TEST_F(AnswerStreamTest, ShowsTheText) {
+  for (const std::string text :
+       {"", "a", "the river is long", "h\xc3\xa9llo \xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x8e\x89!",
+        " blanks  and\n\nlines \n"}) {
+    EXPECT_EQ(shown(text, {}), text);
+    for (const std::string& piece : show(text, {})) EXPECT_TRUE(is_valid_utf8(piece)) << piece;
+  }
+}
+
+TEST_F(AnswerStreamTest, StopsBeforeTheFirstStopString) {
+  EXPECT_EQ(shown("one two three", {"two"}), "one ");
+  EXPECT_EQ(shown("one two three", {"three", "e t"}), "on");
+  EXPECT_EQ(shown("one two three", {"one"}), "");
+  EXPECT_EQ(shown("one two three", {"four", ""}), "one two three");
+  EXPECT_EQ(shown("aaab", {"aab"}), "a");
+  EXPECT_EQ(shown("abababac", {"ababac"}), "ab");
+  EXPECT_EQ(shown("x\n\nUser: y", {"\n\nUser:"}), "x");
+  EXPECT_EQ(shown("x\n\nUse", {"\n\nUser:"}), "x\n\nUse");
+  EXPECT_EQ(shown("a \xe4\xbd\xa0 b", {"\xe4\xbd\xa0"}), "a ");
+}
+
+TEST_F(AnswerStreamTest, NothingShownIsTakenBack) {
+  RandomStream random(3, "test", "stops");
+  for (int i = 0; i < 300; ++i) {
+    std::string text;
+    for (int n = random.between(1, 30); n > 0; --n) text += "ab\n "[random.below(4)];
+    std::vector<std::string> stops(1 + random.below(2));
+    for (std::string& stop : stops) {
+      for (int n = random.between(1, 4); n > 0; --n) stop += "ab\n "[random.below(4)];
+    }
+    std::size_t end = text.size();
+    for (const std::string& stop : stops) end = std::min(end, text.find(stop));
+    // Tokens longer than a letter may bring a later stop string first: never behind the first.
+    EXPECT_EQ(shown(text, stops), text.substr(0, end)) << text << '|' << join(stops, "|");
+  }
+}
+
+TEST_F(AnswerStreamTest, BlanksOfTheFormatDoNotBelongToTheAnswer) {
+  const auto format = text::load_chat_format({}, tokenizer_, "compact");
+  for (const std::string text : {" a b ", "a\n\nb\n", "   ", "\n"}) {
+    EXPECT_EQ(join(show(text, {}, format.get()), ""), format->answer_text(text));
+  }
+}
+
+TEST_F(AnswerStreamTest, AnyTokensGiveValidText) {
+  RandomStream random(4, "test", "tokens");
+  const auto vocab = static_cast<std::uint64_t>(tokenizer_->vocab_size());
+  for (int i = 0; i < 200; ++i) {
+    AnswerStream stream(*tokenizer_, nullptr, {});
+    std::vector<text::TokenId> tokens;
+    std::string all;
+    for (int n = random.between(1, 60); n > 0; --n) {
+      // Mostly the tokens of single bytes.
+      tokens.push_back(static_cast<text::TokenId>(
+          random.below(random.chance(0.7) ? std::min<std::uint64_t>(vocab, 270) : vocab)));
+      stream.push(tokens.back());
+      const std::string piece = stream.take();
+      EXPECT_TRUE(is_valid_utf8(piece));
+      all += piece;
+    }
+    stream.finish();
+    all += stream.take();
+    EXPECT_EQ(all, tokenizer_->decode(tokens, /*skip_special_tokens=*/true));
+  }
+}
+
+}  // namespace
+}  // namespace tapir::student
