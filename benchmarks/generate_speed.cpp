@@ -22,7 +22,7 @@ using namespace tapir::student;
 int run(const std::vector<std::string>& arguments) {
   const auto tokenizer = tapir::text::load_tokenizer(arguments[0]);
   const auto format = tapir::text::load_chat_format(arguments[0], tokenizer);
-  const GenerationContext context{load_decode_weights(arguments[0]), *tokenizer, *format};
+  const GenerationContext context{load_decode_engine(arguments[0], {}), *tokenizer, *format};
   std::vector<GenerateRequest> requests;
   for (const tapir::Json& prompt :
        tapir::parse_json(tapir::read_file(arguments[1]), arguments[1])) {

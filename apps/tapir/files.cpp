@@ -14,8 +14,13 @@ struct Arguments {
   student::TrainJob train;
   std::string data;
   int threads = 0;
+  std::string device = "auto";
   bool json = false;
 };
+
+void add_device_option(CLI::App* verb, const std::shared_ptr<Arguments>& a) {
+  verb->add_option("--device", a->device, "auto | cpu | cuda | cuda:<n>");
+}
 
 void add_file_options(CLI::App* verb, const std::shared_ptr<Arguments>& a) {
   verb->add_option("--model", a->files.model, "student folder (Hugging Face layout)")->required();
@@ -39,6 +44,7 @@ void add_generate(CLI::App& app, Context& context) {
   const auto a = std::make_shared<Arguments>();
   CLI::App* verb = app.add_subcommand("generate", "answers of a student to the rows of a file");
   add_file_options(verb, a);
+  add_device_option(verb, a);
   auto& sampling = a->generate.sampling;
   verb->add_option("--temperature", sampling.temperature, "0: greedy")
       ->check(CLI::NonNegativeNumber);
@@ -50,7 +56,7 @@ void add_generate(CLI::App& app, Context& context) {
   verb->add_option("--slots", a->generate.slots, "rows decoded together; changes bits of results")
       ->check(CLI::PositiveNumber);
   verb->callback([a, &context] {
-    finish(pipeline::generate_file(*student::make_student_engine(), a->files, a->generate,
+    finish(pipeline::generate_file(*student::make_student_engine(a->device), a->files, a->generate,
                                    *context.progress, context.stop),
            *a, context);
   });
@@ -71,8 +77,10 @@ void add_logprobs(CLI::App& app, Context& context) {
   const auto a = std::make_shared<Arguments>();
   CLI::App* verb = app.add_subcommand("logprobs", "log-probabilities of given answers");
   add_file_options(verb, a);
+  add_device_option(verb, a);
   verb->callback([a, &context] {
-    finish(pipeline::logprobs_file(*student::make_student_engine(), a->files), *a, context);
+    finish(pipeline::logprobs_file(*student::make_student_engine(a->device), a->files), *a,
+           context);
   });
 }
 

@@ -124,6 +124,7 @@ std::vector<Check> doctor(const student::StudentEngine& engine, const std::files
        fmt::format("{} threads, {}", std::thread::hardware_concurrency(), cpu_features()), ""});
   checks.push_back({"memory", true, fmt::format("{:.1f} GB", memory_gb()), ""});
   checks.push_back(look("student engine", [&] { return engine.version(); }));
+  checks.push_back({"GPU", true, student::describe_gpus(), ""});
   if (model.empty()) return checks;
   std::shared_ptr<const student::Student> student;
   checks.push_back(look("student folder", [&] {

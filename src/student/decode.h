@@ -12,6 +12,7 @@
 #include "student/float_buffer.h"
 #include "student/kv_cache.h"
 #include "student/rotary.h"
+#include "student/row_decoder.h"
 #include "student/team.h"
 
 namespace tapir::student {
@@ -21,13 +22,6 @@ struct DecodeRow {
   KvCache* cache;
   std::int32_t token;     // the newest token, not yet in the cache
   std::int32_t position;  // of that token: as many as are in the cache
-};
-
-// Tokens whose probability is asked for: targets[i] behind tokens[rows[i]].
-struct ScoreRequest {
-  std::span<const std::int32_t> tokens;
-  std::span<const std::int64_t> rows;  // rising
-  std::span<const std::int32_t> targets;
 };
 
 // One worker's buffers: use it from one thread at a time. With `threads` above 1 it starts

@@ -12,13 +12,14 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "student/adapter_file.h"
-#include "student/decode.h"
 #include "student/decoder.h"
 #include "student/generate.h"
 #include "student/job.h"
 #include "student/lanes.h"
 #include "student/load_weights.h"
+#include "student/row_decoder.h"
 #include "student/student.h"
+#include "student/torch_device.h"
 #include "student/trainer.h"
 
 namespace tapir::student {
@@ -43,16 +44,16 @@ std::string cpu_type() {
 
 class LoadedStudent final : public Student {
  public:
-  explicit LoadedStudent(const std::filesystem::path& folder)
-      : weights_(load_decode_weights(folder)),
-        words_(load_words(find_student(folder).words, weights_->config)) {}
+  LoadedStudent(const std::filesystem::path& folder, const Device& device)
+      : engine_(load_decode_engine(folder, device)),
+        words_(load_words(find_student(folder).words, engine_->config())) {}
 
-  std::int64_t parameter_count() const override { return weights_->parameter_count; }
-  int context_length() const override { return weights_->config.max_position_embeddings; }
+  std::int64_t parameter_count() const override { return engine_->parameter_count(); }
+  int context_length() const override { return engine_->config().max_position_embeddings; }
 
   void generate(std::span<const GenerateRequest> requests, const GenerateOptions& options,
                 const GenerationSink& sink, std::stop_token stop) const override {
-    student::generate({weights_, *words_.tokenizer, *words_.format}, requests, options, sink,
+    student::generate({engine_, *words_.tokenizer, *words_.format}, requests, options, sink,
                       std::move(stop));
   }
 
@@ -71,11 +72,11 @@ class LoadedStudent final : public Student {
   }
 
  private:
-  std::shared_ptr<const DecodeWeights> weights_;
+  std::shared_ptr<const DecodeEngine> engine_;
   Words words_;
 };
 
-TokenLosses losses_of(const EncodedRow& row, DecodeWorker& worker) {
+TokenLosses losses_of(const EncodedRow& row, RowDecoder& decoder) {
   TokenLosses losses;
   losses.id = row.id;
   losses.loss = std::numeric_limits<double>::quiet_NaN();
@@ -83,7 +84,7 @@ TokenLosses losses_of(const EncodedRow& row, DecodeWorker& worker) {
   PackedBatch batch;
   append_sequence(batch, row.tokens, row.loss);
   losses.tokens = batch.targets;
-  losses.logprobs = worker.score({batch.tokens, batch.rows, batch.targets});
+  losses.logprobs = decoder.score({batch.tokens, batch.rows, batch.targets});
   double sum = 0;
   for (const float logprob : losses.logprobs) sum -= static_cast<double>(logprob);
   losses.loss = sum / static_cast<double>(losses.logprobs.size());
@@ -94,13 +95,13 @@ TokenLosses losses_of(const EncodedRow& row, DecodeWorker& worker) {
 std::vector<TokenLosses> LoadedStudent::token_losses(std::span<const Example> examples) const {
   const std::vector<EncodedRow> rows = encode_rows(examples, *words_.format, context_length());
   std::vector<TokenLosses> losses(rows.size());
-  const auto cores = static_cast<std::size_t>(std::max(1U, std::thread::hardware_concurrency()));
-  const std::size_t workers = std::clamp<std::size_t>(rows.size(), 1, cores);
+  const auto most = static_cast<std::size_t>(engine_->most_workers());
+  const std::size_t workers = std::clamp<std::size_t>(rows.size(), 1, most);
   LanePool pool(static_cast<int>(workers));
   pool.run([&](int worker) {
-    DecodeWorker decoder(weights_);
+    const auto decoder = engine_->rows(/*slots=*/0, /*threads=*/1);
     for (auto i = static_cast<std::size_t>(worker); i < rows.size(); i += workers) {
-      losses[i] = losses_of(rows[i], decoder);
+      losses[i] = losses_of(rows[i], *decoder);
     }
   });
   return losses;
@@ -123,34 +124,41 @@ TokenLosses LoadedStudent::completion_losses(const std::string& prompt,
   // The first token of all has nothing before it to be predicted from.
   if (row.loss[0] == 1) row.loss[0] = 0;
   row.supervised = std::count(row.loss.begin(), row.loss.end(), 1);
-  DecodeWorker worker(weights_);
-  return losses_of(row, worker);
+  return losses_of(row, *engine_->rows(/*slots=*/0, /*threads=*/1));
 }
 
 class TorchEngine final : public StudentEngine {
  public:
-  TorchEngine() {
+  explicit TorchEngine(Device device) : device_(std::move(device)) {
     // Workers and lanes are our threads; within one, torch computes alone (the reference path).
     at::set_num_threads(1);
   }
   std::shared_ptr<const Student> load(const std::filesystem::path& folder) const override {
-    return std::make_shared<LoadedStudent>(folder);
+    return std::make_shared<LoadedStudent>(folder, device_);
   }
   Preflight preflight(const TrainJob& job) const override { return student::preflight(job); }
   TrainResult train(const TrainJob& job, ProgressSink& progress,
                     std::stop_token stop) const override {
+    if (!device_.own_kernels()) {
+      throw Error(ErrorKind::usage, "training on device " + device_.name + " is not built yet",
+                  "take --device cpu");
+    }
     return student::train(job, version(), progress, std::move(stop));
   }
   std::string version() const override {
-    return std::string("torch ") + TORCH_VERSION + ", " + cpu_type() + ", " + kernels().name +
-           " kernels";
+    const std::string machine = std::string("torch ") + TORCH_VERSION + ", " + cpu_type() + ", ";
+    return machine + (device_.own_kernels() ? std::string(kernels().name) + " kernels"
+                                            : device_.name + ": " + device_model(device_));
   }
+
+ private:
+  const Device device_;
 };
 
 }  // namespace
 
-std::shared_ptr<const StudentEngine> make_student_engine() {
-  return std::make_shared<TorchEngine>();
+std::shared_ptr<const StudentEngine> make_student_engine(const std::string& device) {
+  return std::make_shared<TorchEngine>(find_device(device));
 }
 
 }  // namespace tapir::student

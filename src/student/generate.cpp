@@ -38,16 +38,17 @@ struct Arrangement {
 
 // A step reads all weights. Workers with a thread each do so for their own rows alone, without
 // waiting for one another; threads of one worker share the reading, but meet many times in a step.
-Arrangement arrange(const GenerateOptions& options, std::size_t requests, std::int64_t bytes) {
+Arrangement arrange(const GenerateOptions& options, std::size_t requests,
+                    const DecodeEngine& engine) {
   constexpr std::int64_t kThreadBytes = 4 << 20;  // of weights: what makes a thread worth it
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int cores = engine.most_workers();
   const auto rows = static_cast<int>(std::min<std::size_t>(requests, 1 << 20));
   Arrangement chosen{options.workers, options.slots, options.threads};
   const bool few = rows < cores * options.slots;
   if (chosen.threads == 0) {
     chosen.threads =
         options.workers == 0 && few
-            ? static_cast<int>(std::clamp<std::int64_t>(bytes / kThreadBytes, 1, cores))
+            ? static_cast<int>(std::clamp<std::int64_t>(engine.bytes() / kThreadBytes, 1, cores))
             : 1;
   }
   if (chosen.workers == 0) chosen.workers = std::max(1, cores / chosen.threads);
@@ -63,7 +64,7 @@ class Worker {
  public:
   Worker(Job& job, const Arrangement& arrangement)
       : job_(job),
-        batch_(job.context.weights, job.stop_tokens, arrangement.slots, arrangement.threads),
+        batch_(job.context.engine, job.stop_tokens, arrangement.slots, arrangement.threads),
         rows_(static_cast<std::size_t>(batch_.slots())) {}
 
   void run() {
@@ -116,7 +117,7 @@ std::vector<std::int32_t> Worker::encode(const GenerateRequest& request) const {
 void Worker::begin(int slot, const GenerateRequest& request) {
   const std::vector<std::int32_t> prompt = encode(request);
   const auto context =
-      static_cast<std::size_t>(job_.context.weights->config.max_position_embeddings);
+      static_cast<std::size_t>(job_.context.engine->config().max_position_embeddings);
   if (prompt.empty() || prompt.size() >= context) {
     Generation failed;
     failed.id = request.id;
@@ -205,9 +206,9 @@ void generate(const GenerationContext& context, std::span<const GenerateRequest>
                 "slots: expected 1 or more, found " + std::to_string(options.slots));
   }
   if (requests.empty()) return;
-  Job job{context, requests, options, end_tokens(context.weights->config, context.format),
+  Job job{context, requests, options, end_tokens(context.engine->config(), context.format),
           std::move(stop)};
-  WorkerPool pool(job, arrange(options, requests.size(), job.context.weights->bytes()));
+  WorkerPool pool(job, arrange(options, requests.size(), *job.context.engine));
   while (auto generation = job.finished.pop()) sink(std::move(*generation));
   pool.join();
 }

@@ -6,7 +6,7 @@
 #include <stop_token>
 #include <vector>
 
-#include "student/decode_weights.h"
+#include "student/row_decoder.h"
 #include "student/student.h"
 #include "text/chat_format.h"
 #include "text/tokenizer.h"
@@ -15,7 +15,7 @@ namespace tapir::student {
 
 // What turns a request into tokens and tokens into text. References outlive the call.
 struct GenerationContext {
-  std::shared_ptr<const DecodeWeights> weights;
+  std::shared_ptr<const DecodeEngine> engine;
   const text::Tokenizer& tokenizer;
   const text::ChatFormat& format;
 };

@@ -1,9 +1,12 @@
 #include "student/load_weights.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "student/adapter_file.h"
 #include "student/model.h"
 #include "student/parameters.h"
+#include "student/torch_rows.h"
 
 namespace tapir::student {
 namespace {
@@ -39,6 +42,25 @@ std::shared_ptr<const DecodeWeights> load_decode_weights(const std::filesystem::
     return StoredValues{weight_type(view.type), view.bytes.data()};
   };
   return std::make_shared<DecodeWeights>(config, layout, source);
+}
+
+std::shared_ptr<const DecodeEngine> load_decode_engine(const std::filesystem::path& folder,
+                                                       const Device& device) {
+  if (device.own_kernels()) return make_cpu_decode_engine(load_decode_weights(folder));
+  if (find_student(folder).is_adapter()) {
+    const auto model = load_model(folder);
+    const auto copy = [&](const Parameter& parameter, float* out) {
+      std::copy_n(model->parameters() + parameter.offset, parameter.size, out);
+    };
+    return make_torch_decode_engine(model->config, copy, device);
+  }
+  const ModelConfig config = read_config(folder);
+  const StoredParameters stored(make_layout(config), config, folder);
+  const auto read = [&](const Parameter& parameter, float* out) {
+    stored.read(parameter, out);
+    stored.let_go(parameter);
+  };
+  return make_torch_decode_engine(config, read, device);
 }
 
 }  // namespace tapir::student

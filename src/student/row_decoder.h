@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "student/config.h"
 
@@ -13,6 +14,13 @@ struct SlotToken {
   int slot;
   std::int32_t token;     // the newest token of the slot's row, not yet seen
   std::int32_t position;  // of that token
+};
+
+// Tokens whose probability is asked for: targets[i] behind tokens[rows[i]].
+struct ScoreRequest {
+  std::span<const std::int32_t> tokens;
+  std::span<const std::int64_t> rows;  // rising
+  std::span<const std::int32_t> targets;
 };
 
 // The pasts of so many rows, one per slot. Use it from one thread at a time.
@@ -25,6 +33,8 @@ class RowDecoder {
   // Takes every row one token further, each in a slot of its own. Logits [rows, vocab]; they hold
   // until the next call.
   virtual const float* step(std::span<const SlotToken> rows) = 0;
+  // Log-probability of every target. The slots stay as they are.
+  virtual std::vector<float> score(const ScoreRequest& request) = 0;
 };
 
 // A student's weights where they are decoded with. Immutable; shared by all workers.
@@ -32,10 +42,17 @@ class DecodeEngine {
  public:
   virtual ~DecodeEngine() = default;
   virtual const ModelConfig& config() const = 0;
+  virtual std::int64_t parameter_count() const = 0;
+  virtual std::int64_t bytes() const = 0;  // of all weights
   // Workers that pay side by side, at most.
   virtual int most_workers() const = 0;
-  // The engine must outlive it.
-  virtual std::unique_ptr<RowDecoder> rows(int slots) const = 0;
+  // threads: of the CPU, that share out every step; they change no bit. The engine must outlive it.
+  virtual std::unique_ptr<RowDecoder> rows(int slots, int threads) const = 0;
 };
+
+class DecodeWeights;
+// On the CPU by own kernels: the reference. A row's bits depend on itself and the weights alone.
+std::shared_ptr<const DecodeEngine> make_cpu_decode_engine(
+    std::shared_ptr<const DecodeWeights> weights);
 
 }  // namespace tapir::student

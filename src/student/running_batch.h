@@ -10,9 +10,8 @@
 #include <vector>
 
 #include "base/random.h"
-#include "student/decode.h"
 #include "student/generate_sample.h"
-#include "student/kv_cache.h"
+#include "student/row_decoder.h"
 #include "student/student.h"
 
 namespace tapir::student {
@@ -38,11 +37,12 @@ struct RowToken {
 };
 
 // Use it from one thread at a time. A row's bits depend on its RowStart and the weights alone:
-// neither on the slot, nor on who stands beside it, nor on when it joined.
+// neither on the slot, nor on who stands beside it, nor on when it joined (on a GPU: up to the
+// rounding of its kernels).
 class RunningBatch {
  public:
   // stop_tokens: which end a row. threads: of DecodeWorker.
-  RunningBatch(std::shared_ptr<const DecodeWeights> weights, std::vector<std::int32_t> stop_tokens,
+  RunningBatch(std::shared_ptr<const DecodeEngine> engine, std::vector<std::int32_t> stop_tokens,
                int slots, int threads = 1);
 
   int slots() const { return static_cast<int>(rows_.size()); }
@@ -59,9 +59,6 @@ class RunningBatch {
 
  private:
   struct Row {
-    explicit Row(const ModelConfig& config) : cache(config) {}
-
-    KvCache cache;
     bool running = false;
     std::optional<TokenSampler> sampler;
     RandomStream random{0, "generate"};
@@ -72,13 +69,12 @@ class RunningBatch {
   const Row& at(int slot) const { return rows_[static_cast<std::size_t>(slot)]; }
   RowToken take(int slot, const float* logits);
 
-  std::shared_ptr<const DecodeWeights> weights_;
+  std::shared_ptr<const DecodeEngine> engine_;
   std::vector<std::int32_t> stop_tokens_;
-  DecodeWorker worker_;
+  std::unique_ptr<RowDecoder> decoder_;
   std::vector<Row> rows_;
   int running_ = 0;
-  std::vector<DecodeRow> stepped_;
-  std::vector<int> stepped_slots_;
+  std::vector<SlotToken> stepped_;
   std::vector<RowToken> tokens_;
 };
 

@@ -226,7 +226,12 @@ class StudentEngine {
   virtual std::string version() const = 0;
 };
 
-// The engine of this build. Without libtorch (TAPIR_WITH_STUDENT=OFF): Error{usage} saying so.
-std::shared_ptr<const StudentEngine> make_student_engine();
+// The engine of this build. device: auto (a GPU when one can be used, else the CPU) | cpu | cuda |
+// cuda:<n>; it changes bits of results. Error{usage} that says what is missing when it cannot be
+// used; without libtorch (TAPIR_WITH_STUDENT=OFF) saying so.
+std::shared_ptr<const StudentEngine> make_student_engine(const std::string& device = "cpu");
+
+// One line for people: the GPUs that can be used, or why none can.
+std::string describe_gpus();
 
 }  // namespace tapir::student

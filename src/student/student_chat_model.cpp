@@ -19,6 +19,7 @@
 #include "student/generate_sample.h"
 #include "student/job.h"
 #include "student/load_weights.h"
+#include "student/row_decoder.h"
 #include "student/running_batch.h"
 
 namespace tapir::student {
@@ -85,7 +86,7 @@ class BatchedStudent final : public StudentChatModel {
   struct Worker {
     Worker(std::size_t number, const BatchedStudent& model)
         : index(number),
-          batch(model.weights_, end_tokens(model.weights_->config, *model.words_.format),
+          batch(model.engine_, end_tokens(model.engine_->config(), *model.words_.format),
                 model.arrangement_.slots, model.arrangement_.threads),
           answers(static_cast<std::size_t>(batch.slots())) {}
 
@@ -111,7 +112,7 @@ class BatchedStudent final : public StudentChatModel {
   void close(Worker& worker, int slot);
 
   const StudentChatOptions options_;
-  std::shared_ptr<const DecodeWeights> weights_;
+  std::shared_ptr<const DecodeEngine> engine_;
   Words words_;
   const Arrangement arrangement_;
   llm::ModelIdentity identity_;
@@ -129,9 +130,9 @@ class BatchedStudent final : public StudentChatModel {
 BatchedStudent::BatchedStudent(const std::filesystem::path& folder,
                                const StudentChatOptions& options)
     : options_(options),
-      weights_(load_decode_weights(folder)),
-      words_(load_words(folder, weights_->config)),
-      arrangement_(arrange(options, weights_->bytes())) {
+      engine_(make_cpu_decode_engine(load_decode_weights(folder))),
+      words_(load_words(folder, engine_->config())),
+      arrangement_(arrange(options, engine_->bytes())) {
   identity_.kind = "student";
   identity_.model = options.name.empty() ? name_of(folder) : options.name;
   if (options.hash_weights) identity_.settings = digest_of(folder);
@@ -185,7 +186,7 @@ void BatchedStudent::encode(ChatJob& job) const {
                                                             /*add_special_tokens=*/true)
                    : words_.format->encode_prompt(job.request.messages);
   if (job.prompt.empty()) throw Error(ErrorKind::data, "the prompt has no token");
-  const auto context = static_cast<std::size_t>(weights_->config.max_position_embeddings);
+  const auto context = static_cast<std::size_t>(engine_->config().max_position_embeddings);
   if (job.prompt.size() < context) return;
   job.reply.error_code = "context_length_exceeded";
   throw Error(ErrorKind::data, "the prompt is " + std::to_string(job.prompt.size()) +

@@ -1,9 +1,11 @@
 #include "student/torch_device.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include <dlfcn.h>
 
@@ -83,18 +85,23 @@ Device parse_numbered(const std::string& wanted) {
   return numbered(index);
 }
 
-// As the driver names them; empty where it does not say.
-std::string gpu_models() {
-  std::vector<std::string> models;
+// As the driver names them, in its order; empty where it does not say.
+std::vector<std::string> gpu_models() {
+  std::vector<std::filesystem::path> folders;
   std::error_code ignored;
   for (const auto& entry :
        std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", ignored)) {
-    std::ifstream in(entry.path() / "information");
+    folders.push_back(entry.path());
+  }
+  std::sort(folders.begin(), folders.end());
+  std::vector<std::string> models;
+  for (const std::filesystem::path& folder : folders) {
+    std::ifstream in(folder / "information");
     for (std::string line; std::getline(in, line);) {
       if (line.starts_with("Model:")) models.emplace_back(trim(line.substr(6)));
     }
   }
-  return join(models, ", ");
+  return models;
 }
 
 }  // namespace
@@ -111,9 +118,16 @@ Device find_device(const std::string& wanted) {
               "device: found " + wanted + ", expected auto, cpu, cuda or cuda:<n>");
 }
 
+std::string device_model(const Device& device) {
+  if (!device.name.starts_with("cuda:")) return "CPU";
+  const std::vector<std::string> models = gpu_models();
+  const auto index = static_cast<std::size_t>(std::stoi(device.name.substr(5)));
+  return index < models.size() ? models[index] : "";
+}
+
 std::string describe_gpus() {
   if (cuda().devices == 0) return "no GPU: " + cuda().problem;
-  const std::string models = gpu_models();
+  const std::string models = join(gpu_models(), ", ");
   return std::to_string(cuda().devices) + " usable" + (models.empty() ? "" : ": " + models);
 }
 

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "student/student.h"  // describe_gpus()
+
 namespace tapir::student {
 
 struct Device {
@@ -21,7 +23,7 @@ struct Device {
 // call that asks for a GPU loads torch's CUDA library into the process.
 Device find_device(const std::string& wanted);
 
-// One line for people: the GPUs that can be used, or why none can.
-std::string describe_gpus();
+// As its driver names it; "CPU" for torch-cpu. Empty when the driver does not say.
+std::string device_model(const Device& device);
 
 }  // namespace tapir::student

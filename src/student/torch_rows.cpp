@@ -55,10 +55,14 @@ class TorchRows final : public RowDecoder {
   const float* step(std::span<const SlotToken> rows) override {
     return reporting_memory([&] { return step_guarded(rows); });
   }
+  std::vector<float> score(const ScoreRequest& request) override {
+    return reporting_memory([&] { return score_guarded(request); });
+  }
 
  private:
   const float* prefill_guarded(int slot, std::span<const std::int32_t> prompt);
   const float* step_guarded(std::span<const SlotToken> rows);
+  std::vector<float> score_guarded(const ScoreRequest& request);
   void reserve(std::int64_t positions);
   void store(std::size_t layer, const at::Tensor& at, const at::Tensor& key,
              const at::Tensor& value);
@@ -169,23 +173,38 @@ const float* TorchRows::step_guarded(std::span<const SlotToken> rows) {
   }));
 }
 
+std::vector<float> TorchRows::score_guarded(const ScoreRequest& request) {
+  if (request.targets.empty()) return {};
+  PackedBatch packed;
+  append_sequence(packed, request.tokens, std::vector<std::uint8_t>(request.tokens.size(), 0));
+  packed.rows.assign(request.rows.begin(), request.rows.end());
+  packed.targets.assign(request.targets.begin(), request.targets.end());
+  const at::Tensor found = decoder_.logprobs(decoder_.upload(packed)).to(at::kCPU).contiguous();
+  const float* values = found.const_data_ptr<float>();
+  return {values, values + found.numel()};
+}
+
 class TorchDecodeEngine final : public DecodeEngine {
  public:
   TorchDecodeEngine(const ModelConfig& config, const ParameterReader& read, const Device& device)
       : config_(config),
-        weights_(view_weights(config, upload_weights(config, read,
-                                                     at::TensorOptions()
-                                                         .device(at::Device(device.torch_name()))
-                                                         .dtype(compute_type(config))))) {}
+        flat_(upload_weights(config, read,
+                             at::TensorOptions()
+                                 .device(at::Device(device.torch_name()))
+                                 .dtype(compute_type(config)))),
+        weights_(view_weights(config, flat_)) {}
 
   const ModelConfig& config() const override { return config_; }
+  std::int64_t parameter_count() const override { return flat_.numel(); }
+  std::int64_t bytes() const override { return static_cast<std::int64_t>(flat_.nbytes()); }
   int most_workers() const override { return 1; }
-  std::unique_ptr<RowDecoder> rows(int slots) const override {
+  std::unique_ptr<RowDecoder> rows(int slots, int /*threads*/) const override {
     return std::make_unique<TorchRows>(config_, weights_, slots);
   }
 
  private:
   const ModelConfig config_;
+  const at::Tensor flat_;  // [parameters]
   const TorchWeights weights_;
 };
 

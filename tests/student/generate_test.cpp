@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "student/decode_weights.h"
 #include "student/generate_sample.h"
 #include "test_data.h"
 
@@ -83,7 +84,9 @@ class Generate : public ::testing::Test {
     return all;
   }
 
-  GenerationContext context() const { return {weights_, *tokenizer_, *format_}; }
+  GenerationContext context() const {
+    return {make_cpu_decode_engine(weights_), *tokenizer_, *format_};
+  }
 
   static GenerateOptions options(int workers, int slots, double temperature = 0) {
     GenerateOptions o;

@@ -20,7 +20,7 @@ class TorchRowsTest : public testing::OnDevice, public ::testing::TestWithParam<
   void SetUp() override {
     if (!reason.empty()) GTEST_SKIP() << reason;
     engine_ = make_engine(config_);
-    rows_ = engine_->rows(kSlots);
+    rows_ = engine_->rows(kSlots, /*threads=*/1);
   }
 
   std::shared_ptr<const DecodeEngine> make_engine(const ModelConfig& config) {
@@ -95,7 +95,7 @@ TEST_P(TorchRowsTest, CachesGrow) {
 TEST_P(TorchRowsTest, HalfPrecisionStudentsAreDecodedInIt) {
   config_.torch_dtype = StorageType::bfloat16;
   engine_ = make_engine(config_);
-  rows_ = engine_->rows(kSlots);
+  rows_ = engine_->rows(kSlots, /*threads=*/1);
   tolerance_ = 0.1;  // logits of up to 6, 8 bits of mantissa, three layers
   join(0, 12);
   for (int i = 0; i < 3; ++i) step({0});
