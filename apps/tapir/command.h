@@ -32,7 +32,8 @@ struct Context {
 void add_run(CLI::App& app, Context& context);      // run
 void add_inspect(CLI::App& app, Context& context);  // status, report, inspect
 void add_export(CLI::App& app, Context& context);   // export data, gguf
-void add_files(CLI::App& app, Context& context);    // train, generate, logprobs, tokenize
+void add_train(CLI::App& app, Context& context);      // train
+void add_files(CLI::App& app, Context& context);      // generate, logprobs, tokenize
 void add_tokenizer(CLI::App& app, Context& context);  // tokenizer train
 void add_merge(CLI::App& app, Context& context);    // merge
 void add_gym(CLI::App& app, Context& context);      // gym items, exam, judge, base

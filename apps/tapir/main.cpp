@@ -42,6 +42,7 @@ int run_program(int argc, char** argv) {
   add_run(app, context);
   add_inspect(app, context);
   add_export(app, context);
+  add_train(app, context);
   add_files(app, context);
   add_tokenizer(app, context);
   add_merge(app, context);

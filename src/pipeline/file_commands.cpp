@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "dataset/read_instructions.h"
 #include "text/chat_format.h"
 #include "text/encode_batch.h"
 
@@ -198,18 +197,6 @@ FileSummary logprobs_file(const student::StudentEngine& engine, const FileComman
   output.finish();
   summary.seconds = seconds_since(start);
   return summary;
-}
-
-std::vector<Example> read_examples(const std::filesystem::path& file) {
-  std::vector<Example> examples;
-  for (const dataset::DataRow& row : dataset::read_instructions(file)) {
-    if (!row.response) {
-      throw Error(ErrorKind::data, row.where + ": the row has no response to train on",
-                  "give every row an answer (output, response, or a last assistant message)");
-    }
-    examples.push_back(make_example(row.instruction, *row.response));
-  }
-  return examples;
 }
 
 }  // namespace tapir::pipeline

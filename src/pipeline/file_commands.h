@@ -1,4 +1,4 @@
-// The student's commands on files: train, generate, logprobs, tokenize. Rows as docs/files.md
+// The student's commands on files: generate, logprobs, tokenize. Rows as docs/files.md
 // states them.
 #pragma once
 
@@ -41,9 +41,5 @@ FileSummary tokenize_file(const FileCommand& files, int threads);
 // {"id", "messages" that end with the assistant's, or "prompt" or "messages" and "completion"}
 //   -> {"id", "tokens", "logprobs", "loss"}
 FileSummary logprobs_file(const student::StudentEngine& engine, const FileCommand& files);
-
-// Instruction files (any form that dataset reads) with responses, as examples to train on.
-// Error{data} "file:line" for a row without a response.
-std::vector<Example> read_examples(const std::filesystem::path& file);
 
 }  // namespace tapir::pipeline

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "student/decoder.h"
+#include "student/shared_array.h"
 #include "student/student.h"
 
 namespace tapir::student {
@@ -13,8 +14,8 @@ namespace tapir::student {
 // An example as tokens, cut at the longest length allowed.
 struct EncodedRow {
   std::string id;
-  std::vector<std::int32_t> tokens;
-  std::vector<std::uint8_t> loss;  // 1: learnt; never the first token
+  SharedArray<std::int32_t> tokens;
+  SharedArray<std::uint8_t> loss;  // 1: learnt; never the first token; same length as tokens
   std::int64_t supervised = 0;     // tokens with loss
   bool truncated = false;
 };

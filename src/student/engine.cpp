@@ -17,6 +17,7 @@
 #include "student/job.h"
 #include "student/lanes.h"
 #include "student/load_weights.h"
+#include "student/preview.h"
 #include "student/row_decoder.h"
 #include "student/student.h"
 #include "student/torch_device.h"
@@ -109,21 +110,24 @@ std::vector<TokenLosses> LoadedStudent::token_losses(std::span<const Example> ex
 
 TokenLosses LoadedStudent::completion_losses(const std::string& prompt,
                                              const std::string& completion) const {
-  EncodedRow row;
-  row.tokens = words_.tokenizer->encode_with_specials(prompt, /*add_special_tokens=*/true);
+  std::vector<std::int32_t> tokens =
+      words_.tokenizer->encode_with_specials(prompt, /*add_special_tokens=*/true);
   const std::vector<text::TokenId> answer = words_.tokenizer->encode(completion);
-  row.loss.assign(row.tokens.size(), 0);
-  row.loss.resize(row.tokens.size() + answer.size(), 1);
-  row.tokens.insert(row.tokens.end(), answer.begin(), answer.end());
-  if (row.tokens.size() > static_cast<std::size_t>(context_length())) {
+  std::vector<std::uint8_t> loss(tokens.size(), 0);
+  loss.resize(tokens.size() + answer.size(), 1);
+  tokens.insert(tokens.end(), answer.begin(), answer.end());
+  if (tokens.size() > static_cast<std::size_t>(context_length())) {
     throw Error(ErrorKind::data,
-                "prompt and completion are " + std::to_string(row.tokens.size()) +
+                "prompt and completion are " + std::to_string(tokens.size()) +
                     " tokens, the context holds " + std::to_string(context_length()),
                 "shorten the row");
   }
   // The first token of all has nothing before it to be predicted from.
-  if (row.loss[0] == 1) row.loss[0] = 0;
-  row.supervised = std::count(row.loss.begin(), row.loss.end(), 1);
+  if (loss[0] == 1) loss[0] = 0;
+  EncodedRow row;
+  row.supervised = std::count(loss.begin(), loss.end(), 1);
+  row.tokens = std::move(tokens);
+  row.loss = std::move(loss);
   return losses_of(row, *engine_->rows(/*slots=*/0, /*threads=*/1));
 }
 
@@ -137,6 +141,9 @@ class TorchEngine final : public StudentEngine {
     return std::make_shared<LoadedStudent>(folder, device_);
   }
   Preflight preflight(const TrainJob& job) const override { return student::preflight(job); }
+  std::vector<PreviewRow> preview(const TrainJob& job, std::size_t rows) const override {
+    return preview_rows(job, rows);
+  }
   TrainResult train(const TrainJob& job, ProgressSink& progress,
                     std::stop_token stop) const override {
     if (!device_.own_kernels()) {

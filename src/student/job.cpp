@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/random.h"
 #include "base/strings.h"
 #include "student/adapter_file.h"
 #include "student/bf16_kernels.h"
+#include "student/folder_files.h"
 #include "student/lanes.h"
 
 namespace tapir::student {
@@ -36,24 +38,24 @@ void need(bool holds, const std::string& option, double found, const std::string
 // All options that decide the weights, with their names: a new one must be added here.
 std::string options_text(const TrainOptions& o, const TrainIo& io) {
   OrderedJson json = {{"learning_rate", o.learning_rate},
-                            {"lr_scheduler_type", o.lr_scheduler_type},
-                            {"warmup_ratio", o.warmup_ratio},
-                            {"weight_decay", o.weight_decay},
-                            {"adam_beta1", o.adam_beta1},
-                            {"adam_beta2", o.adam_beta2},
-                            {"adam_epsilon", o.adam_epsilon},
-                            {"max_grad_norm", o.max_grad_norm},
-                            {"cutoff_len", o.cutoff_len},
-                            {"total_batch_size", o.total_batch_size},
-                            {"batch_tokens", o.batch_tokens},
-                            {"num_train_epochs", o.num_train_epochs},
-                            {"max_steps", o.max_steps},
-                            {"schedule_total_steps", o.schedule_total_steps},
-                            {"schedule_first_step", o.schedule_first_step},
-                            {"seed", o.seed},
-                            {"lanes", o.lanes},
-                            {"shuffle", o.shuffle},
-                            {"micro_batch_tokens", io.micro_batch_tokens}};
+                      {"lr_scheduler_type", o.lr_scheduler_type},
+                      {"warmup_ratio", o.warmup_ratio},
+                      {"weight_decay", o.weight_decay},
+                      {"adam_beta1", o.adam_beta1},
+                      {"adam_beta2", o.adam_beta2},
+                      {"adam_epsilon", o.adam_epsilon},
+                      {"max_grad_norm", o.max_grad_norm},
+                      {"cutoff_len", o.cutoff_len},
+                      {"total_batch_size", o.total_batch_size},
+                      {"batch_tokens", o.batch_tokens},
+                      {"num_train_epochs", o.num_train_epochs},
+                      {"max_steps", o.max_steps},
+                      {"schedule_total_steps", o.schedule_total_steps},
+                      {"schedule_first_step", o.schedule_first_step},
+                      {"seed", o.seed},
+                      {"lanes", o.lanes},
+                      {"shuffle", o.shuffle},
+                      {"micro_batch_tokens", io.micro_batch_tokens}};
   // Younger options stand here only where they are in use: jobs without them keep their digests.
   if (o.packing) json["packing"] = true;
   if (o.val_size > 0) json["val_size"] = o.val_size;
@@ -64,6 +66,7 @@ std::string options_text(const TrainOptions& o, const TrainIo& io) {
     json["lora"] = {o.lora.lora_rank, o.lora.lora_alpha, o.lora.lora_dropout, o.lora.use_rslora,
                     o.lora.lora_target};
   }
+  if (o.chat_format != "auto") json["chat_format"] = o.chat_format;
   return json.dump();
 }
 
@@ -133,21 +136,22 @@ EncodedRow encode_row(const Example& example, const text::ChatFormat& format, st
   text::EncodedExample encoded = format.encode_example(example);
   EncodedRow row;
   row.id = example.id;
+  row.truncated = static_cast<std::int64_t>(encoded.tokens.size()) > limit;
+  if (row.truncated) {
+    encoded.tokens.resize(static_cast<std::size_t>(limit));
+    encoded.loss.resize(static_cast<std::size_t>(limit));
+  }
+  if (!encoded.loss.empty()) encoded.loss.front() = 0;
+  row.supervised = std::count(encoded.loss.begin(), encoded.loss.end(), std::uint8_t{1});
   row.tokens = std::move(encoded.tokens);
   row.loss = std::move(encoded.loss);
-  row.truncated = static_cast<std::int64_t>(row.tokens.size()) > limit;
-  if (row.truncated) {
-    row.tokens.resize(static_cast<std::size_t>(limit));
-    row.loss.resize(static_cast<std::size_t>(limit));
-  }
-  if (!row.loss.empty()) row.loss.front() = 0;
-  row.supervised = std::count(row.loss.begin(), row.loss.end(), std::uint8_t{1});
   return row;
 }
 
 }  // namespace
 
-Words load_words(const std::filesystem::path& folder, const ModelConfig& config) {
+Words load_words(const std::filesystem::path& folder, const ModelConfig& config,
+                 std::string_view chat_format) {
   Words words;
   words.tokenizer = text::load_tokenizer(folder);
   if (words.tokenizer->vocab_size() > config.vocab_size) {
@@ -157,8 +161,15 @@ Words load_words(const std::filesystem::path& folder, const ModelConfig& config)
                     " tokens, config.json's vocab_size is " + std::to_string(config.vocab_size),
                 "tokenizer.json and config.json must come from the same model");
   }
-  words.format = text::load_chat_format(folder, words.tokenizer);
+  words.format = text::load_chat_format(folder, words.tokenizer, chat_format);
   return words;
+}
+
+void write_chat_format(const std::filesystem::path& folder, std::string_view chat_format) {
+  if (chat_format == "auto") return;
+  write_file(folder / "chat_template.jinja", text::chat_template(chat_format));
+  // Names the tokens that end an answer in this format; an adapter's folder has no such file.
+  if (std::filesystem::exists(folder / "config.json")) complete_folder(folder);
 }
 
 std::vector<EncodedRow> encode_rows(std::span<const Example> examples,
@@ -200,9 +211,9 @@ void check_options(const TrainJob& job) {
 RowSplit split_rows(const std::vector<EncodedRow>& rows, const TrainOptions& options) {
   const double share = options.val_size < 1 ? options.val_size : 0;
   const auto all = static_cast<double>(rows.size());
-  const auto wanted = static_cast<std::size_t>(
-      options.val_size <= 0 ? 0 : share > 0 ? std::max(1.0, std::round(share * all))
-                                            : options.val_size);
+  const auto wanted = static_cast<std::size_t>(options.val_size <= 0 ? 0
+                                               : share > 0 ? std::max(1.0, std::round(share * all))
+                                                           : options.val_size);
   std::vector<std::string> ids;
   for (const EncodedRow& row : rows) ids.push_back(original_id(std::string(row.id)));
   std::map<std::string, std::size_t> counts;
@@ -221,10 +232,10 @@ RowSplit split_rows(const std::vector<EncodedRow>& rows, const TrainOptions& opt
     (held_out.contains(ids[i]) ? split.validation : split.training).push_back(i);
   }
   if (split.training.empty()) {
-    throw Error(ErrorKind::data,
-                "val_size holds out all " + std::to_string(rows.size()) +
-                    " rows, none is left to train on",
-                "lower val_size, or give more rows");
+    throw Error(
+        ErrorKind::data,
+        "val_size holds out all " + std::to_string(rows.size()) + " rows, none is left to train on",
+        "lower val_size, or give more rows");
   }
   return split;
 }

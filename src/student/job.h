@@ -21,8 +21,13 @@ struct Words {
 };
 
 // Error{data} when the folder has no tokenizer, or one with more tokens than the model has
-// embeddings.
-Words load_words(const std::filesystem::path& folder, const ModelConfig& config);
+// embeddings. chat_format: TrainOptions::chat_format.
+Words load_words(const std::filesystem::path& folder, const ModelConfig& config,
+                 std::string_view chat_format = "auto");
+
+// Makes a named format the folder's own: its template, and the tokens that end its answers, so that
+// whoever serves the folder writes and stops as it was trained. Nothing to do for "auto".
+void write_chat_format(const std::filesystem::path& folder, std::string_view chat_format);
 
 // Tokens of an example, cut at `limit`. The order of the answer is that of `examples`; encoding
 // uses all cores.

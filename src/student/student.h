@@ -137,6 +137,9 @@ struct TrainOptions {
   // that small updates are not lost on average.
   std::string optim_state_dtype = "float32";  // float32 | bfloat16
   bool bf16 = false;  // matrix products in bfloat16 with fp32 sums; weights stay fp32
+  // Of text::chat_format_names(), or "auto": found from the folder's own template. A named one is
+  // written into the trained folder.
+  std::string chat_format = "auto";
 };
 
 // Changes speed, files or what is shown, never weights.
@@ -149,9 +152,12 @@ struct TrainIo {
   std::string stage = "train";        // name shown in progress
   std::int64_t eval_steps = 0;  // with val_size: the evaluation loss every so many steps; 0: at the
                                 // end only
-  bool gradient_checkpointing = false;  // keep each layer's input only, compute the rest twice: less
-                                        // memory, a third more work, the same bits
+  bool gradient_checkpointing = false;  // keep each layer's input only, compute the rest twice:
+                                        // less memory, a third more work, the same bits
   std::int64_t memory_limit = 0;  // bytes that the process may take; 0: what the system allows it
+  // Folder in which rows are kept as tokens, to be found again by the same data, tokenizer, chat
+  // format and cutoff_len; empty: nowhere.
+  std::filesystem::path token_cache;
   int micro_batch_tokens = 0;  // tokens of one forward pass of a lane; 0: chosen. Agrees to 1e-6,
                                // not bit for bit: therefore part of the fingerprint when set
   // Go on from a checkpoint that another CPU type or torch version made: the bits differ from then
@@ -172,11 +178,11 @@ struct TrainJob {
 
 // Bytes that a training will take at its peak, before it starts.
 struct MemoryPlan {
-  std::int64_t process = 0;      // what is there already: program, libraries, rows
-  std::int64_t weights = 0;      // of the student, and of the adapter
-  std::int64_t gradients = 0;    // one array per lane
-  std::int64_t optimizer = 0;    // AdamW's moments
-  std::int64_t activations = 0;  // of the largest passes of all lanes
+  std::int64_t process = 0;             // what is there already: program, libraries, rows
+  std::int64_t weights = 0;             // of the student, and of the adapter
+  std::int64_t gradients = 0;           // one array per lane
+  std::int64_t optimizer = 0;           // AdamW's moments
+  std::int64_t activations = 0;         // of the largest passes of all lanes
   std::int64_t micro_batch_tokens = 0;  // of one pass
   std::int64_t limit = 0;               // what the process may take; 0: not known
   std::int64_t total() const { return process + weights + gradients + optimizer + activations; }
@@ -196,6 +202,19 @@ struct Preflight {
   std::int64_t packed_sequences = 0;          // with packing: of one pass over the rows
   std::vector<std::string> ids_without_loss;  // the first ten
   MemoryPlan memory;
+  std::string chat_format;  // as found, and in what it differs from its row
+};
+
+// A row as training sees it, token by token.
+struct PreviewToken {
+  std::int32_t id = 0;
+  std::string text;  // of this token alone
+  bool loss = false;
+};
+struct PreviewRow {
+  std::string id;
+  std::vector<PreviewToken> tokens;
+  bool truncated = false;
 };
 
 struct TrainResult {
@@ -217,6 +236,12 @@ class StudentEngine {
   // Error{data} naming file and reason when the folder is not a student that can be served.
   virtual std::shared_ptr<const Student> load(const std::filesystem::path& folder) const = 0;
   virtual Preflight preflight(const TrainJob& job) const = 0;
+  // The first `rows` rows of a job, in the order given.
+  virtual std::vector<PreviewRow> preview(const TrainJob& job, std::size_t rows) const {
+    (void)job;
+    (void)rows;
+    return {};
+  }
   // Goes on from the newest checkpoint in <output_dir>.work when that was made by the same job
   // (options and rows). Returns at once when output_dir is already finished by the same job. Stop:
   // saves a checkpoint and returns.

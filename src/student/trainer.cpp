@@ -20,6 +20,7 @@
 #include "student/metrics.h"
 #include "student/schedule.h"
 #include "student/tensorboard.h"
+#include "student/token_cache.h"
 
 namespace tapir::student {
 namespace {
@@ -32,17 +33,24 @@ double seconds_since(Clock::time_point begin) {
 
 struct PreparedJob {
   TrainedWeights weights;
+  Words words;
   std::vector<EncodedRow> rows;
   RowSplit split;
 };
 
 PreparedJob prepare(const TrainJob& job) {
   check_options(job);
-  PreparedJob prepared{TrainedWeights(job), {}, {}};
+  PreparedJob prepared{TrainedWeights(job), {}, {}, {}};
   const ModelConfig& config = prepared.weights.config();
-  const Words words = load_words(prepared.weights.folder().words, config);
+  const std::filesystem::path& folder = prepared.weights.folder().words;
+  prepared.words = load_words(folder, config, job.options.chat_format);
+  const text::ChatFormat& format = *prepared.words.format;
   const int limit = std::min(job.options.cutoff_len, config.max_position_embeddings);
-  prepared.rows = encode_rows(job.examples, *words.format, limit);
+  const std::string key = job.io.token_cache.empty()
+                              ? ""
+                              : token_cache_key(job.examples, folder, format.describe(), limit);
+  prepared.rows = cached_rows(job.io.token_cache, key,
+                              [&] { return encode_rows(job.examples, format, limit); });
   prepared.split = split_rows(prepared.rows, job.options);
   return prepared;
 }
@@ -65,8 +73,8 @@ MemoryPlan fitting_plan(const PreparedJob& prepared, const TrainJob& job) {
   std::int64_t longest = 0;
   for (const PassSize& row : rows) longest = std::max(longest, row.tokens);
   for (;; tokens /= 2) {
-    const MemoryPlan plan = plan_memory(prepared.weights, job,
-                                        largest_passes(rows, job.options, tokens), tokens);
+    const MemoryPlan plan =
+        plan_memory(prepared.weights, job, largest_passes(rows, job.options, tokens), tokens);
     if (plan.limit == 0 || plan.total() <= plan.limit || tokens <= longest) return plan;
   }
 }
@@ -105,7 +113,8 @@ class Training {
       : job_(job),
         prepared_(prepare(job)),
         plan_(lengths_of(prepared_.rows, prepared_.split.training), job.options),
-        total_steps_(count_steps(lengths_of(prepared_.rows, prepared_.split.training), job.options)),
+        total_steps_(
+            count_steps(lengths_of(prepared_.rows, prepared_.split.training), job.options)),
         schedule_(job.options, total_steps_),
         optimizer_(prepared_.weights.layout(), job.options),
         pool_(job.options.lanes),
@@ -205,15 +214,17 @@ void Training::make_lanes() {
   if (state_.micro_batch_tokens == 0) {
     state_.micro_batch_tokens = memory_.micro_batch_tokens;
     if (memory_.micro_batch_tokens < asked) {
-      progress_.message(fmt::format(
-          "{}: {} may be used: passes of {} tokens instead of {}, the optimizer's batch is the same",
-          job_.io.stage, in_gb(memory_.limit), memory_.micro_batch_tokens, asked));
+      progress_.message(
+          fmt::format("{}: {} may be used: passes of {} tokens instead of {}, the optimizer's "
+                      "batch is the same",
+                      job_.io.stage, in_gb(memory_.limit), memory_.micro_batch_tokens, asked));
     }
     if (memory_.limit > 0 && memory_.total() > memory_.limit) {
-      progress_.message(fmt::format("{}: {} are needed, {} may be used; less is needed with "
-                                    "gradient_checkpointing, finetuning_type lora, fewer lanes or "
-                                    "optim_state_dtype bfloat16",
-                                    job_.io.stage, in_gb(memory_.total()), in_gb(memory_.limit)));
+      progress_.message(
+          fmt::format("{}: {} are needed, {} may be used; less is needed with "
+                      "gradient_checkpointing, finetuning_type lora, fewer lanes or "
+                      "optim_state_dtype bfloat16",
+                      job_.io.stage, in_gb(memory_.total()), in_gb(memory_.limit)));
     }
   }
   lanes_ = std::make_unique<LaneGradients>(
@@ -291,10 +302,10 @@ StepLoss Training::compute(const std::vector<const EncodedRow*>& rows) {
       }
       lanes_->set_micro_batch_tokens(lanes_->micro_batch_tokens() / 2);
       state_.micro_batch_tokens = lanes_->micro_batch_tokens();
-      progress_.message(fmt::format("{}: out of memory in step {}: passes of {} tokens from here "
-                                    "on, the optimizer's batch is the same",
-                                    job_.io.stage, state_.global_step + 1,
-                                    lanes_->micro_batch_tokens()));
+      progress_.message(
+          fmt::format("{}: out of memory in step {}: passes of {} tokens from here "
+                      "on, the optimizer's batch is the same",
+                      job_.io.stage, state_.global_step + 1, lanes_->micro_batch_tokens()));
     }
   }
 }
@@ -346,6 +357,7 @@ void Training::save(bool finished) {
 void Training::publish() {
   const std::filesystem::path aside = checkpoints_.work() / "final";
   write_training_folder(aside, prepared_.weights, arrays_, state_);
+  write_chat_format(aside, job_.options.chat_format);
   if (job_.io.metrics.empty()) {
     write_file(aside / "metrics.jsonl", read_file(checkpoints_.work() / "metrics.jsonl"));
   }
@@ -409,6 +421,7 @@ Preflight preflight(const TrainJob& job) {
   const PreparedJob prepared = prepare(job);
   Preflight seen = summarise(prepared.rows, prepared.split, job.options);
   seen.memory = fitting_plan(prepared, job);
+  seen.chat_format = prepared.words.format->describe();
   return seen;
 }
 

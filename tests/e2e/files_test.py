@@ -106,6 +106,45 @@ def training(folder):
     assert steps == sorted(set(steps)), "metrics have a step twice"
 
 
+def previewing(folder):
+    turns = [{"role": role, "content": content} for role, content in
+             [("user", "add:1+2"), ("assistant", "3"), ("user", "add:2+2"), ("assistant", "4")]]
+    write(folder / "turns.jsonl", [{"messages": turns}] * 3)
+    train = ("train", "--model", BASE, "--data", folder / "turns.jsonl")
+    shown = tapir_run.tapir(*train, "--preview", "--rows", 1, check=0).stdout
+    assert "\x1b" not in shown and "chat format: compact" in shown
+    learnt = [line.split(None, 2)[2] for line in shown.splitlines() if line.startswith("* ") and line.count('"') == 2]
+    assert "".join(map(json.loads, learnt)).replace(" ", "") == "3<|end|>4<|end|>", learnt
+    last = tapir_run.tapir(*train, "--preview", "--rows", 1, "--mask-history", check=0).stdout
+    assert last.count("<|end|>") == shown.count("<|end|>") and last.count("\n* ") < shown.count("\n* ")
+    assert list(folder.iterdir()) == [folder / "turns.jsonl"], "a preview writes nothing"
+
+    # A named format becomes the trained folder's own; errors of a row say where it stands.
+    tapir_run.tapir(*train, "--template", "plain", "--output", folder / "plain", "--max-steps", 1, check=0)
+    assert (folder / "plain" / "chat_template.jinja").exists()
+    again = ("train", "--model", folder / "plain", "--data", folder / "turns.jsonl", "--preview")
+    assert "chat format: plain" in tapir_run.tapir(*again, check=0).stdout
+    write(folder / "open.jsonl", [{"messages": turns}, {"messages": turns[:3]}])
+    failed = tapir_run.tapir("train", "--model", BASE, "--data", folder / "open.jsonl", "--preview", check=3).stderr
+    assert "open.jsonl:2" in failed, failed
+    write(folder / "order.jsonl", [{"messages": turns[:1] + [{"role": "system", "content": "late"}] + turns[2:]}])
+    failed = tapir_run.tapir("train", "--model", BASE, "--data", folder / "order.jsonl", "--preview", check=3).stderr
+    assert "order.jsonl:1" in failed and "must come first" in failed, failed
+
+    # Tokenized data is found again, and weights do not depend on it.
+    cache = folder / "cache"
+    cached = (*train, "--token-cache", cache, "--max-steps", 1, "--output")
+    tapir_run.tapir(*cached, folder / "first", check=0)
+    files = list(cache.iterdir())
+    made = files[0].stat().st_mtime_ns
+    tapir_run.tapir(*cached, folder / "second", check=0)
+    assert len(files) == 1 and files[0].stat().st_mtime_ns == made, "tokenized again"
+    files[0].write_bytes(files[0].read_bytes()[:-7])
+    tapir_run.tapir(*cached, folder / "third", check=0)
+    weights = {(folder / name / "model.safetensors").read_bytes() for name in ("first", "second", "third")}
+    assert len(weights) == 1
+
+
 def giving_out(folder):
     run_dir = folder / "run"
     tapir_run.tapir("run", "recipes/e2e.yaml", "--run-dir", run_dir, "--until", "tapir/round-3/refine", check=0)
@@ -122,7 +161,7 @@ def giving_out(folder):
 
 
 def main():
-    for cases in (generating, scoring, training, giving_out):
+    for cases in (generating, scoring, training, previewing, giving_out):
         with tempfile.TemporaryDirectory() as folder:
             cases(pathlib.Path(folder))
             print(f"ok  {cases.__name__}")

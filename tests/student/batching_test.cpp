@@ -169,9 +169,10 @@ TEST(Lanes, PackingKeepsOrderAndLimit) {
   const std::size_t lengths[] = {4, 5, 20, 3, 6};
   std::vector<const EncodedRow*> pointers;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    rows[i].tokens.assign(lengths[i], static_cast<std::int32_t>(i));
-    rows[i].loss.assign(lengths[i], 1);
-    rows[i].loss[0] = 0;
+    std::vector<std::uint8_t> loss(lengths[i], 1);
+    loss[0] = 0;
+    rows[i].tokens = std::vector<std::int32_t>(lengths[i], static_cast<std::int32_t>(i));
+    rows[i].loss = std::move(loss);
     pointers.push_back(&rows[i]);
   }
   const std::vector<PackedBatch> batches = pack(pointers, 10);

@@ -29,9 +29,10 @@ class Golden : public ::testing::TestWithParam<const char*> {
     const TensorView& tokens = file_.tensors().at("tokens." + index);
     const TensorView& mask = file_.tensors().at("mask." + index);
     EncodedRow row;
-    row.tokens.resize(static_cast<std::size_t>(tokens.elements()));
-    std::memcpy(row.tokens.data(), tokens.bytes.data(), tokens.bytes.size());
-    row.loss.assign(mask.bytes.begin(), mask.bytes.end());
+    std::vector<std::int32_t> ids(static_cast<std::size_t>(tokens.elements()));
+    std::memcpy(ids.data(), tokens.bytes.data(), tokens.bytes.size());
+    row.tokens = std::move(ids);
+    row.loss = std::vector<std::uint8_t>(mask.bytes.begin(), mask.bytes.end());
     for (const std::uint8_t flag : row.loss) row.supervised += flag;
     return row;
   }

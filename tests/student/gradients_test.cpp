@@ -29,11 +29,15 @@ class Gradients : public ::testing::TestWithParam<const char*> {
     for (float& value : parameters_) value = static_cast<float>(0.15 * random.normal());
     for (int i = 0; i < 8; ++i) {
       EncodedRow row;
+      std::vector<std::int32_t> tokens;
+      std::vector<std::uint8_t> loss;
       for (int length = random.between(3, 50); length > 0; --length) {
-        row.tokens.push_back(random.between(0, 69));
-        row.loss.push_back(!row.loss.empty() && random.chance(0.6) ? 1 : 0);
-        row.supervised += row.loss.back();
+        tokens.push_back(random.between(0, 69));
+        loss.push_back(!loss.empty() && random.chance(0.6) ? 1 : 0);
+        row.supervised += loss.back();
       }
+      row.tokens = std::move(tokens);
+      row.loss = std::move(loss);
       rows_.push_back(std::move(row));
     }
   }

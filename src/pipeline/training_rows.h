@@ -1,0 +1,34 @@
+// Data files as examples to train on.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "records/instruction.h"
+
+namespace tapir::pipeline {
+
+// What of a conversation is learnt; names as in LLaMA-Factory where they exist there.
+struct LearnOptions {
+  std::vector<Role> roles = {Role::assistant};  // whose messages
+  bool mask_history = false;                    // the last answer only
+};
+
+struct TrainingRows {
+  std::vector<Example> examples;
+  std::map<std::string, std::string> where;  // "file:line" by id
+
+  // What action() does; an Error{data} "example ID: ..." out of it begins with the example's place.
+  void with_places(const std::function<void()>& action) const;
+};
+
+// Instruction files (any form that dataset reads, "dataset_info.json:NAME" too), every answer
+// learnt but those that the file wants to be read only. Error{data} "file:line" for a conversation
+// without an answer at its end.
+TrainingRows read_training_rows(const std::vector<std::filesystem::path>& files,
+                                const LearnOptions& options = {});
+
+}  // namespace tapir::pipeline
