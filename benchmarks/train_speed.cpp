@@ -27,11 +27,13 @@ std::vector<EncodedRow> read_rows(const std::string& path, std::size_t count, st
   const std::string bytes = tapir::read_file(path);
   std::vector<EncodedRow> rows(count);
   for (std::size_t i = 0; i < count; ++i) {
-    rows[i].tokens.resize(length);
-    std::memcpy(rows[i].tokens.data(), bytes.data() + i * length * sizeof(std::int32_t),
+    std::vector<std::int32_t> tokens(length);
+    std::memcpy(tokens.data(), bytes.data() + i * length * sizeof(std::int32_t),
                 length * sizeof(std::int32_t));
-    rows[i].loss.assign(length, 1);
-    rows[i].loss[0] = 0;
+    std::vector<std::uint8_t> loss(length, 1);
+    loss[0] = 0;
+    rows[i].tokens = std::move(tokens);
+    rows[i].loss = std::move(loss);
     rows[i].supervised = static_cast<std::int64_t>(length) - 1;
   }
   return rows;

@@ -37,9 +37,10 @@ EncodedRow read_row(const SafetensorsFile& file, int index) {
   const TensorView& mask = file.tensors().at("mask." + std::to_string(index));
   EncodedRow row;
   row.id = "row" + std::to_string(index);
-  row.tokens.resize(static_cast<std::size_t>(tokens.elements()));
-  std::memcpy(row.tokens.data(), tokens.bytes.data(), tokens.bytes.size());
-  row.loss.assign(mask.bytes.begin(), mask.bytes.end());
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(tokens.elements()));
+  std::memcpy(ids.data(), tokens.bytes.data(), tokens.bytes.size());
+  row.tokens = std::move(ids);
+  row.loss = std::vector<std::uint8_t>(mask.bytes.begin(), mask.bytes.end());
   for (const std::uint8_t flag : row.loss) row.supervised += flag;
   return row;
 }
@@ -163,8 +164,8 @@ TEST_P(AdapterGolden, HowAStepIsCutDoesNotMatter) {
   };
   for (const double dropout : {0.0, 0.3}) {
     const auto whole = computed(options(1, 1000, dropout), 1);
-    for (LaneOptions how : {options(1, 1, dropout), options(2, 40, dropout),
-                            options(4, 8, dropout)}) {
+    for (LaneOptions how :
+         {options(1, 1, dropout), options(2, 40, dropout), options(4, 8, dropout)}) {
       how.best_fit = how.lanes == 2;
       const auto cut = computed(how, 1);
       EXPECT_NEAR(cut.first, whole.first, 1e-6);
@@ -261,15 +262,14 @@ TEST_F(Adapters, WhatIsNotBuiltIsListed) {
   EXPECT_THAT(error, HasSubstr("use_dora = true"));
   EXPECT_THAT(error, HasSubstr("rank_pattern"));
   EXPECT_THAT(error, HasSubstr("bias = \"all\""));
-  EXPECT_THAT(error_of([&] {
-                (void)read_adapter_config(write("r", [](Json& json) { json["r"] = 0; }));
-              }),
-              HasSubstr("r: found 0"));
-  EXPECT_THAT(error_of([&] {
-                (void)read_adapter_config(
-                    write("ia3", [](Json& json) { json["peft_type"] = "IA3"; }));
-              }),
-              HasSubstr("IA3"));
+  EXPECT_THAT(
+      error_of([&] { (void)read_adapter_config(write("r", [](Json& json) { json["r"] = 0; })); }),
+      HasSubstr("r: found 0"));
+  EXPECT_THAT(
+      error_of([&] {
+        (void)read_adapter_config(write("ia3", [](Json& json) { json["peft_type"] = "IA3"; }));
+      }),
+      HasSubstr("IA3"));
 }
 
 TEST_F(Adapters, ForAnotherBaseAreRefusedWithTheReason) {
@@ -290,9 +290,8 @@ TEST_F(Adapters, ForAnotherBaseAreRefusedWithTheReason) {
   // Fewer layers.
   ModelConfig flatter = config_;
   flatter.num_hidden_layers = 1;
-  EXPECT_THAT(
-      error_of([&] { (void)read_adapter(folder, make_layout(flatter), values_.data()); }),
-      HasSubstr("unknown: base_model.model.model.layers.1."));
+  EXPECT_THAT(error_of([&] { (void)read_adapter(folder, make_layout(flatter), values_.data()); }),
+              HasSubstr("unknown: base_model.model.model.layers.1."));
 }
 
 TEST_F(Adapters, ABaseThatIsMissingOrAnAdapterIsNamed) {

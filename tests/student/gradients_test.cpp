@@ -52,7 +52,7 @@ class Gradients : public ::testing::TestWithParam<const char*> {
     LanePool pool(lanes);
     LaneGradients gradients(config_, {.lanes = lanes, .micro_batch_tokens = micro_batch_tokens});
     const double loss = gradients.compute(parameters_.data(), batch, pool).loss;
-    const Optimizer optimizer(make_layout(config_), {});
+    const Optimizer optimizer(make_layout(config_), TrainOptions());
     (void)optimizer.reduce(gradients.gradients(), pool);
     return {loss, gradients.gradients().front()};
   }

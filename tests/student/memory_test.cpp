@@ -1,7 +1,5 @@
-// What keeps a training within its memory: the plan, gradient checkpointing, chunked logits, moments
-// in bfloat16.
-#include "student/memory_plan.h"
-
+// What keeps a training within its memory: the plan, gradient checkpointing, chunked logits,
+// moments in bfloat16.
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -9,6 +7,7 @@
 #include "base/random.h"
 #include "student/gradients.h"
 #include "student/half.h"
+#include "student/memory_plan.h"
 #include "student/optimizer.h"
 
 namespace tapir::student {
@@ -30,11 +29,15 @@ std::vector<EncodedRow> random_rows(const ModelConfig& config, int count, int lo
   RandomStream random(4, "test", "memory");
   std::vector<EncodedRow> rows(static_cast<std::size_t>(count));
   for (EncodedRow& row : rows) {
+    std::vector<std::int32_t> tokens;
+    std::vector<std::uint8_t> loss;
     for (int length = random.between(2, longest); length > 0; --length) {
-      row.tokens.push_back(random.between(0, config.vocab_size - 1));
-      row.loss.push_back(!row.loss.empty() && random.chance(0.7) ? 1 : 0);
-      row.supervised += row.loss.back();
+      tokens.push_back(random.between(0, config.vocab_size - 1));
+      loss.push_back(!loss.empty() && random.chance(0.7) ? 1 : 0);
+      row.supervised += loss.back();
     }
+    row.tokens = std::move(tokens);
+    row.loss = std::move(loss);
   }
   return rows;
 }
