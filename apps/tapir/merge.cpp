@@ -1,6 +1,7 @@
 // tapir merge
-#include "command.h"
 #include "student/merge.h"
+
+#include "command.h"
 
 namespace tapir::cli {
 namespace {

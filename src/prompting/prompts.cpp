@@ -106,7 +106,7 @@ Parts split_parts(std::string_view text, const std::string& file) {
 
 // Every fence of the contract exactly once, in the user part; nothing else in double braces.
 void check_slots(std::string_view text, const Parts& parts, const Contract& contract,
-                        const std::string& file) {
+                 const std::string& file) {
   const std::string hint = "prompt " + std::string(contract.name) + " takes " +
                            list_of(contract.fences) + ", each once, below \"# user\"";
   const auto line_of = [&](std::size_t offset) {
@@ -138,8 +138,7 @@ void check_slots(std::string_view text, const Parts& parts, const Contract& cont
   for (const std::string& fence : contract.fences) {
     bool there = false;
     for (const std::string& one : seen) there = there || one == fence;
-    if (!there)
-      fail(file, parts.user_line, "slot {{" + fence + "}} is missing in this part", hint);
+    if (!there) fail(file, parts.user_line, "slot {{" + fence + "}} is missing in this part", hint);
   }
   std::size_t number = 0;
   for (const std::string& line : split(text, '\n')) {

@@ -60,17 +60,16 @@ void check_targets(const std::vector<LowRankPair>& layers, const AdapterConfig& 
     if (!found) unknown.push_back(name);
   }
   if (unknown.empty()) return;
-  throw Error(ErrorKind::usage,
-              "lora_target: the student has no linear layer " + join(unknown, ", "),
-              "choose of " + join(std::vector<std::string>(known.begin(), known.end()), ", ") +
-                  ", or all");
+  throw Error(
+      ErrorKind::usage, "lora_target: the student has no linear layer " + join(unknown, ", "),
+      "choose of " + join(std::vector<std::string>(known.begin(), known.end()), ", ") + ", or all");
 }
 
 bool wanted(const LowRankPair& layer, const AdapterConfig& config) {
   const auto& names = config.target_modules;
   return names.empty() || std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-    return matches(layer.module, name);
-  });
+           return matches(layer.module, name);
+         });
 }
 
 std::int64_t add_matrix(ParameterLayout& values, std::string name, std::int64_t rows,
@@ -121,8 +120,8 @@ void merge_adapter(const AdapterLayout& layout, const float* values, float* base
   for (const LowRankPair& pair : layout.pairs) {
     scaled.assign(values + pair.b, values + pair.b + pair.out * pair.rank);
     for (float& value : scaled) value *= pair.scale;
-    kernels().multiply({pair.out, pair.in, pair.rank, scaled.data(), pair.rank, 1,
-                        values + pair.a, pair.in, 1, base + pair.weight, pair.in,
+    kernels().multiply({pair.out, pair.in, pair.rank, scaled.data(), pair.rank, 1, values + pair.a,
+                        pair.in, 1, base + pair.weight, pair.in,
                         /*accumulate=*/true});
   }
 }

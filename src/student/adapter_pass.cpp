@@ -44,9 +44,9 @@ void AdapterPass::begin(const float* values, float* gradients, std::span<const D
 }
 
 std::span<const LowRankPair> AdapterPass::pairs_of(const Linear& layer) const {
-  const auto found =
-      std::lower_bound(groups_.begin(), groups_.end(), layer.weight,
-                       [](const Group& group, std::int64_t weight) { return group.weight < weight; });
+  const auto found = std::lower_bound(
+      groups_.begin(), groups_.end(), layer.weight,
+      [](const Group& group, std::int64_t weight) { return group.weight < weight; });
   if (found == groups_.end() || found->weight != layer.weight) return {};
   return std::span(layout_.pairs).subspan(found->first, found->end - found->first);
 }
@@ -58,8 +58,8 @@ void AdapterPass::drop(const LowRankPair& pair, long rows, std::span<const std::
   const auto salt = mixed(static_cast<std::uint32_t>(&pair - layout_.pairs.data()) + 1);
   const auto width = static_cast<std::uint32_t>(pair.in);
   for (long row = 0; row < rows; ++row, from += width, to += width) {
-    const auto token = static_cast<std::size_t>(
-        kept.empty() ? row : kept[static_cast<std::size_t>(row)]);
+    const auto token =
+        static_cast<std::size_t>(kept.empty() ? row : kept[static_cast<std::size_t>(row)]);
     const std::uint32_t key = tokens_[token] ^ salt;
     for (std::uint32_t i = 0; i < width; ++i) {
       const float value = mixed(key + i) < bound ? 0.0F : from[i] * factor;

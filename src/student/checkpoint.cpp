@@ -112,8 +112,7 @@ const TensorView& moment(const SafetensorsFile& file, const std::string& prefix,
 void read_moment(const SafetensorsFile& file, const std::string& prefix,
                  const ParameterLayout& layout, std::vector<float>& out) {
   for (const Parameter& parameter : layout.parameters) {
-    to_floats(moment(file, prefix, parameter), out.data() + parameter.offset,
-              file.path().string());
+    to_floats(moment(file, prefix, parameter), out.data() + parameter.offset, file.path().string());
   }
 }
 
@@ -137,10 +136,9 @@ void add_moment(const ParameterLayout& layout, const std::vector<std::uint16_t>&
                 std::string_view prefix, std::vector<NamedTensor>& tensors) {
   for (const Parameter& parameter : layout.parameters) {
     const char* bytes = reinterpret_cast<const char*>(values.data() + parameter.offset);
-    tensors.push_back({std::string(prefix) + parameter.name,
-                       {DataType::bf16,
-                        parameter.shape,
-                        {bytes, static_cast<std::size_t>(parameter.size) * 2}}});
+    tensors.push_back(
+        {std::string(prefix) + parameter.name,
+         {DataType::bf16, parameter.shape, {bytes, static_cast<std::size_t>(parameter.size) * 2}}});
   }
 }
 

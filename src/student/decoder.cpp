@@ -11,8 +11,8 @@
 namespace tapir::student {
 namespace {
 
-// Logits of so many floats at a time, but of no fewer rows: [targets, vocab] never exists whole when
-// it is large, and each pass over the head's weights is worth its while.
+// Logits of so many floats at a time, but of no fewer rows: [targets, vocab] never exists whole
+// when it is large, and each pass over the head's weights is worth its while.
 constexpr std::int64_t kLogitFloats = 1 << 18;
 constexpr std::int64_t kLogitRows = 128;
 
@@ -296,8 +296,8 @@ std::int64_t training_bytes(const ModelConfig& config, const DecoderOptions& opt
   std::int64_t floats = pass.tokens * (states * state + layers * hidden + way_back);
   // kept_attention, last, normed, dkept, dkept_attention, inverse_rms and logprobs
   floats += pass.targets * (2 * query + 3 * hidden + 2);
-  floats += logit_rows(config, options, std::max<std::int64_t>(1, pass.targets)) *
-            config.vocab_size;
+  floats +=
+      logit_rows(config, options, std::max<std::int64_t>(1, pass.targets)) * config.vocab_size;
   floats += attention_scratch(static_cast<long>(pass.longest), config.head_dim) +
             pass.longest * config.head_dim;
   if (options.adapter != nullptr) {

@@ -25,7 +25,7 @@ struct PackedBatch {
   std::vector<std::int32_t> positions;  // [tokens]
   std::vector<std::int64_t> starts;     // first token of each sequence, then the number of tokens
   std::vector<std::int64_t> rows;  // tokens after which a supervised token comes, rising: [targets]
-  std::vector<std::int32_t> targets;  // that token: [targets]
+  std::vector<std::int32_t> targets;     // that token: [targets]
   std::vector<DropoutKey> dropout_keys;  // [tokens]; empty: no dropout
 
   std::int64_t size() const { return static_cast<std::int64_t>(tokens.size()); }
@@ -52,7 +52,7 @@ struct DecoderOptions {
   // The base is frozen and this is learnt: set_adapter() comes before every pass. Outlives the
   // decoder.
   const AdapterLayout* adapter = nullptr;
-  double lora_dropout = 0;             // in add_gradients() only
+  double lora_dropout = 0;              // in add_gradients() only
   bool gradient_checkpointing = false;  // the same bits with less memory and more work
   bool bf16 = false;                    // products with operands in bfloat16, sums in fp32
   std::int64_t logits_at_once = 0;      // rows of logits that exist at a time; 0: chosen
@@ -74,8 +74,8 @@ class Decoder {
   // Log-probability of every target, in order: logprobs [targets].
   void logprobs(const float* parameters, const PackedBatch& batch, float* logprobs);
 
-  // Adds to `gradients` (laid out like the parameters, or like the adapter's values) the gradient of scale * sum(-logprobs), and
-  // returns that sum without the scale.
+  // Adds to `gradients` (laid out like the parameters, or like the adapter's values) the gradient
+  // of scale * sum(-logprobs), and returns that sum without the scale.
   double add_gradients(const float* parameters, const PackedBatch& batch, float scale,
                        float* gradients);
 
@@ -157,12 +157,12 @@ class Decoder {
   const float* adapter_values_ = nullptr;
   std::vector<FloatBuffer> inputs_;  // [tokens, hidden] of each layer, or of two in turn
   std::vector<LayerState> states_;   // of each layer, or one for all
-  FloatBuffer kept_attention_;    // [rows, heads * head_dim]: rows of the last layer's attention
-  FloatBuffer last_;              // [rows, hidden]: output of the last layer
-  FloatBuffer last_inverse_rms_;  // [rows]
-  FloatBuffer normed_;            // [rows, hidden]: what the head sees
-  FloatBuffer logits_;            // [chunk of targets, vocab]
-  FloatBuffer logprobs_;          // [targets]
+  FloatBuffer kept_attention_;       // [rows, heads * head_dim]: rows of the last layer's attention
+  FloatBuffer last_;                 // [rows, hidden]: output of the last layer
+  FloatBuffer last_inverse_rms_;     // [rows]
+  FloatBuffer normed_;               // [rows, hidden]: what the head sees
+  FloatBuffer logits_;               // [chunk of targets, vocab]
+  FloatBuffer logprobs_;             // [targets]
   FloatBuffer dkept_;       // [targets, hidden]: gradient of the residual stream in the last layer
   FloatBuffer dx_;          // [tokens, hidden]: the same in the others
   FloatBuffer dnormed_;     // [tokens, hidden]

@@ -1,8 +1,7 @@
 // The way back through the decoder.
-#include "student/decoder.h"
-
 #include <algorithm>
 
+#include "student/decoder.h"
 #include "student/linear.h"
 
 namespace tapir::student {
@@ -78,16 +77,16 @@ void Decoder::backward_attend(const float* parameters, std::size_t layer, const 
   rotate(dqkv_.data(), batch, /*backward=*/true);
   if (config_.qk_norm) {
     normalise_heads_backward(
-        kernels_, {qk_norm_of(parameters, at, tokens, s), dqkv_.data(),
-                   norm_gradient(gradients, at.q_norm), norm_gradient(gradients, at.k_norm),
-                   qk_scratch_.reserve(qkv_)});
+        kernels_,
+        {qk_norm_of(parameters, at, tokens, s), dqkv_.data(), norm_gradient(gradients, at.q_norm),
+         norm_gradient(gradients, at.k_norm), qk_scratch_.reserve(qkv_)});
   }
   // Below the first layer there is nothing to learn when the base is frozen.
   const bool wants_input = !adapter_ || layer > 0;
-  apply_backward(at.qkv_proj, parameters,
-                 {tokens, s.attention_input.data(), dqkv_.data(),
-                  wants_input ? dnormed_.data() : nullptr},
-                 gradients);
+  apply_backward(
+      at.qkv_proj, parameters,
+      {tokens, s.attention_input.data(), dqkv_.data(), wants_input ? dnormed_.data() : nullptr},
+      gradients);
   if (!wants_input) return;
   kernels_.rms_norm_backward({tokens, hidden_, input(layer), parameters + at.input_layernorm,
                               s.input_inverse_rms.data(), dnormed_.data(), dx_.data(),

@@ -44,8 +44,9 @@ std::vector<PackedBatch> LaneGradients::passes(const std::vector<const EncodedRo
       const EncodedRow& row = *rows[index];
       append_sequence(batch, row.tokens, row.loss);
       if (!drops) continue;
-      const std::uint64_t key =
-          RandomStream(options_.seed, "lora_dropout", std::to_string(step) + " " + std::string(row.id)).next();
+      const std::uint64_t key = RandomStream(options_.seed, "lora_dropout",
+                                             std::to_string(step) + " " + std::string(row.id))
+                                    .next();
       append_dropout_keys(batch, key);
     }
   }

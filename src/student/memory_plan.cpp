@@ -49,8 +49,7 @@ std::int64_t cgroup_cap() {
     if (controllers.empty()) {
       cap = std::min(cap, cap_of_group("/sys/fs/cgroup", group, "memory.max"));
     } else if (controllers == "memory") {
-      cap = std::min(
-          cap, cap_of_group("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
+      cap = std::min(cap, cap_of_group("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
     }
   }
   return cap;

@@ -43,16 +43,16 @@ MetricsFile::MetricsFile(std::filesystem::path path, std::string stage, std::int
 
 void MetricsFile::append(const MetricsRow& row) const {
   OrderedJson json = {{"stage", stage_},
-                            {"step", row.step},
-                            {"epoch", row.epoch},
-                            {"loss", row.loss},
-                            {"lr", row.learning_rate},
-                            {"grad_norm", row.grad_norm},
-                            {"tokens", row.tokens},
-                            {"supervised_tokens", row.supervised_tokens},
-                            {"tok_s", row.tokens_per_second},
-                            {"mfu", row.mfu},
-                            {"memory_gb", row.memory_gb}};
+                      {"step", row.step},
+                      {"epoch", row.epoch},
+                      {"loss", row.loss},
+                      {"lr", row.learning_rate},
+                      {"grad_norm", row.grad_norm},
+                      {"tokens", row.tokens},
+                      {"supervised_tokens", row.supervised_tokens},
+                      {"tok_s", row.tokens_per_second},
+                      {"mfu", row.mfu},
+                      {"memory_gb", row.memory_gb}};
   if (row.eval_loss) json["eval_loss"] = *row.eval_loss;
   std::ofstream out(path_, std::ios::app | std::ios::binary);
   out << json.dump() << '\n';

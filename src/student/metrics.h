@@ -18,7 +18,7 @@ struct MetricsRow {
   std::int64_t supervised_tokens = 0;  // likewise
   double tokens_per_second = 0;        // since the row before
   double mfu = 0;  // share of what the lanes' matrix products could reach at most (measured once)
-  double memory_gb = 0;  // resident memory of the process
+  double memory_gb = 0;             // resident memory of the process
   std::optional<double> eval_loss;  // of the rows held out, per supervised token
 };
 

@@ -125,8 +125,7 @@ void Optimizer::apply_piece(const Piece& piece, AdamW work, TrainingState& state
   const std::uint64_t stream =
       options_.seed + 2 * static_cast<std::uint64_t>(state.optimizer_steps);
   round_at_random(work.m, piece.size, stream, piece.first, moments.m_bf16.data() + piece.first);
-  round_at_random(work.v, piece.size, stream + 1, piece.first,
-                  moments.v_bf16.data() + piece.first);
+  round_at_random(work.v, piece.size, stream + 1, piece.first, moments.v_bf16.data() + piece.first);
 }
 
 }  // namespace tapir::student

@@ -16,9 +16,9 @@ using Path = std::filesystem::path;
 
 // What a folder holds of weights and of an earlier training is written anew or left behind.
 bool is_carried_over(const Path& file) {
-  static const std::set<std::string> kLeft = {
-      "trainer_state.json", "metrics.jsonl",     "model.safetensors.index.json",
-      "adapter_config.json", "training_args.bin"};
+  static const std::set<std::string> kLeft = {"trainer_state.json", "metrics.jsonl",
+                                              "model.safetensors.index.json", "adapter_config.json",
+                                              "training_args.bin"};
   const std::string extension = file.extension().string();
   return !kLeft.contains(file.filename().string()) && extension != ".safetensors" &&
          extension != ".bin" && extension != ".pt" && extension != ".pth";

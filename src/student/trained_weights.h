@@ -26,7 +26,9 @@ class TrainedWeights {
   const ModelConfig& config() const { return config_; }
   bool is_adapter() const { return adapter_.has_value(); }
   // Of what is learnt.
-  const ParameterLayout& layout() const { return adapter_ ? adapter_->layout.values : base_layout_; }
+  const ParameterLayout& layout() const {
+    return adapter_ ? adapter_->layout.values : base_layout_;
+  }
   const ParameterLayout& base_layout() const { return base_layout_; }
   // With is_adapter():
   const AdapterLayout& adapter_layout() const { return adapter_->layout; }

@@ -58,8 +58,9 @@ TEST(TensorBoard, AFileHoldsVersionStartAndScalars) {
   EXPECT_TRUE(files[0].filename().string().starts_with("events.out.tfevents."));
   const std::vector<std::string> records = records_of(read_file(files[0]));
   ASSERT_EQ(records.size(), 3U);
-  EXPECT_TRUE(records[0].ends_with("\x1a\x0d"
-                                   "brain.Event:2"));
+  EXPECT_TRUE(
+      records[0].ends_with("\x1a\x0d"
+                           "brain.Event:2"));
   // wall_time, then step 1 (field 2), then summary (field 5) with two values.
   const std::string scalars = records[2].substr(9);
   EXPECT_EQ(scalars.substr(0, 3), std::string("\x10\x01\x2a"));
