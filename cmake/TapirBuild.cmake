@@ -55,6 +55,6 @@ function(tapir_test)
   target_include_directories(${ARG_NAME}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(${ARG_NAME}_test PRIVATE TAPIR_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                              TAPIR_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  gtest_discover_tests(${ARG_NAME}_test TEST_PREFIX ${ARG_NAME}. PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600
+  gtest_discover_tests(${ARG_NAME}_test NO_PRETTY_VALUES TEST_PREFIX ${ARG_NAME}. PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 600
                        DISCOVERY_MODE PRE_TEST)
 endfunction()
