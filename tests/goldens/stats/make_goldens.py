@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes goldens.json beside this file: what scipy and rouge_score give for the functions of src/stats.
 
-python3 -m venv /tmp/peers && /tmp/peers/bin/pip install scipy==1.17.1 rouge-score==0.1.2
-/tmp/peers/bin/python tests/goldens/stats/make_goldens.py
+python3 -m venv .venv-peers && .venv-peers/bin/pip install scipy==1.17.1 rouge-score==0.1.2
+.venv-peers/bin/python tests/goldens/stats/make_goldens.py
 """
 
 import json
