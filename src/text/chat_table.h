@@ -55,7 +55,7 @@ struct ChatFormatSpec {
   bool alternates = false;  // user and assistant must take turns, the user first
   bool thinks = false;  // reasoning in <think>: kept in the last answer, taken out of earlier ones
   TrimRules trims;
-  std::string_view jinja;  // renders the same
+  std::string jinja;  // renders the same
 };
 
 const std::vector<ChatFormatSpec>& chat_table();

@@ -1,11 +1,26 @@
 // Mistral in its published forms, Gemma, Phi-3.
+#include "base/strings.h"
 #include "text/chat_table_rows.h"
 
 namespace tapir::text {
 namespace {
 
 // The text of a turn is what differs between the forms of Mistral: blanks around [INST], and where
-// the system message stands.
+// the system message stands. All of it is in the row.
+std::string mistral_template(const ChatFormatSpec& f) {
+  const bool has_system = f.system_place != SystemPlace::refused;
+  const std::string place = f.system_place == SystemPlace::first_user ? "first" : "last";
+  const std::string system = has_system ? "(system if loop." + place + " else '') + " : "";
+  const std::string before = f.answer_before.empty() ? "" : quoted(f.answer_before) + " + ";
+  return join({has_system ? turns_and_system(f) : "", "{{ bos_token }}{% for message in ",
+               has_system ? "turns" : "messages", " %}", kTakeTurns,
+               "{% if message['role'] == 'user' %}{{ ", quoted(f.user.before), " + ", system,
+               "message['content'] + ", quoted(f.user.after), " }}{% else %}{{ ", before,
+               "message['content']", f.trims.answer ? " | trim" : "",
+               " + eos_token }}{% endif %}{% endfor %}"},
+              "");
+}
+
 ChatFormatSpec mistral() {
   ChatFormatSpec f;
   f.name = "mistral";
@@ -15,12 +30,7 @@ ChatFormatSpec mistral() {
   f.answer_end = "{eos}";
   f.system_place = SystemPlace::refused;
   f.alternates = true;
-  f.jinja =
-      "{{ bos_token }}{% for message in messages %}"
-      "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-      "{{ raise_exception('user and assistant must take turns') }}{% endif %}"
-      "{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}"
-      "{% else %}{{ message['content'] + eos_token }}{% endif %}{% endfor %}";
+  f.jinja = mistral_template(f);
   return f;
 }
 
@@ -32,16 +42,7 @@ ChatFormatSpec mistral_v1() {
   f.system = {"", "\n\n"};
   f.answer_before = " ";
   f.system_place = SystemPlace::first_user;
-  f.jinja =
-      "{% if messages[0]['role'] == 'system' %}"
-      "{% set system = messages[0]['content'] + '\\n\\n' %}{% set turns = messages[1:] %}"
-      "{% else %}{% set system = '' %}{% set turns = messages %}{% endif %}"
-      "{{ bos_token }}{% for message in turns %}"
-      "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-      "{{ raise_exception('user and assistant must take turns') }}{% endif %}"
-      "{% if message['role'] == 'user' %}"
-      "{{ ' [INST] ' + (system if loop.first else '') + message['content'] + ' [/INST]' }}"
-      "{% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}";
+  f.jinja = mistral_template(f);
   return f;
 }
 
@@ -55,16 +56,7 @@ ChatFormatSpec mistral_v3() {
   f.answer_before = " ";
   f.system_place = SystemPlace::last_user;
   f.trims = {.answer = true};
-  f.jinja =
-      "{% if messages[0]['role'] == 'system' %}"
-      "{% set system = messages[0]['content'] + '\\n\\n' %}{% set turns = messages[1:] %}"
-      "{% else %}{% set system = '' %}{% set turns = messages %}{% endif %}"
-      "{{ bos_token }}{% for message in turns %}"
-      "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-      "{{ raise_exception('user and assistant must take turns') }}{% endif %}"
-      "{% if message['role'] == 'user' %}"
-      "{{ '[INST] ' + (system if loop.last else '') + message['content'] + '[/INST]' }}"
-      "{% else %}{{ ' ' + message['content'] | trim + eos_token }}{% endif %}{% endfor %}";
+  f.jinja = mistral_template(f);
   return f;
 }
 
@@ -75,18 +67,12 @@ ChatFormatSpec mistral_nemo() {
   f.user = {"[INST]", "[/INST]"};
   f.answer_before = "";
   f.trims = {};
-  f.jinja =
-      "{% if messages[0]['role'] == 'system' %}"
-      "{% set system = messages[0]['content'] + '\\n\\n' %}{% set turns = messages[1:] %}"
-      "{% else %}{% set system = '' %}{% set turns = messages %}{% endif %}"
-      "{{ bos_token }}{% for message in turns %}"
-      "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-      "{{ raise_exception('user and assistant must take turns') }}{% endif %}"
-      "{% if message['role'] == 'user' %}"
-      "{{ '[INST]' + (system if loop.last else '') + message['content'] + '[/INST]' }}"
-      "{% else %}{{ message['content'] + eos_token }}{% endif %}{% endfor %}";
+  f.jinja = mistral_template(f);
   return f;
 }
+
+constexpr char kTurnHeader[] =
+    "{{ '<start_of_turn>' + ('user' if message['role'] == 'user' else 'model') + '\\n' }}";
 
 ChatFormatSpec gemma() {
   ChatFormatSpec f;
@@ -101,13 +87,10 @@ ChatFormatSpec gemma() {
   f.system_place = SystemPlace::refused;
   f.alternates = true;
   f.trims = {.user = true, .answer = true};
-  f.jinja =
-      "{{ bos_token }}{% for message in messages %}"
-      "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-      "{{ raise_exception('user and assistant must take turns') }}{% endif %}"
-      "{{ '<start_of_turn>' + ('user' if message['role'] == 'user' else 'model') + '\\n' }}"
-      "{{ message['content'] | trim + '<end_of_turn>\\n' }}{% endfor %}"
-      "{% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}";
+  f.jinja = join(
+      {"{{ bos_token }}{% for message in messages %}", kTakeTurns, kTurnHeader,
+       "{{ message['content'] | trim + '<end_of_turn>\\n' }}{% endfor %}", generation_prompt(f)},
+      "");
   return f;
 }
 
@@ -118,17 +101,12 @@ ChatFormatSpec gemma3() {
   f.system = {"", "\n\n"};
   f.system_place = SystemPlace::first_user;
   f.trims = {.user_alone = true, .answer = true};
-  f.jinja =
-      "{% if messages[0]['role'] == 'system' %}"
-      "{% set system = messages[0]['content'] + '\\n\\n' %}{% set turns = messages[1:] %}"
-      "{% else %}{% set system = '' %}{% set turns = messages %}{% endif %}"
-      "{{ bos_token }}{% for message in turns %}"
-      "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-      "{{ raise_exception('user and assistant must take turns') }}{% endif %}"
-      "{{ '<start_of_turn>' + ('user' if message['role'] == 'user' else 'model') + '\\n' }}"
-      "{{ (system if loop.first else '') + message['content'] | trim + '<end_of_turn>\\n' }}"
-      "{% endfor %}"
-      "{% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}";
+  f.jinja = join(
+      {turns_and_system(f), "{{ bos_token }}{% for message in turns %}", kTakeTurns, kTurnHeader,
+       "{{ (system if loop.first else '') + message['content'] | trim + '<end_of_turn>\\n' }}"
+       "{% endfor %}",
+       generation_prompt(f)},
+      "");
   return f;
 }
 
@@ -148,8 +126,8 @@ ChatFormatSpec phi3() {
       "{% for message in messages %}"
       "{% if message['role'] != 'system' or message['content'] %}"
       "{{ '<|' + message['role'] + '|>\\n' + message['content'] + '<|end|>\\n' }}"
-      "{% endif %}{% endfor %}"
-      "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% else %}{{ eos_token }}{% endif %}";
+      "{% endif %}{% endfor %}" +
+      generation_prompt(f, "", "{{ eos_token }}");
   return f;
 }
 

@@ -1,5 +1,6 @@
 // Formats in plain words, for models without control tokens of their own; and the shortest one
 // with.
+#include "base/strings.h"
 #include "text/chat_table_rows.h"
 
 namespace tapir::text {
@@ -19,20 +20,15 @@ ChatFormatSpec alpaca() {
   f.assistant_before = "### Response:\n";
   f.answer_end = "{eos}";
   f.assistant_after = "\n\n";
-  f.jinja =
-      "{{ bos_token }}"
-      "{% if messages[0]['role'] == 'system' %}"
-      "{{ messages[0]['content'] + '\\n\\n' }}{% set turns = messages[1:] %}"
-      "{% else %}"
-      "{{ 'Below is an instruction that describes a task. Write a response that appropriately "
-      "completes the request.\\n\\n' }}"
-      "{% set turns = messages %}{% endif %}"
-      "{% for message in turns %}"
-      "{% if message['role'] == 'user' %}"
-      "{{ '### Instruction:\\n' + message['content'] + '\\n\\n' }}"
-      "{% else %}{{ '### Response:\\n' + message['content'] + eos_token + '\\n\\n' }}{% endif %}"
-      "{% endfor %}"
-      "{% if add_generation_prompt %}{{ '### Response:\\n' }}{% endif %}";
+  f.jinja = join(
+      {"{{ bos_token }}", turns_after_default_system(f),
+       "{% for message in turns %}"
+       "{% if message['role'] == 'user' %}"
+       "{{ '### Instruction:\\n' + message['content'] + '\\n\\n' }}"
+       "{% else %}{{ '### Response:\\n' + message['content'] + eos_token + '\\n\\n' }}{% endif %}"
+       "{% endfor %}",
+       generation_prompt(f)},
+      "");
   return f;
 }
 
@@ -49,19 +45,13 @@ ChatFormatSpec vicuna() {
   f.assistant_before = "ASSISTANT:";
   f.answer_before = " ";
   f.answer_end = "{eos}";
-  f.jinja =
-      "{{ bos_token }}"
-      "{% if messages[0]['role'] == 'system' %}"
-      "{{ messages[0]['content'] + ' ' }}{% set turns = messages[1:] %}"
-      "{% else %}"
-      "{{ \"A chat between a curious user and an artificial intelligence assistant. The assistant "
-      "gives helpful, detailed, and polite answers to the user's questions. \" }}"
-      "{% set turns = messages %}{% endif %}"
-      "{% for message in turns %}"
-      "{% if message['role'] == 'user' %}{{ 'USER: ' + message['content'] + ' ' }}"
-      "{% else %}{{ 'ASSISTANT: ' + message['content'] + eos_token }}{% endif %}"
-      "{% endfor %}"
-      "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}";
+  f.jinja = join({"{{ bos_token }}", turns_after_default_system(f),
+                  "{% for message in turns %}"
+                  "{% if message['role'] == 'user' %}{{ 'USER: ' + message['content'] + ' ' }}"
+                  "{% else %}{{ 'ASSISTANT: ' + message['content'] + eos_token }}{% endif %}"
+                  "{% endfor %}",
+                  generation_prompt(f)},
+                 "");
   return f;
 }
 
@@ -96,8 +86,8 @@ ChatFormatSpec compact() {
       "{% for message in messages %}"
       "{{ '<|' + message['role'] + '|>' + message['content'] }}"
       "{% if message['role'] == 'assistant' %}{{ '<|end|>' }}{% endif %}"
-      "{% endfor %}"
-      "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}";
+      "{% endfor %}" +
+      generation_prompt(f);
   return f;
 }
 
