@@ -3,7 +3,7 @@
 #pragma once
 
 #include "student/decode_kernels.h"
-#include "student/kernels_vector.h"
+#include "student/kernels_softmax.h"
 
 namespace tapir::student::TAPIR_KERNEL_SET {
 namespace {
@@ -23,26 +23,11 @@ inline void score_positions(const CachedAttention& a, const float* query, const 
   for (int c = 0; c < Chunks; ++c) store(scores + c * kLanes, sums[c] * a.scale);
 }
 
-// Scores become weights that add up to 1; positions before the first and behind the row's length
-// get 0.
-void softmax_positions(float* scores, long first, long length) {
-  const long padded = round_up(length, kLanes);
-  for (long i = 0; i < first; ++i) scores[i] = -1e30F;
-  for (long i = length; i < padded; ++i) scores[i] = -1e30F;
-  Vector best = load(scores);
-  for (long i = kLanes; i < padded; i += kLanes) {
-    const Vector value = load(scores + i);
-    best = value > best ? value : best;
-  }
-  const float top = largest(best);
-  Vector total{};
-  for (long i = 0; i < padded; i += kLanes) {
-    const Vector value = exponential(load(scores + i) - top);
-    store(scores + i, value);
-    total += value;
-  }
-  const float inverse = 1.0F / sum(total);
-  for (long i = 0; i < padded; i += kLanes) store(scores + i, load(scores + i) * inverse);
+// Positions before the first and behind the row's length get the weight 0.
+void weigh_positions(float* scores, long first, long length) {
+  for (long i = 0; i < first; ++i) scores[i] = kMasked;
+  for (long i = length; i < round_up(length, kLanes); ++i) scores[i] = kMasked;
+  softmax_row(scores, length);
 }
 
 // out = sum of weight * value: four sums, so that one addition need not wait for the one before.
@@ -83,7 +68,7 @@ void cached_attention(const CachedAttention& a) {
       }
       t += four ? 4 * kLanes : kLanes;
     }
-    softmax_positions(a.scratch + begin, a.first - begin, a.length - begin);
+    weigh_positions(a.scratch + begin, a.first - begin, a.length - begin);
     mix_values(a, begin, a.values + static_cast<long>(kv) * kCacheBlock * value_width(a.head_dim),
                a.out + static_cast<long>(head) * a.head_dim);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "student/kernels_product.h"
+#include "student/kernels_softmax.h"
 
 namespace tapir::student::TAPIR_KERNEL_SET {
 namespace {
@@ -101,32 +102,9 @@ long first_key(const Attention& a, long first) {
 
 // Scores that query i (both counted from `begin`) must not see.
 void mask_row(const Attention& a, float* scores, long i, long padded) {
-  constexpr float kMasked = -1e30F;
   for (long j = i + 1; j < padded; ++j) scores[j] = kMasked;
   if (a.window == 0) return;
   for (long j = 0; j <= i - a.window; ++j) scores[j] = kMasked;
-}
-
-// The masked scores of a query become probabilities, masked ones exactly 0. Returns
-// log(sum(exp(scores))).
-float softmax_row(float* scores, long keys) {
-  const long padded = round_up(keys, kLanes);
-  Vector best = load(scores);
-  for (long j = kLanes; j < padded; j += kLanes) {
-    const Vector value = load(scores + j);
-    best = value > best ? value : best;
-  }
-  const float top = largest(best);
-  Vector total{};
-  for (long j = 0; j < padded; j += kLanes) {
-    const Vector p = exponential(load(scores + j) - top);
-    total += p;
-    store(scores + j, p);
-  }
-  const float all = sum(total);
-  const float inverse = 1.0F / all;
-  for (long j = 0; j < padded; j += kLanes) store(scores + j, load(scores + j) * inverse);
-  return top + __builtin_logf(all);
 }
 
 void attention(const Attention& a) {
@@ -151,7 +129,8 @@ void attention(const Attention& a) {
         for (long r = 0; r < rows; ++r) {
           float* scores = s.scores + r * s.padded_length;
           mask_row(a, scores, first + r - begin, round_up(keys_seen, kLanes));
-          a.log_sum_exp[(first + r) * a.heads + head] = softmax_row(scores, keys_seen);
+          const ScoreSum sum = softmax_row(scores, keys_seen);
+          a.log_sum_exp[(first + r) * a.heads + head] = sum.top + __builtin_logf(sum.total);
         }
         multiply_wide(rows,
                       {keys_seen, s.scores, s.padded_length, 1, s.values + begin * s.padded_dim,
