@@ -46,6 +46,8 @@ void add_student(CLI::App& app, Context& context);    // student new
 std::unique_ptr<store::RunStore> open_run(const std::filesystem::path& run_dir);
 // --check-prompts and --prompts, of a verb that writes a student.
 void add_stop_check(CLI::App* verb, pipeline::StopCheck& check);
+// --save-dtype, likewise.
+void add_save_dtype(CLI::App* verb, std::string& save_dtype);
 // Options of `tapir train` beyond the first ones: LoRA, memory, evaluation, precision.
 void add_training_options(CLI::App* verb, student::TrainJob& job);
 

@@ -10,6 +10,7 @@ namespace {
 struct Arguments {
   std::string model;
   std::string output;
+  std::string save_dtype = "auto";
   pipeline::StopCheck check;
   bool json = false;
 };
@@ -26,10 +27,11 @@ void add_merge(CLI::App& app, Context& context) {
       "The base is found by base_model_name_or_path in ADAPTER/adapter_config.json.");
   verb->add_option("--model", a->model, "adapter folder (PEFT layout)")->required();
   verb->add_option("--output", a->output, "folder of the whole student")->required();
+  add_save_dtype(verb, a->save_dtype);
   add_stop_check(verb, a->check);
   verb->add_flag("--json", a->json, "the summary as JSON on standard output");
   verb->callback([a, &context] {
-    student::merge_student(a->model, a->output);
+    student::merge_student(a->model, a->output, a->save_dtype);
     pipeline::check_stops(*student::make_student_engine(), a->output, a->check, a->output);
     if (a->json) {
       print(Json{{"model", a->model}, {"output", a->output}});

@@ -1,6 +1,4 @@
 // tapir student new
-#include <map>
-
 #include <fmt/format.h>
 
 #include "command.h"
@@ -16,16 +14,8 @@ struct Arguments {
   bool json = false;
 };
 
-const std::map<std::string, student::StorageType>& types() {
-  static const std::map<std::string, student::StorageType> kTypes = {
-      {"float32", student::StorageType::float32},
-      {"bfloat16", student::StorageType::bfloat16},
-      {"float16", student::StorageType::float16}};
-  return kTypes;
-}
-
 void run_new(Arguments& a) {
-  if (!a.torch_dtype.empty()) a.wanted.torch_dtype = types().at(a.torch_dtype);
+  a.wanted.torch_dtype = student::parse_storage_type(a.torch_dtype);
   const auto made = student::make_student_from_config(a.wanted, a.output);
   const std::string dtype(to_string(made.config.torch_dtype));
   if (a.json) {
@@ -50,7 +40,7 @@ void add_new(CLI::App& app) {
   verb->add_option("--seed", a->wanted.seed, "of the weights");
   verb->add_option("--torch-dtype", a->torch_dtype,
                    "how weights are stored; default: as config says")
-      ->check(CLI::IsMember(types()));
+      ->check(CLI::IsMember({"float32", "bfloat16", "float16"}));
   verb->add_option("--max-shard-size", a->wanted.max_shard_size,
                    "largest file of weights: 5GB, 200MB, bytes; 0: one file")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))

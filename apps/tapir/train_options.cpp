@@ -39,6 +39,7 @@ void add_memory(CLI::App* verb, student::TrainJob& job) {
                    "what the process may take (20GB); 0: what the system allows it")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
       ->group(kGroup);
+  add_save_dtype(verb, job.options.save_dtype);
   verb->add_flag("--bf16", job.options.bf16,
                  "products in bfloat16 where the CPU has units for it; weights stay fp32")
       ->group(kGroup);
@@ -67,6 +68,14 @@ void add_evaluation(CLI::App* verb, student::TrainJob& job) {
 }
 
 }  // namespace
+
+void add_save_dtype(CLI::App* verb, std::string& save_dtype) {
+  verb->add_option("--save-dtype", save_dtype,
+                   "auto | float32 | bfloat16 | float16: how the weights are stored; auto: as the "
+                   "base's, of an adapter float32")
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16"}))
+      ->capture_default_str();
+}
 
 void add_training_options(CLI::App* verb, student::TrainJob& job) {
   verb->add_flag("--packing", job.options.packing,

@@ -151,10 +151,11 @@ std::optional<TrainerState> read_trainer_state(const Path& folder) {
 }
 
 void write_training_folder(const Path& folder, const TrainedWeights& weights,
-                           const TrainingState& arrays, const TrainerState& state) {
+                           const TrainingState& arrays, const TrainerState& state,
+                           StorageType type) {
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
-  weights.write(folder, arrays.parameters);
+  weights.write(folder, arrays.parameters, type);
   std::vector<NamedTensor> tensors;
   const Moments& moments = arrays.moments;
   if (moments.is_bf16()) {
@@ -221,7 +222,7 @@ std::vector<std::int64_t> CheckpointFolder::sweep() const {
 void CheckpointFolder::save(const TrainedWeights& weights, const TrainingState& arrays,
                             const TrainerState& state, int limit) const {
   const Path aside = work_ / "writing";
-  write_training_folder(aside, weights, arrays, state);
+  write_training_folder(aside, weights, arrays, state, StorageType::float32);
   publish_folder(aside, place(state.global_step));
   std::vector<std::int64_t> steps = sweep();
   if (limit <= 0) return;

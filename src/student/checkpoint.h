@@ -34,9 +34,10 @@ std::optional<TrainerState> read_trainer_state(const std::filesystem::path& fold
 
 // What was learnt, moments and state into `folder`, beside the other files of the folder that the
 // training began from (tokenizer, configs). For a folder that publish_folder() flushes and puts in
-// place.
+// place. type: of the weights' storage; to be gone on from to the bit, they are float32.
 void write_training_folder(const std::filesystem::path& folder, const TrainedWeights& weights,
-                           const TrainingState& arrays, const TrainerState& state);
+                           const TrainingState& arrays, const TrainerState& state,
+                           StorageType type);
 
 // Moments of a finished training or a checkpoint, as optim_state_dtype `dtype`, and the steps they
 // have seen. Error{data} when they are missing or do not fit.

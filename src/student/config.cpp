@@ -125,8 +125,7 @@ void read_sizes(ConfigReader& reader, const Family& family, ModelConfig& config)
 StorageType read_storage(ConfigReader& reader) {
   const auto old_name = reader.get_or<std::string>("torch_dtype", "float32");
   const auto name = reader.get_or<std::string>("dtype", old_name);
-  for (const StorageType type : {StorageType::float32, StorageType::bfloat16, StorageType::float16})
-    if (name == to_string(type)) return type;
+  if (const auto type = parse_storage_type(name)) return *type;
   reader.refuse("dtype", "\"" + name + "\"", "\"float32\", \"bfloat16\" or \"float16\"");
   return StorageType::float32;
 }

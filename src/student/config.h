@@ -27,6 +27,12 @@ constexpr std::string_view to_string(StorageType type) {
   }
   return "float32";
 }
+// By its name in config.json; nothing: unknown.
+constexpr std::optional<StorageType> parse_storage_type(std::string_view name) {
+  for (const StorageType type : {StorageType::float32, StorageType::bfloat16, StorageType::float16})
+    if (name == to_string(type)) return type;
+  return std::nullopt;
+}
 
 enum class RopeType { standard, linear, llama3 };
 

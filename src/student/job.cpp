@@ -61,6 +61,7 @@ std::string options_text(const TrainOptions& o, const TrainIo& io) {
   if (o.val_size > 0) json["val_size"] = o.val_size;
   if (o.bf16) json["bf16"] = true;
   if (o.optim_state_dtype != "float32") json["optim_state_dtype"] = o.optim_state_dtype;
+  if (o.save_dtype != "auto") json["save_dtype"] = o.save_dtype;
   if (o.finetuning_type != "full") {
     json["finetuning_type"] = o.finetuning_type;
     json["lora"] = {o.lora.lora_rank, o.lora.lora_alpha, o.lora.lora_dropout, o.lora.use_rslora,
@@ -97,6 +98,7 @@ void check_newer_options(const TrainOptions& o) {
                 "leave bf16 out: emulating it would be slower than fp32");
   }
   need_one_of("optim_state_dtype", o.optim_state_dtype, {"float32", "bfloat16"});
+  need_one_of("save_dtype", o.save_dtype, {"auto", "float32", "bfloat16", "float16"});
   need(o.lora.lora_rank >= 1, "lora_rank", o.lora.lora_rank, "1 or more");
   need(o.lora.lora_alpha >= 0, "lora_alpha", o.lora.lora_alpha, "0 (twice the rank) or more");
   need(o.lora.lora_dropout >= 0 && o.lora.lora_dropout < 1, "lora_dropout", o.lora.lora_dropout,

@@ -6,7 +6,8 @@
 
 namespace tapir::student {
 
-void merge_student(const std::filesystem::path& folder, const std::filesystem::path& output) {
+void merge_student(const std::filesystem::path& folder, const std::filesystem::path& output,
+                   const std::string& save_dtype) {
   if (!find_student(folder).is_adapter()) {
     throw Error(ErrorKind::usage,
                 folder.string() + ": is no adapter: adapter_config.json is not there",
@@ -14,6 +15,7 @@ void merge_student(const std::filesystem::path& folder, const std::filesystem::p
   }
   TrainJob job;  // that learns all weights, begun from the adapter
   job.model_dir = folder;
+  job.options.save_dtype = save_dtype;
   TrainedWeights weights(job);
   std::vector<float> values;
   weights.read(values);
@@ -21,7 +23,7 @@ void merge_student(const std::filesystem::path& folder, const std::filesystem::p
   work += ".work";
   std::filesystem::remove_all(work);
   std::filesystem::create_directories(work);
-  weights.write(work, values);
+  weights.write(work, values, weights.saved_type());
   publish_folder(work, output);
 }
 

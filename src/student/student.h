@@ -72,6 +72,8 @@ class Student {
   virtual ~Student() = default;
   virtual std::int64_t parameter_count() const = 0;
   virtual int context_length() const = 0;  // max_position_embeddings
+  // For people: the chat format that was found, and the file whose template says so; empty: none.
+  virtual std::string chat_format() const { return {}; }
   // Deterministic: a row's text depends on the row, the weights, `slots`, the CPU type and the
   // torch version only. After stop no new row is begun; rows in work are finished or left out.
   virtual void generate(std::span<const GenerateRequest> requests, const GenerateOptions& options,
@@ -136,6 +138,10 @@ struct TrainOptions {
   // How AdamW's two moments are kept. bfloat16 is rounded at random (from a stream of its own), so
   // that small updates are not lost on average.
   std::string optim_state_dtype = "float32";  // float32 | bfloat16
+  // How the finished weights are stored: float32 | bfloat16 | float16 (rounded to nearest), or
+  // "auto": a whole student as its base's config.json says, an adapter as float32. Checkpoints are
+  // exact whatever it is.
+  std::string save_dtype = "auto";
   bool bf16 = false;  // matrix products in bfloat16 with fp32 sums; weights stay fp32
   // Of text::chat_format_names(), or "auto": found from the folder's own template. A named one is
   // written into the trained folder.
@@ -201,6 +207,9 @@ struct Preflight {
   std::int64_t validation_rows = 0;           // of `rows`: held out by val_size
   std::int64_t packed_sequences = 0;          // with packing: of one pass over the rows
   std::vector<std::string> ids_without_loss;  // the first ten
+  std::int64_t parameters = 0;                // of the student, without an adapter
+  std::int64_t trained_parameters = 0;        // of them, or of the adapter
+  std::int64_t output_bytes = 0;              // of the finished folder: weights and optimizer state
   MemoryPlan memory;
   std::string chat_format;  // as found, and in what it differs from its row
 };

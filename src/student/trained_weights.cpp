@@ -38,14 +38,19 @@ void copy_files(const Path& from, const Path& to, bool adapter) {
   }
 }
 
-// Weights are saved as F32, whatever they were read from.
-void name_data_type(const Path& folder) {
+// config.json says how the weights beside it are stored. It stays as it is where it does already.
+void name_storage_type(const Path& folder, StorageType type) {
   const Path file = folder / "config.json";
   OrderedJson config = parse_ordered_json(read_file(file), file.string());
   bool changed = false;
   for (const char* key : {"torch_dtype", "dtype"}) {
-    if (!config.contains(key) || config[key] == "float32") continue;
-    config[key] = "float32";
+    if (!config.contains(key) || config[key] == to_string(type)) continue;
+    config[key] = to_string(type);
+    changed = true;
+  }
+  if (!config.contains("torch_dtype") && !config.contains("dtype") &&
+      type != StorageType::float32) {
+    config["torch_dtype"] = to_string(type);
     changed = true;
   }
   if (changed) write_file(file, config.dump(2) + "\n");
@@ -105,6 +110,7 @@ TrainedWeights::TrainedWeights(const TrainJob& job)
     : model_dir_(job.model_dir),
       folder_(find_student(job.model_dir)),
       seed_(job.options.seed),
+      save_dtype_(job.options.save_dtype),
       config_(read_config(folder_.base)),
       base_layout_(make_layout(config_)) {
   if (job.options.finetuning_type != "lora") return;
@@ -149,18 +155,27 @@ void TrainedWeights::read_checkpoint(const Path& checkpoint, std::vector<float>&
   values = read_adapter(checkpoint, base_layout_, base_.data()).values;
 }
 
-void TrainedWeights::write(const Path& folder, const std::vector<float>& values) const {
+StorageType TrainedWeights::saved_type() const {
+  if (save_dtype_ == "auto") return is_adapter() ? StorageType::float32 : config_.torch_dtype;
+  const auto type = parse_storage_type(save_dtype_);
+  check(type.has_value(), "save_dtype was checked");
+  return *type;
+}
+
+void TrainedWeights::write(const Path& folder, const std::vector<float>& values,
+                           StorageType type) const {
   copy_files(folder_.base, folder, is_adapter());
   if (folder_.words != folder_.base) copy_files(folder_.words, folder, is_adapter());
   if (!adapter_) {
-    name_data_type(folder);
+    name_storage_type(folder, type);
     complete_folder(folder);
-    write_parameters(base_layout_, values.data(), folder);
+    write_parameters(base_layout_, values.data(), folder, {.type = type});
     return;
   }
   write_file(folder / "adapter_config.json", adapter_config_text(adapter_->config));
-  write_safetensors(folder / "adapter_model.safetensors",
-                    named_tensors(adapter_->layout.values, values.data(), ""),
+  std::vector<NamedTensor> tensors = named_tensors(adapter_->layout.values, values.data(), "");
+  for (NamedTensor& tensor : tensors) tensor.stored_as = data_type(type);
+  write_safetensors(folder / "adapter_model.safetensors", std::move(tensors),
                     adapter_metadata(base_digest_));
 }
 

@@ -41,9 +41,12 @@ class TrainedWeights {
   // The same of a checkpoint.
   void read_checkpoint(const std::filesystem::path& checkpoint, std::vector<float>& values);
 
-  // What was learnt into `folder`, with the other files of model_dir: a whole student, or an
-  // adapter in PEFT's layout. Without any flush to the disk.
-  void write(const std::filesystem::path& folder, const std::vector<float>& values) const;
+  // How a finished training stores them: TrainOptions::save_dtype.
+  StorageType saved_type() const;
+  // What was learnt into `folder`, stored as `type`, with the other files of model_dir: a whole
+  // student, or an adapter in PEFT's layout. Without any flush to the disk.
+  void write(const std::filesystem::path& folder, const std::vector<float>& values,
+             StorageType type) const;
 
  private:
   void read_base(float* out) const;
@@ -51,6 +54,7 @@ class TrainedWeights {
   const std::filesystem::path model_dir_;
   const StudentFolder folder_;
   const std::uint64_t seed_;
+  const std::string save_dtype_;
   ModelConfig config_;
   ParameterLayout base_layout_;
   std::optional<Adapter> adapter_;  // without values

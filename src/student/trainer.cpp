@@ -356,7 +356,7 @@ void Training::save(bool finished) {
 
 void Training::publish() {
   const std::filesystem::path aside = checkpoints_.work() / "final";
-  write_training_folder(aside, prepared_.weights, arrays_, state_);
+  write_training_folder(aside, prepared_.weights, arrays_, state_, prepared_.weights.saved_type());
   write_chat_format(aside, job_.options.chat_format);
   if (job_.io.metrics.empty()) {
     write_file(aside / "metrics.jsonl", read_file(checkpoints_.work() / "metrics.jsonl"));
@@ -421,6 +421,12 @@ Preflight preflight(const TrainJob& job) {
   const PreparedJob prepared = prepare(job);
   Preflight seen = summarise(prepared.rows, prepared.split, job.options);
   seen.memory = fitting_plan(prepared, job);
+  const TrainedWeights& weights = prepared.weights;
+  seen.parameters = weights.base_layout().size;
+  seen.trained_parameters = weights.layout().size;
+  seen.output_bytes =
+      seen.memory.optimizer +
+      seen.trained_parameters * static_cast<std::int64_t>(size_of(data_type(weights.saved_type())));
   seen.chat_format = prepared.words.format->describe();
   return seen;
 }

@@ -16,18 +16,6 @@ using Path = std::filesystem::path;
 constexpr const char* kSingleFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
 
-DataType data_type(StorageType type) {
-  switch (type) {
-    case StorageType::bfloat16:
-      return DataType::bf16;
-    case StorageType::float16:
-      return DataType::f16;
-    case StorageType::float32:
-      break;
-  }
-  return DataType::f32;
-}
-
 [[noreturn]] void bad_index(const Path& index, const std::string& what) {
   throw Error(ErrorKind::data, index.string() + ": " + what, "copy or download the folder again");
 }
@@ -52,6 +40,18 @@ std::vector<std::vector<std::size_t>> cut_into_shards(const std::vector<NamedTen
 }
 
 }  // namespace
+
+DataType data_type(StorageType type) {
+  switch (type) {
+    case StorageType::bfloat16:
+      return DataType::bf16;
+    case StorageType::float16:
+      return DataType::f16;
+    case StorageType::float32:
+      break;
+  }
+  return DataType::f32;
+}
 
 WeightFiles::WeightFiles(const Path& folder) : main_file_(folder / kSingleFile) {
   // As transformers: one file goes before an index.

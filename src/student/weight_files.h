@@ -44,6 +44,8 @@ class WeightFiles {
   std::map<std::string, std::size_t> place_of_;  // index into files_
 };
 
+DataType data_type(StorageType type);
+
 // Changes what is stored.
 struct WeightFileOptions {
   StorageType type = StorageType::float32;       // of every tensor

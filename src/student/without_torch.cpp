@@ -21,7 +21,9 @@ std::shared_ptr<const StudentEngine> make_student_engine(const std::string&) { n
 
 std::string describe_gpus() { return "no GPU: this tapir was built without the student"; }
 
-void merge_student(const std::filesystem::path&, const std::filesystem::path&) { not_built(); }
+void merge_student(const std::filesystem::path&, const std::filesystem::path&, const std::string&) {
+  not_built();
+}
 
 void make_new_student(const NewStudent&, const std::filesystem::path&) { not_built(); }
 
