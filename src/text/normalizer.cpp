@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "text/regex.h"
+#include "text/unicode.h"
 
 namespace tapir::text {
 namespace {
@@ -70,7 +71,8 @@ bool lower(std::string_view utf8, std::string& out) {
   for (std::int32_t at = 0; at < static_cast<std::int32_t>(utf8.size());) {
     UChar32 point = 0;
     U8_NEXT_UNSAFE(utf8.data(), at, point);
-    append(point == 0x130 ? 'i' : u_tolower(point), out);
+    append(point == 0x130 ? 'i' : static_cast<UChar32>(lower_case(static_cast<char32_t>(point))),
+           out);
     if (point == 0x130) append(0x307, out);  // the one letter that becomes two characters
   }
   return true;

@@ -92,7 +92,7 @@ void PreTokenizer::add(const Json& description, const std::string& where) {
     steps_.push_back(metaspace_step(description, where + ": Metaspace"));
   } else if (type == "Digits") {
     const bool single = json_get_or<bool>(description, "individual_digits", false, where);
-    add_pattern(R"(\p{N})", single ? SplitBehavior::isolated : SplitBehavior::contiguous);
+    add_pattern(number_class(), single ? SplitBehavior::isolated : SplitBehavior::contiguous);
   } else if (type == "Punctuation") {
     add_pattern(punctuation_class(), behavior("Isolated"));
   } else if (type == "Whitespace") {

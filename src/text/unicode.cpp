@@ -24,6 +24,18 @@ constexpr NewerRange kNewer[] = {
 #include "text/newer_characters.inc"
 };
 
+// Capitals that Unicode 16 and 17 brought.
+struct NewerCase {
+  char32_t first;
+  char32_t last;
+  char32_t lower;  // of the first
+};
+constexpr NewerCase kNewerCases[] = {{0x1C89, 0x1C89, 0x1C8A},    {0xA7CB, 0xA7CB, 0x264},
+                                     {0xA7CC, 0xA7CC, 0xA7CD},    {0xA7CE, 0xA7CE, 0xA7CF},
+                                     {0xA7D2, 0xA7D2, 0xA7D3},    {0xA7D4, 0xA7D4, 0xA7D5},
+                                     {0xA7DA, 0xA7DA, 0xA7DB},    {0xA7DC, 0xA7DC, 0x19B},
+                                     {0x10D50, 0x10D65, 0x10D70}, {0x16EA0, 0x16EB8, 0x16EBB}};
+
 constexpr std::array<CharClass, 128> ascii_classes() {
   std::array<CharClass, 128> classes{};
   for (std::size_t c = 0; c < classes.size(); ++c) {
@@ -73,11 +85,21 @@ std::string newer_characters(std::string_view category) {
   return ranges;
 }
 
+char32_t lower_case(char32_t point) {
+  for (const NewerCase& range : kNewerCases) {
+    if (point >= range.first && point <= range.last) return range.lower + (point - range.first);
+  }
+  return static_cast<char32_t>(u_tolower(static_cast<UChar32>(point)));
+}
+
+std::string number_class() { return R"([\p{N}\x{11DE0}-\x{11DE9}\x{16FF4}-\x{16FF6}])"; }
+
 std::string punctuation_class() {
   UErrorCode status = U_ZERO_ERROR;
   const icu::UnicodeSet set(UNICODE_STRING_SIMPLE(R"([[:P:]&[:Age=8.0:]])"), status);
   check(U_SUCCESS(status), "ICU knows categories and ages");
-  std::string ranges = R"([!-\/:-@\[-`{-~)";
+  // Two that were punctuation then have become a symbol and a mark.
+  std::string ranges = R"([!-\/:-@\[-`{-~\x{166D}\x{111C9})";
   for (int32_t i = 0; i < set.getRangeCount(); ++i) {
     append_range(static_cast<char32_t>(set.getRangeStart(i)),
                  static_cast<char32_t>(set.getRangeEnd(i)), ranges);

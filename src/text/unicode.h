@@ -23,6 +23,10 @@ CharClass classify(char32_t point);
 // Ranges of PCRE2 syntax ("\x{870}-\x{887}...") that belong to the general category ("L", "Lu",
 // "N") and are younger than Unicode 14; empty when there are none.
 std::string newer_characters(std::string_view category);
+// Of one letter by itself, by Unicode 17 as the reference has it; U+0130 alone would become two.
+char32_t lower_case(char32_t point);
+// The class of PCRE2 syntax that the Digits pre_tokenizer splits by: \p{N}, by Unicode 17.
+std::string number_class();
 // The class of PCRE2 syntax that the Punctuation pre_tokenizer splits by: that of ASCII, and \p{P}
 // as Unicode 8 has it (the reference's own table).
 std::string punctuation_class();

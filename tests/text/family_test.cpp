@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "text/encode_batch.h"
 #include "text/sentencepiece_model.h"
+#include "text/unicode.h"
 #include "text_testing.h"
 
 namespace tapir::text {
@@ -87,6 +88,21 @@ TEST_P(Families, BatchesOfThreadsGiveTheSame) {
 INSTANTIATE_TEST_SUITE_P(All, Families,
                          ::testing::Values("llama3", "nemo", "llama2", "mistral", "phi3", "gemma",
                                            "mixed", "spm_bpe", "spm_unigram"));
+
+// The reference's tables of punctuation, numbers and capitals are of other ages than ours. U+166D
+// and U+111C9 were punctuation once; the numbers are of Unicode 17; ids are the reference's.
+TEST(Mixed, SplitsWhereTheReferencesTablesSay) {
+  const auto tokenizer = family("mixed");
+  for (const char* point : {"\u166D", "\U000111C9", "\U00011DE0", "\U00016FF6"}) {
+    EXPECT_THAT(tokenizer->encode("of" + std::string(point) + "of"),
+                ElementsAreArray({60, 38, 30, 60, 0, 60, 38, 30}))
+        << point;
+  }
+  EXPECT_THAT(tokenizer->encode("of字of"), ElementsAreArray({60, 38, 30, 0, 38, 30}));
+  EXPECT_EQ(lower_case(0xA7DC), 0x19BU);
+  EXPECT_EQ(lower_case(0x10D65), 0x10D85U);
+  EXPECT_EQ(lower_case(U'Ü'), U'ü');
+}
 
 // What stands before a part of a conversation decides whether a blank is put in front of it.
 TEST(EncodePart, BlankInFrontDependsOnWhatStandsBefore) {
