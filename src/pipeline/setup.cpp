@@ -224,7 +224,9 @@ void Run::note_plan() {
 // gone on from.
 void Run::sweep() {
   for (const store::TrainRecord& record : store_->trainings()) {
-    if (!std::filesystem::exists(options_.run_dir / record.folder / "config.json")) {
+    const std::filesystem::path folder = options_.run_dir / record.folder;
+    if (!std::filesystem::exists(folder / "config.json") &&
+        !std::filesystem::exists(folder / "adapter_config.json")) {
       throw Error(
           ErrorKind::data,
           "the run says that " + record.folder + " is trained, but the folder is not there",

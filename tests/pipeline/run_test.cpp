@@ -161,6 +161,18 @@ TEST_F(PipelineTest, StoppingAfterAnyStageChangesNothing) {
   EXPECT_EQ(final_bytes("a"), final_bytes("b"));
 }
 
+// A run of adapters could not be gone on with: their folders have no config.json.
+TEST_F(PipelineTest, AnAdaptersFolderIsATrainedStudent) {
+  RunOptions until;
+  until.until = "s0/train";
+  run("a", {}, until);
+  const auto s0 = folder_.path() / "a/students/s0";
+  std::filesystem::rename(s0 / "config.json", s0 / "adapter_config.json");
+  EXPECT_FALSE(run("a", {}, until).finished);
+  std::filesystem::remove(s0 / "adapter_config.json");
+  EXPECT_THROW(run("a", {}, until), Error);
+}
+
 TEST_F(PipelineTest, AnUnknownStageToStopAfterIsNamed) {
   RunOptions until;
   until.until = "difficulti";
