@@ -12,7 +12,7 @@
 #include "base/strings.h"
 #include "pipeline/doctor_dump.h"
 #include "pipeline/options.h"
-#include "text/chat_format.h"
+#include "pipeline/training_job.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -137,10 +137,11 @@ std::vector<Check> doctor(const student::StudentEngine& engine, const std::files
     return fmt::format("\"Hello, world!\" is {} tokens",
                        student->tokenize("Hello, world!", false).size());
   }));
-  const bool has_template = !text::folder_chat_template(model).empty();
+  const std::string format = student->chat_format();
+  const bool has_template = !format.empty();
   checks.push_back(look("chat format", [&] {
     if (!has_template) return std::string("none in the folder: a base model");
-    return fmt::format("one question is {} tokens",
+    return fmt::format("{}: one question is {} tokens", format,
                        student->tokenize_chat({{Role::user, "Hello?"}}).size());
   }));
   checks.push_back(look("answers", [&] { return answer_one(*student, has_template); }));
@@ -153,10 +154,19 @@ std::vector<Check> doctor(const student::StudentEngine& engine, const std::files
 std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& engine) {
   std::vector<Check> checks;
   checks.push_back({"recipe", true, fmt::format("{} keys read", recipe_keys().size()), ""});
-  checks.push_back(look("student", [&] {
-    const auto student = engine.load(resolve_path(recipe, recipe.student.model_name_or_path));
-    return fmt::format("{} parameters, context {}", student->parameter_count(),
-                       student->context_length());
+  // A named format stands in for a template of the folder that may be unknown or missing.
+  if (recipe.student.chat_format == "auto") {
+    checks.push_back(look("student", [&] {
+      const auto student = engine.load(resolve_path(recipe, recipe.student.model_name_or_path));
+      return fmt::format("{} parameters, context {}", student->parameter_count(),
+                         student->context_length());
+    }));
+  }
+  checks.push_back(look("training", [&] {
+    const Example row{"one", {{Role::user, "Hello?", false}, {Role::assistant, "Hello.", true}}};
+    const student::Preflight p = look_at_training(recipe, engine, {row});
+    return fmt::format("chat format {}; {} of {} parameters are learnt", p.chat_format,
+                       p.trained_parameters, p.parameters);
   }));
   checks.push_back(look("instructions", [&] {
     if (recipe.data.gym_rows > 0) return fmt::format("{} rows of the gym", recipe.data.gym_rows);

@@ -11,6 +11,7 @@
 #include "pipeline/doctor.h"
 #include "pipeline/gym_binding.h"
 #include "pipeline/plan.h"
+#include "pipeline/training_job.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -28,11 +29,38 @@ constexpr double kDecodeFlops = 60e9;
 constexpr double kLocalReplies = 6000;  // replies a second of a teacher or judge in process
 constexpr double kRemoteReplies = 8;    // of an endpoint, over all its connections
 
+constexpr std::size_t kMemoryRows = 256;  // the longest rows: what memory is planned for
+
 struct Corpus {
   std::int64_t rows = 0;
-  double prompt_tokens = 0;  // mean of a row
+  std::vector<Example> longest;  // kMemoryRows of them
+  double prompt_tokens = 0;      // mean of a row
   double answer_tokens = 0;
 };
+
+std::size_t length_of(const Example& example) {
+  std::size_t bytes = 0;
+  for (const Segment& segment : example.segments) bytes += segment.text.size();
+  return bytes;
+}
+
+// A row as rounds train on it: refined, its answer grows. One without an answer counts with one as
+// long as its question.
+Example sample_row(const Recipe& recipe, const Instruction& instruction,
+                   const std::string& response) {
+  const std::string& text = response.empty() ? instruction.messages.back().content : response;
+  const double growth = recipe.tapir.refine == "none" ? 1 : kStyledAnswer;
+  std::string answer;
+  while (static_cast<double>(answer.size()) < growth * static_cast<double>(text.size()))
+    answer += text;
+  return make_example(instruction, answer);
+}
+
+void keep_longest(std::vector<Example>& rows) {
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Example& a, const Example& b) { return length_of(a) > length_of(b); });
+  rows.resize(std::min(rows.size(), kMemoryRows));
+}
 
 Corpus corpus_of(const Recipe& recipe) {
   Corpus corpus;
@@ -43,6 +71,8 @@ Corpus corpus_of(const Recipe& recipe) {
     for (const Message& message : instruction.messages)
       prompt += static_cast<double>(message.content.size());
     answer += static_cast<double>(response.size());
+    corpus.longest.push_back(sample_row(recipe, instruction, response));
+    if (corpus.longest.size() == 8 * kMemoryRows) keep_longest(corpus.longest);
   };
   if (recipe.data.gym_rows > 0) {
     for (const GymRow& row : gym_held_out(200, recipe.seed)) add(row.instruction, row.answer);
@@ -56,6 +86,7 @@ Corpus corpus_of(const Recipe& recipe) {
     for (const auto& row : dataset::read_instructions(files))
       add(row.instruction, row.response.value_or(""));
   }
+  keep_longest(corpus.longest);
   // The gym's vocabulary is small: a token is about two bytes there.
   const double bytes = recipe.data.gym_rows > 0 ? 2.0 : kBytesPerToken;
   corpus.prompt_tokens =
@@ -68,10 +99,10 @@ Corpus corpus_of(const Recipe& recipe) {
 class Estimator {
  public:
   Estimator(const Recipe& recipe, const student::StudentEngine& engine)
-      : recipe_(recipe), corpus_(corpus_of(recipe)) {
-    parameters_ = static_cast<double>(
-        engine.load(resolve_path(recipe, recipe.student.model_name_or_path))->parameter_count());
-  }
+      : recipe_(recipe),
+        corpus_(corpus_of(recipe)),
+        training_(look_at_training(recipe, engine, corpus_.longest)),
+        parameters_(static_cast<double>(training_.parameters)) {}
 
   Estimate result() {
     const double rows = static_cast<double>(corpus_.rows);
@@ -167,7 +198,11 @@ class Estimator {
   }
 
   void train(const std::string& stage, double tokens) {
-    add({stage, 0, std::llround(tokens), 0, 6 * parameters_ * tokens / kTrainFlops});
+    // Forward 2, back through the activations 2, gradients of what is learnt 2; forward again 2.
+    const double forward = 2 * parameters_;
+    const double learnt = 2 * static_cast<double>(training_.trained_parameters);
+    const double again = recipe_.train.gradient_checkpointing ? forward : 0;
+    add({stage, 0, std::llround(tokens), 0, (2 * forward + learnt + again) * tokens / kTrainFlops});
   }
 
   void decode(const std::string& stage, double rows, double answer_tokens) {
@@ -182,19 +217,17 @@ class Estimator {
   }
 
   Estimate finish() {
-    // Weights, gradients of each lane, two moments; activations of a batch; the program itself.
-    const double lanes = static_cast<double>(recipe_.train.lanes);
-    out_.memory_bytes = std::llround(4 * parameters_ * (3 + 2 * lanes)) + 400'000'000;
-    const double students = static_cast<double>(
-        2 + recipe_.curriculum.rounds * static_cast<std::int64_t>(arms_of(recipe_).size()));
-    out_.disk_bytes =
-        std::llround(students * 12 * parameters_) + out_.calls * 3000 + corpus_.rows * 4000;
+    out_.memory = training_.memory;
+    const auto students =
+        2 + recipe_.curriculum.rounds * static_cast<std::int64_t>(arms_of(recipe_).size());
+    out_.disk_bytes = students * training_.output_bytes + out_.calls * 3000 + corpus_.rows * 4000;
     return std::move(out_);
   }
 
   const Recipe& recipe_;
-  Corpus corpus_;
-  double parameters_ = 0;
+  const Corpus corpus_;
+  const student::Preflight training_;
+  const double parameters_;
   Estimate out_;
 };
 
@@ -215,7 +248,13 @@ Json estimate_json(const Estimate& e) {
           {"endpoint_tokens", e.endpoint_tokens},
           {"usd", e.usd},
           {"seconds", e.seconds},
-          {"memory_bytes", e.memory_bytes},
+          {"memory_bytes", e.memory.total()},
+          {"memory",
+           {{"weights", e.memory.weights},
+            {"gradients", e.memory.gradients},
+            {"optimizer", e.memory.optimizer},
+            {"activations", e.memory.activations},
+            {"process", e.memory.process}}},
           {"disk_bytes", e.disk_bytes}};
 }
 
@@ -228,10 +267,18 @@ std::string estimate_text(const Estimate& e) {
   }
   out += fmt::format("{:<28} {:>9} {:>12} {:>9.2f} {:>9.1f}\n", "in all", e.calls, "", e.usd,
                      e.seconds);
-  out += fmt::format("endpoint tokens {}   memory {:.2f} GB   disk {:.2f} GB\n", e.endpoint_tokens,
-                     static_cast<double>(e.memory_bytes) / 1e9,
+  out += fmt::format("endpoint tokens {}   disk {:.2f} GB\n", e.endpoint_tokens,
                      static_cast<double>(e.disk_bytes) / 1e9);
-  return out;
+  return out + memory_text(e.memory) + "\n";
+}
+
+std::string memory_text(const student::MemoryPlan& m) {
+  const auto gb = [](std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
+  return fmt::format(
+      "memory: {:.2f} GB = {:.2f} weights + {:.2f} gradients + {:.2f} optimizer + {:.2f} "
+      "activations (passes of {} tokens) + {:.2f} program and rows",
+      gb(m.total()), gb(m.weights), gb(m.gradients), gb(m.optimizer), gb(m.activations),
+      m.micro_batch_tokens, gb(m.process));
 }
 
 std::string assumptions_text() {

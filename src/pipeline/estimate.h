@@ -26,7 +26,7 @@ struct Estimate {
   std::int64_t endpoint_tokens = 0;
   double usd = 0;
   double seconds = 0;
-  std::int64_t memory_bytes = 0;
+  student::MemoryPlan memory;  // of training
   std::int64_t disk_bytes = 0;
 };
 // Assumes what stands in docs/recipe.md (share of hard rows, lengths); every assumption is in
@@ -34,6 +34,8 @@ struct Estimate {
 Estimate estimate(const Recipe& recipe, const student::StudentEngine& engine);
 Json estimate_json(const Estimate& estimate);
 std::string estimate_text(const Estimate& estimate);
+// On one line.
+std::string memory_text(const student::MemoryPlan& plan);
 std::string assumptions_text();
 
 }  // namespace tapir::pipeline

@@ -60,7 +60,7 @@ class Planner {
  private:
   void add_first_training(const std::string& student, const std::string& answered) {
     add({student + "/train", "train", "", 0, {answered}},
-        {"student.model_name_or_path", "student.s0", "train", "s0_train"},
+        {"student.model_name_or_path", "student.template", "student.s0", "train", "s0_train"},
         {facts_.student, facts_.machine});
   }
 

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "pipeline/recipe_keys.h"
+#include "text/chat_format.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -162,12 +163,27 @@ void apply_override(YAML::Node root, const std::string& text) {
   throw Error(ErrorKind::usage, where + ": " + what, hint);
 }
 
+void check_template(const Recipe& r, const std::string& where) {
+  const std::string& name = r.student.chat_format;
+  if (name == "auto") return;
+  try {
+    (void)text::chat_template(name);
+  } catch (const Error& e) {
+    impossible(where, std::string("student.template: ") + e.what(), e.hint());
+  }
+  if (r.student.s0 == "train") return;
+  impossible(where, "student.template: " + name + " needs student.s0: train, found " + r.student.s0,
+             "a student that is taken as it is speaks the format of its own folder: leave "
+             "student.template out");
+}
+
 // What one key alone cannot know.
 void check_together(const Recipe& r, const std::string& where) {
   if (r.student.model_name_or_path.empty()) {
     impossible(where, "student.model_name_or_path is not set",
                "name a Hugging Face folder to start from");
   }
+  check_template(r, where);
   if (r.data.gym_rows == 0 && r.data.instructions.empty()) {
     impossible(where,
                "there are no instructions: data.instructions and data.gym.rows are both empty",

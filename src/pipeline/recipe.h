@@ -43,7 +43,9 @@ struct Recipe {
   struct {
     std::string model_name_or_path;  // relative paths: from the recipe's folder, then the installed
                                      // share folder
-    std::string s0 = "train";        // train | as_is | a student folder
+    std::string chat_format = "auto";  // student.template: of text::chat_format_names(), or found
+                                       // from the folder's own template
+    std::string s0 = "train";          // train | as_is | a student folder
     double temperature = 0;
     double top_p = 1;
     std::int64_t top_k = 0;
@@ -134,6 +136,7 @@ struct Recipe {
     bool use_rslora = false;
     std::string lora_target = "all";
     std::string optim_state_dtype = "float32";  // float32 | bfloat16
+    std::string save_dtype = "auto";            // auto | float32 | bfloat16 | float16
     bool bf16 = false;
     bool gradient_checkpointing = false;  // memory only
     std::int64_t eval_steps = 0;          // shown only

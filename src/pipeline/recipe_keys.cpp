@@ -164,6 +164,8 @@ void add_student_and_data(Table<Recipe>& t) {
              "every draw of the run comes from streams named by it")
       .text("student.model_name_or_path", FIELD(student.model_name_or_path), {},
             "Hugging Face folder to start from")
+      .text("student.template", FIELD(student.chat_format), {},
+            "chat format of the students; auto: found from the folder's own template")
       .text("student.s0", FIELD(student.s0), {},
             "train | as_is (an instruct model) | a folder: what S_0 is")
       .real("student.generation.temperature", FIELD(student.temperature), kNotNegative, "0: greedy")
@@ -311,6 +313,8 @@ void add_training(Table<Recipe>& t) {
             "all, or names of linear layers: q_proj,v_proj")
       .text("train.optim_state_dtype", FIELD(train.optim_state_dtype), {"float32", "bfloat16"},
             "how AdamW's moments are kept")
+      .text("train.save_dtype", FIELD(train.save_dtype), {"auto", "float32", "bfloat16", "float16"},
+            "how students are stored; auto: as the folder they started from")
       .flag("train.bf16", FIELD(train.bf16),
             "products in bfloat16 where the CPU has units for it; weights stay fp32")
       .flag("train.gradient_checkpointing", FIELD(train.gradient_checkpointing),

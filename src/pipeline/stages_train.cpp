@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "pipeline/run.h"
+#include "pipeline/training_job.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -56,39 +57,13 @@ std::filesystem::path Run::metrics_file(const std::string& student) const {
 }
 
 student::TrainJob Run::job(const std::string& student, const std::filesystem::path& from) const {
-  const auto& t = recipe_.train;
-  student::TrainJob job;
+  student::TrainJob job = training_job(recipe_);
   job.model_dir = from;
   job.output_dir = options_.run_dir / student_folder(student);
-  job.options.learning_rate = t.learning_rate;
-  job.options.lr_scheduler_type = t.lr_scheduler_type;
-  job.options.warmup_ratio = t.warmup_ratio;
-  job.options.weight_decay = t.weight_decay;
-  job.options.adam_beta1 = t.adam_beta1;
-  job.options.adam_beta2 = t.adam_beta2;
-  job.options.adam_epsilon = t.adam_epsilon;
-  job.options.max_grad_norm = t.max_grad_norm;
-  job.options.cutoff_len = static_cast<int>(t.cutoff_len);
-  job.options.total_batch_size = static_cast<int>(t.total_batch_size);
-  job.options.batch_tokens = static_cast<int>(t.batch_tokens);
-  job.options.num_train_epochs = t.num_train_epochs;
   // The order of rows differs from round to round, and is the same in every arm.
   job.options.seed =
       RandomStream(recipe_.seed, "train", student.substr(student.find('/') + 1)).next();
-  job.options.lanes = static_cast<int>(t.lanes);
-  job.options.packing = t.packing;
-  job.options.val_size = t.val_size;
-  job.options.finetuning_type = t.finetuning_type;
-  job.options.lora = {static_cast<int>(t.lora_rank), t.lora_alpha, t.lora_dropout, t.use_rslora,
-                      t.lora_target};
-  job.options.optim_state_dtype = t.optim_state_dtype;
-  job.options.bf16 = t.bf16;
-  job.io.gradient_checkpointing = t.gradient_checkpointing;
-  job.io.eval_steps = t.eval_steps;
-  job.io.save_total_limit = static_cast<int>(t.save_total_limit);
   job.io.logging_dir = metrics_file(student).replace_extension("");
-  job.io.save_steps = t.save_steps;
-  job.io.logging_steps = t.logging_steps;
   job.io.metrics = metrics_file(student);
   job.io.stage = student + "/train";
   job.io.allow_other_machine = options_.allow_other_machine;

@@ -47,10 +47,16 @@ class LoadedStudent final : public Student {
  public:
   LoadedStudent(const std::filesystem::path& folder, const Device& device)
       : engine_(load_decode_engine(folder, device)),
-        words_(load_words(find_student(folder).words, engine_->config())) {}
+        words_folder_(find_student(folder).words),
+        words_(load_words(words_folder_, engine_->config())) {}
 
   std::int64_t parameter_count() const override { return engine_->parameter_count(); }
   int context_length() const override { return engine_->config().max_position_embeddings; }
+  std::string chat_format() const override {
+    const text::FolderTemplate found = text::folder_chat_template(words_folder_);
+    if (trim(found.jinja).empty()) return {};
+    return words_.format->describe() + ", by the template in " + found.file.string();
+  }
 
   void generate(std::span<const GenerateRequest> requests, const GenerateOptions& options,
                 const GenerationSink& sink, std::stop_token stop) const override {
@@ -74,6 +80,7 @@ class LoadedStudent final : public Student {
 
  private:
   std::shared_ptr<const DecodeEngine> engine_;
+  std::filesystem::path words_folder_;
   Words words_;
 };
 

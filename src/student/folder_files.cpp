@@ -71,7 +71,7 @@ void add_special_tokens_map(const Path& folder) {
 
 void add_chat_template(const Path& folder) {
   const Path file = folder / "chat_template.jinja";
-  const std::string jinja = text::folder_chat_template(folder);
+  const std::string jinja = text::folder_chat_template(folder).jinja;
   if (!jinja.empty() && !std::filesystem::exists(file)) write_file(file, jinja);
 }
 

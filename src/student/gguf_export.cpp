@@ -160,7 +160,7 @@ std::vector<text::TokenId> end_tokens(const ModelConfig& config, const text::Tok
 // A base model has no chat template, which is no reason to refuse it.
 std::shared_ptr<const text::ChatFormat> format_of(
     const Path& folder, const std::shared_ptr<const text::Tokenizer>& tokenizer) {
-  if (text::folder_chat_template(folder).empty()) return nullptr;
+  if (text::folder_chat_template(folder).jinja.empty()) return nullptr;
   return text::load_chat_format(folder, tokenizer);
 }
 
@@ -173,7 +173,7 @@ std::vector<std::string> add_tokenizer(const Path& folder, const ModelConfig& co
   facts.bos = tokenizer->bos_token() ? tokenizer->bos_token() : config.bos_token_id;
   facts.end_tokens = end_tokens(config, *tokenizer, format.get(), folder);
   facts.pad = config.pad_token_id;
-  facts.chat_template = text::folder_chat_template(folder);
+  facts.chat_template = text::folder_chat_template(folder).jinja;
   return add_gguf_tokenizer(folder, *tokenizer, facts, metadata);
 }
 

@@ -220,13 +220,14 @@ const ChatFormatSpec& find_format(std::string_view name) {
 
 std::shared_ptr<const ChatFormat> recognise(const std::filesystem::path& folder,
                                             std::shared_ptr<const Tokenizer> tokenizer) {
-  const std::string jinja = folder_chat_template(folder);
-  if (trim(jinja).empty()) return std::make_shared<NoFormat>(folder.string(), *tokenizer);
+  const FolderTemplate found_template = folder_chat_template(folder);
+  if (trim(found_template.jinja).empty())
+    return std::make_shared<NoFormat>(folder.string(), *tokenizer);
   const auto spelling = [&](std::optional<TokenId> id) {
     return id ? tokenizer->id_to_token(*id) : std::string();
   };
   const RecognisedFormat found =
-      recognise_template(jinja, (folder / "chat template").string(),
+      recognise_template(found_template.jinja, found_template.file.string() + ": chat template",
                          spelling(tokenizer->bos_token()), spelling(tokenizer->eos_token()));
   return std::make_shared<TableFormat>(*found.spec, found.variant, std::move(tokenizer));
 }
@@ -241,20 +242,19 @@ std::shared_ptr<const ChatFormat> load_chat_format(const std::filesystem::path& 
   return std::make_shared<TableFormat>(spec, variant_of(spec), std::move(tokenizer));
 }
 
-std::string folder_chat_template(const std::filesystem::path& folder) {
-  if (std::filesystem::exists(folder / "chat_template.jinja")) {
-    return read_file(folder / "chat_template.jinja");
-  }
+FolderTemplate folder_chat_template(const std::filesystem::path& folder) {
+  const std::filesystem::path own = folder / "chat_template.jinja";
+  if (std::filesystem::exists(own)) return {read_file(own), own};
   const std::filesystem::path path = folder / "tokenizer_config.json";
   if (!std::filesystem::exists(path)) return {};
   const Json config = parse_json(read_file(path), path.string());
   if (!config.is_object() || !config.contains("chat_template")) return {};
   const Json& value = config["chat_template"];
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) return {value.get<std::string>(), path};
   if (!value.is_array()) return {};
   for (const Json& named : value) {  // several, by name
     if (json_get_or<std::string>(named, "name", "", path.string()) == "default") {
-      return json_get<std::string>(named, "template", path.string());
+      return {json_get<std::string>(named, "template", path.string()), path};
     }
   }
   return {};
@@ -266,9 +266,7 @@ std::vector<std::string> chat_format_names() {
   return names;
 }
 
-std::string chat_template(std::string_view format) {
-  return std::string(find_format(format).jinja);
-}
+std::string chat_template(std::string_view format) { return find_format(format).jinja; }
 
 std::vector<std::string> chat_special_tokens(std::string_view format) {
   const ChatFormatSpec& spec = find_format(format);

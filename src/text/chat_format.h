@@ -48,9 +48,13 @@ std::shared_ptr<const ChatFormat> load_chat_format(const std::filesystem::path& 
                                                    std::string_view format = "auto");
 
 std::vector<std::string> chat_format_names();
-// The Jinja template of a folder (chat_template.jinja, or the default one of
-// tokenizer_config.json); empty: it has none. Error{data} naming the file.
-std::string folder_chat_template(const std::filesystem::path& folder);
+// The Jinja template of a folder: chat_template.jinja, or the default one of tokenizer_config.json.
+struct FolderTemplate {
+  std::string jinja;           // empty: it has none
+  std::filesystem::path file;  // that it stands in
+};
+// Error{data} naming the file.
+FolderTemplate folder_chat_template(const std::filesystem::path& folder);
 // The Jinja template that transformers needs to render the same, and the special tokens the format
 // uses.
 std::string chat_template(std::string_view format);

@@ -60,6 +60,16 @@ TEST(Recipe, ImpossibleValues) {
   EXPECT_THAT(complaint("student: [1, 2\n"), ::testing::HasSubstr("not valid YAML"));
 }
 
+TEST(Recipe, TemplatesAreThoseOfTheTable) {
+  EXPECT_EQ(parse(kMinimal, {"student.template=llama3"}).student.chat_format, "llama3");
+  EXPECT_THAT(complaint(kMinimal, {"student.template=chatlm"}),
+              ::testing::AllOf(::testing::HasSubstr("student.template"),
+                               ::testing::HasSubstr("did you mean chatml?"),
+                               ::testing::HasSubstr("mistral-v3")));
+  EXPECT_THAT(complaint(kMinimal, {"student.template=plain", "student.s0=as_is"}),
+              ::testing::HasSubstr("needs student.s0: train"));
+}
+
 TEST(Recipe, OverridesWinAndAreChecked) {
   EXPECT_EQ(parse(kMinimal, {"train.learning_rate=1e-5"}).train.learning_rate, 1e-5);
   EXPECT_EQ(parse(kMinimal, {"arms.plain.select=random", "train.batch_tokens=512"})
@@ -129,6 +139,9 @@ TEST(Plan, AChangedKeyTouchesOnlyTheStagesThatReadIt) {
   EXPECT_TRUE(threshold.contains("tapir/round-1/expand"));
   EXPECT_FALSE(threshold.contains("s0/train"));
   EXPECT_FALSE(threshold.contains("s0/answers"));
+  EXPECT_TRUE(touched("student.template=plain").contains("s0/train"));
+  EXPECT_FALSE(touched("student.template=plain").contains("tasks"));
+  EXPECT_TRUE(touched("train.save_dtype=float32").contains("tapir/round-1/train"));
   const auto refine = touched("teach.refine=hard");
   EXPECT_TRUE(refine.contains("tapir/round-1/mix"));
   EXPECT_FALSE(refine.contains("plain/round-1/mix"));
