@@ -108,7 +108,7 @@ def time_ours(tapir, folder, arguments):
         command = [tapir, "train", "--model", folder, "--data", folder / "rows.jsonl", "--output",
                    pathlib.Path(output) / "student", "--learning-rate", "1e-3", "--num-train-epochs", "1",
                    "--total-batch-size", arguments.batch, "--cutoff-len", arguments.length, "--lanes",
-                   arguments.threads, "--json"]
+                   arguments.threads, "--check-prompts", 0, "--json"]
         if arguments.steps:
             command += ["--max-steps", arguments.steps]
         if arguments.bf16:

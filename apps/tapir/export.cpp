@@ -95,8 +95,10 @@ void add_stop_check(CLI::App* verb, pipeline::StopCheck& check) {
                    "an answer that is longer has not stopped")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  verb->add_option("--prompts", check.file,
-                   "the questions: JSONL of {\"messages\"} or {\"prompt\"} (default: built in)");
+  verb->add_option(
+      "--prompts", check.file,
+      "the questions: JSONL of {\"messages\"} or {\"prompt\"}; by default short everyday "
+      "ones, after training the shortest of its rows");
 }
 
 void add_export(CLI::App& app, Context& context) {

@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "command.h"
+#include "pipeline/estimate.h"
+#include "pipeline/export_model.h"
 #include "pipeline/training_rows.h"
 #include "preview.h"
 #include "student/student.h"
@@ -17,6 +19,7 @@ struct Arguments {
   bool mask_history = false;
   bool preview = false;
   std::size_t preview_rows = 3;
+  pipeline::StopCheck check;
   bool json = false;
 };
 
@@ -44,13 +47,11 @@ void show_preview(Arguments& a, const student::StudentEngine& engine) {
               "give each row an answer, or raise --cutoff-len if the answer was cut off");
 }
 
-std::string memory_line(const student::MemoryPlan& m) {
-  const auto gb = [](std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
-  return fmt::format(
-      "memory: {:.2f} GB = {:.2f} weights + {:.2f} gradients + {:.2f} optimizer + {:.2f} "
-      "activations (passes of {} tokens) + {:.2f} program and rows",
-      gb(m.total()), gb(m.weights), gb(m.gradients), gb(m.optimizer), gb(m.activations),
-      m.micro_batch_tokens, gb(m.process));
+void ask_to_stop(Arguments& a, const student::StudentEngine& engine) {
+  a.check.questions = pipeline::stop_questions(a.train.examples, a.check.prompts);
+  if (a.check.file.empty() && a.check.questions.empty()) return;  // no answer was learnt
+  pipeline::check_stops(engine, a.train.output_dir, a.check,
+                        a.train.output_dir.string() + " is written, but the student does not stop");
 }
 
 void run_train(Arguments& a, Context& context) {
@@ -66,7 +67,7 @@ void run_train(Arguments& a, Context& context) {
   context.progress->message(fmt::format("{} rows, {} truncated, {} tokens, {} learnt, {} steps",
                                         p.rows, p.truncated_rows, p.tokens, p.supervised_tokens,
                                         p.steps));
-  context.progress->message(memory_line(p.memory));
+  context.progress->message(pipeline::memory_text(p.memory));
   const auto r = engine->train(a.train, *context.progress, context.stop);
   if (!r.finished) {
     throw Error(ErrorKind::interrupted, "interrupted in training",
@@ -83,6 +84,7 @@ void run_train(Arguments& a, Context& context) {
          : print(fmt::format("{} steps, loss {:.4f} -> {:.4f}, {} tokens in {:.1f} s: {}", r.steps,
                              r.first_loss, r.last_loss, r.tokens, r.seconds,
                              a.train.output_dir.string()));
+  ask_to_stop(a, *engine);
 }
 
 }  // namespace
@@ -142,6 +144,7 @@ void add_train(CLI::App& app, Context& context) {
   verb->add_option("--token-cache", a->train.io.token_cache,
                    "folder that keeps tokenized data for other trainings on it (<output>.work)");
   add_training_options(verb, a->train);
+  add_stop_check(verb, a->check);
   verb->add_flag("--json", a->json, "the summary as JSON on standard output");
   verb->callback([a, &context] { run_train(*a, context); });
 }

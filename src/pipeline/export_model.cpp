@@ -1,5 +1,7 @@
 #include "pipeline/export_model.h"
 
+#include <algorithm>
+
 #include "pipeline/file_commands.h"
 
 namespace tapir::pipeline {
@@ -12,7 +14,9 @@ std::vector<student::CheckedAnswer> check_stops(const student::StudentEngine& en
   student::AnswerCheckOptions options;
   options.prompts = check.prompts;
   options.max_new_tokens = check.max_new_tokens;
-  if (!check.file.empty()) options.requests = read_requests(check.file);
+  options.requests = check.file.empty() ? check.questions : read_requests(check.file);
+  if (check.file.empty() && !check.questions.empty())
+    options.prompts = std::min(check.prompts, static_cast<int>(check.questions.size()));
   auto answers = student::check_answers(*engine.load(model), options);
   student::require_stopped(answers, exported);
   return answers;

@@ -14,7 +14,9 @@ namespace tapir::pipeline {
 struct StopCheck {
   int prompts = 4;           // how many are asked; 0: none
   int max_new_tokens = 256;  // an answer that is longer has not stopped
-  std::string file;  // {"id", "messages" or "prompt"} rows to ask; empty: built-in questions
+  std::string file;          // {"id", "messages" or "prompt"} rows to ask; empty: `questions`
+  // As many of these as there are; empty: built-in ones.
+  std::vector<student::GenerateRequest> questions;
 };
 
 // Loads the student and asks it. Error{data} when an answer does not stop by itself; `exported` is

@@ -47,6 +47,28 @@ TrainingRows read_training_rows(const std::vector<std::filesystem::path>& files,
   return rows;
 }
 
+std::vector<student::GenerateRequest> stop_questions(const std::vector<Example>& rows, int count) {
+  std::vector<std::pair<std::size_t, const Example*>> by_length;
+  for (const Example& row : rows) {
+    if (row.segments.size() < 2 || !row.segments.back().loss) continue;
+    std::size_t length = 0;
+    for (const Segment& segment : row.segments) length += segment.text.size();
+    by_length.emplace_back(length, &row);
+  }
+  std::stable_sort(by_length.begin(), by_length.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  by_length.resize(std::min(by_length.size(), static_cast<std::size_t>(std::max(0, count))));
+  std::vector<student::GenerateRequest> questions;
+  for (const auto& [length, row] : by_length) {
+    student::GenerateRequest& question = questions.emplace_back();
+    question.id = row->id;
+    for (const Segment& segment : row->segments)
+      question.messages.push_back({segment.role, segment.text});
+    question.messages.pop_back();
+  }
+  return questions;
+}
+
 void TrainingRows::with_places(const std::function<void()>& action) const {
   try {
     action();

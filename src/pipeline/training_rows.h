@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "records/instruction.h"
+#include "student/student.h"
 
 namespace tapir::pipeline {
 
@@ -30,5 +31,9 @@ struct TrainingRows {
 // without an answer at its end.
 TrainingRows read_training_rows(const std::vector<std::filesystem::path>& files,
                                 const LearnOptions& options = {});
+
+// Questions that a student trained on these rows must stop answering by itself: those of the
+// shortest rows whose last answer is learnt, `count` of them or as many as there are.
+std::vector<student::GenerateRequest> stop_questions(const std::vector<Example>& rows, int count);
 
 }  // namespace tapir::pipeline

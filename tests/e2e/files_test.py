@@ -120,16 +120,27 @@ def previewing(folder):
     assert list(folder.iterdir()) == [folder / "turns.jsonl"], "a preview writes nothing"
 
     # A named format becomes the trained folder's own; errors of a row say where it stands.
-    tapir_run.tapir(*train, "--template", "plain", "--output", folder / "plain", "--max-steps", 1, check=0)
+    tapir_run.tapir(*train, "--template", "plain", "--output", folder / "plain", "--max-steps", 1, "--check-prompts", 0, check=0)
     assert (folder / "plain" / "chat_template.jinja").exists()
     again = ("train", "--model", folder / "plain", "--data", folder / "turns.jsonl", "--preview")
     assert "chat format: plain" in tapir_run.tapir(*again, check=0).stdout
+    for model, name, file in ((BASE, "compact", "tokenizer_config.json"), (folder / "plain", "plain", "chat_template.jinja")):
+        found = json.loads(tapir_run.tapir("doctor", "--model", model, "--json", check=0).stdout)
+        said = {check["what"]: check["found"] for check in found}["chat format"]
+        assert said.startswith(name) and str(model / file) in said, said
     write(folder / "open.jsonl", [{"messages": turns}, {"messages": turns[:3]}])
     failed = tapir_run.tapir("train", "--model", BASE, "--data", folder / "open.jsonl", "--preview", check=3).stderr
     assert "open.jsonl:2" in failed, failed
     write(folder / "order.jsonl", [{"messages": turns[:1] + [{"role": "system", "content": "late"}] + turns[2:]}])
     failed = tapir_run.tapir("train", "--model", BASE, "--data", folder / "order.jsonl", "--preview", check=3).stderr
     assert "order.jsonl:1" in failed and "must come first" in failed, failed
+
+    # A student that talks on is an error, once its folder is written.
+    endless = (*train, "--output", folder / "endless", "--max-steps", 1, "--check-max-new-tokens", 1)
+    failed = tapir_run.tapir(*endless, check=3).stderr
+    assert "is written" in failed and "did not stop by themselves" in failed and "--check-prompts 0" in failed, failed
+    assert (folder / "endless" / "model.safetensors").exists()
+    tapir_run.tapir(*endless, "--check-prompts", 0, check=0)
 
     # Tokenized data is found again, and weights do not depend on it.
     cache = folder / "cache"
@@ -143,6 +154,36 @@ def previewing(folder):
     tapir_run.tapir(*cached, folder / "third", check=0)
     weights = {(folder / name / "model.safetensors").read_bytes() for name in ("first", "second", "third")}
     assert len(weights) == 1
+
+
+def adapters(folder):
+    """A run of adapters is gone on with; one of its students is looked at, and merged before it is exported."""
+    run = ("run", "recipes/e2e.yaml", "--run-dir", folder / "run", "train.finetuning_type=lora", "--until")
+    tapir_run.tapir(*run, "s0/train", check=0)
+    tapir_run.tapir(*run, "s0/answers", check=0)
+    student = folder / "run" / "students" / "s0"
+    assert (student / "adapter_config.json").exists() and not (student / "config.json").exists()
+    shown = tapir_run.tapir("doctor", "--model", student, check=0).stdout
+    assert "compact, by the template in " + str(student) in shown, shown
+    failed = tapir_run.tapir("export", "gguf", "--model", student, "--output", folder / "s0.gguf", check=3).stderr
+    assert f"tapir merge --model {student} --output DIR" in failed, failed
+
+
+def planning(_):
+    """Before a run: which chat format, and what training would take."""
+    found = json.loads(tapir_run.tapir("validate", "recipes/e2e.yaml", "student.template=plain", "--json", check=0).stdout)
+    assert {check["what"]: check["found"] for check in found}["training"].startswith("chat format plain")
+    tapir_run.tapir("validate", "recipes/e2e.yaml", "student.template=plian", check=2)
+
+    def estimate(*settings):
+        return json.loads(tapir_run.tapir("estimate", "recipes/e2e.yaml", *settings, "--json", check=0).stdout)
+
+    usual, lora = estimate(), estimate("train.finetuning_type=lora")
+    again = estimate("train.gradient_checkpointing=true")
+    assert lora["memory"]["optimizer"] < usual["memory"]["optimizer"] and lora["disk_bytes"] < usual["disk_bytes"]
+    assert again["memory"]["activations"] < usual["memory"]["activations"] and again["seconds"] > usual["seconds"]
+    halves = estimate("train.optim_state_dtype=bfloat16")
+    assert 2 * halves["memory"]["optimizer"] == usual["memory"]["optimizer"]
 
 
 def giving_out(folder):
@@ -161,7 +202,7 @@ def giving_out(folder):
 
 
 def main():
-    for cases in (generating, scoring, training, previewing, giving_out):
+    for cases in (generating, scoring, training, previewing, planning, adapters, giving_out):
         with tempfile.TemporaryDirectory() as folder:
             cases(pathlib.Path(folder))
             print(f"ok  {cases.__name__}")

@@ -85,5 +85,24 @@ TEST_F(TrainingRowsTest, ErrorsOfExamplesGetTheirPlace) {
   EXPECT_EQ(thrown(ErrorKind::usage, "example a: x"), "example a: x");
 }
 
+TEST(StopQuestions, AreThoseOfTheShortestRowsWhoseAnswerIsLearnt) {
+  const auto row = [](const std::string& id, const std::string& answer, bool learnt) {
+    return Example{id, {{Role::user, "Q" + id, false}, {Role::assistant, answer, learnt}}};
+  };
+  const std::vector<Example> rows = {row("a", "much too long", true), row("b", "short", true),
+                                     row("c", "", false), row("d", "tiny", true)};
+  const auto ids = [&](int count) {
+    std::string out;
+    for (const auto& question : stop_questions(rows, count)) {
+      EXPECT_EQ(question.messages, (Messages{{Role::user, "Q" + question.id}}));
+      out += question.id;
+    }
+    return out;
+  };
+  EXPECT_EQ(ids(0), "");
+  EXPECT_EQ(ids(2), "db");
+  EXPECT_EQ(ids(9), "dba");
+}
+
 }  // namespace
 }  // namespace tapir::pipeline

@@ -57,7 +57,7 @@ def make_student(program, work, family, config, torch_dtype):
     assert len(list((work / "fresh").glob("model-*.safetensors"))) > 1
     transformers.AutoModelForCausalLM.from_pretrained(work / "fresh")
     tapir(program, "train", "--model", work / "fresh", "--data", work / "data.json", "--output", work / "trained",
-          "--max-steps", 15, "--learning-rate", 0.02, "--total-batch-size", 6)
+          "--max-steps", 15, "--learning-rate", 0.02, "--total-batch-size", 6, "--check-prompts", 0)
 
 
 def load(folder):

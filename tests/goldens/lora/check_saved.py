@@ -63,7 +63,7 @@ def main():
         write_jsonl(work / "rows.jsonl", ROWS)
         tapir("train", "--model", BASE, "--data", work / "rows.jsonl", "--output", work / "adapter",
               "--finetuning-type", "lora", "--lora-rank", 4, "--use-rslora", "--learning-rate", 0.01, "--max-steps", 12,
-              "--total-batch-size", 8, "--val-size", 4, "--eval-steps", 5, "--logging-steps", 1)
+              "--total-batch-size", 8, "--val-size", 4, "--eval-steps", 5, "--logging-steps", 1, "--check-prompts", 0)
         tapir("merge", "--model", work / "adapter", "--output", work / "merged", "--check-prompts", 0)
         differences = {}
         base = transformers.AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
