@@ -1,6 +1,7 @@
 // What a sitting needs before its first stage: folder, lock, store, prompts, models, plan.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -65,6 +66,29 @@ std::string cost_of(const store::RunStore& store, const store::StageRecord& reco
   }
   std::string text = fmt::format("{:.0f} s", record.seconds);
   if (replies > 0) text += fmt::format(", {} replies kept, ${:.2f} spent", replies, usd);
+  return text;
+}
+
+// Of what a student's training and answers depend on.
+std::string student_digest(const std::filesystem::path& folder) {
+  std::vector<std::string> names = {"config.json",
+                                    "tokenizer.json",
+                                    "tokenizer.model",
+                                    "tokenizer_config.json",
+                                    "chat_template.jinja",
+                                    "adapter_config.json",
+                                    "adapter_model.safetensors",
+                                    "model.safetensors"};
+  std::set<std::string> shards;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("model-") && name.ends_with(".safetensors")) shards.insert(name);
+  }
+  names.insert(names.end(), shards.begin(), shards.end());
+  std::string text;
+  for (const std::string& name : names) {
+    if (std::filesystem::exists(folder / name)) text += sha256_file(folder / name);
+  }
   return text;
 }
 
@@ -133,11 +157,7 @@ PlanFacts Run::facts() const {
   facts.data = kGymVersion;
   for (const std::string& file : recipe_.data.instructions)
     facts.data += sha256_file(resolve(file));
-  const std::filesystem::path base = resolve(recipe_.student.model_name_or_path);
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model",
-                           "tokenizer_config.json", "model.safetensors"}) {
-    if (std::filesystem::exists(base / name)) facts.student += sha256_file(base / name);
-  }
+  facts.student = student_digest(resolve(recipe_.student.model_name_or_path));
   facts.prompts = prompts_.fingerprint();
   facts.taxonomy = taxonomy_.version;
   facts.teacher = identity_text(teacher_->identity());

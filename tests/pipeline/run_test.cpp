@@ -201,6 +201,21 @@ TEST_F(PipelineTest, AChangedKeyIsRefusedListedAndThenRedoesWhatItTouches) {
   EXPECT_EQ(open("a")->stage("exam/s0")->ledger.in, 80U + 10U + 32U);
 }
 
+// A base in shards, or with its template in a file of its own, could change unnoticed.
+TEST_F(PipelineTest, EveryFileOfTheBaseThatMattersIsInTheFingerprint) {
+  RunOptions until;
+  until.until = "s0/train";
+  run("a", {}, until);
+  for (const char* name : {"model-00002-of-00002.safetensors", "chat_template.jinja"}) {
+    const auto file = folder_.path() / "base" / name;
+    write_file(file, "other");
+    EXPECT_THROW(run("a", {}, until), Error) << name;
+    std::filesystem::remove(file);
+  }
+  write_file(folder_.path() / "base/README.md", "words");
+  EXPECT_FALSE(run("a", {}, until).finished);
+}
+
 TEST_F(PipelineTest, AnotherAlphaBuysNothingTwice) {
   run("a");
   std::int64_t sends = 0;
