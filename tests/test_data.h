@@ -16,6 +16,11 @@ inline std::filesystem::path test_data() {
   return std::filesystem::path(TAPIR_SOURCE_DIR).parent_path() / "shared" / "data";
 }
 
+// What other programs computed, committed with the scripts that asked them.
+inline std::filesystem::path goldens() {
+  return std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens";
+}
+
 // A fresh folder that goes away with the object.
 class TemporaryFolder {
  public:

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "base/strings.h"
+#include "error_of.h"
 #include "test_data.h"
 
 namespace tapir {
@@ -76,13 +77,9 @@ TEST(AtomicFile, LeavesNothingWithoutFinish) {
 }
 
 TEST(File, MissingFileNamesThePath) {
-  try {
-    read_file("/nonexistent/file");
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::data);
-    EXPECT_THAT(e.what(), ::testing::HasSubstr("/nonexistent/file"));
-  }
+  const Error e = testing::error_of([&] { read_file("/nonexistent/file"); });
+  EXPECT_EQ(e.kind(), ErrorKind::data);
+  EXPECT_THAT(e.what(), ::testing::HasSubstr("/nonexistent/file"));
 }
 
 TEST(Jsonl, MalformedLineIsNamed) {
@@ -91,12 +88,9 @@ TEST(Jsonl, MalformedLineIsNamed) {
   std::string text;
   for (int i = 1; i <= 16; ++i) text += "{\"id\": " + std::to_string(i) + "}\n";
   write_file(path, text + "{\"id\": 17,\n");
-  try {
-    for_each_jsonl(path, [](const Json&, const std::string&) {});
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_THAT(e.what(), ::testing::HasSubstr("rows.jsonl:17"));
-  }
+  const Error e =
+      testing::error_of([&] { for_each_jsonl(path, [](const Json&, const std::string&) {}); });
+  EXPECT_THAT(e.what(), ::testing::HasSubstr("rows.jsonl:17"));
 }
 
 TEST(Json, DeepNestingIsAnError) {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "curriculum/numbered.h"
 #include "curriculum/spread.h"
+#include "error_of.h"
 
 namespace tapir::curriculum {
 namespace {
@@ -59,13 +60,9 @@ TEST(Schedule, RefusesWhatCannotBe) {
         ScheduleOptions{.alpha = -0.1, .rows = 10}, ScheduleOptions{.alpha = NAN, .rows = 10},
         ScheduleOptions{.alpha_step = -1, .rows = 10},
         ScheduleOptions{.alpha_step = NAN, .rows = 10}, ScheduleOptions{.rounds = 3, .rows = 2}}) {
-    try {
-      schedule(options);
-      FAIL() << "accepted";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::usage);
-      EXPECT_THAT(error.what(), HasSubstr("found"));
-    }
+    const Error error = testing::error_of([&] { schedule(options); });
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(error.what(), HasSubstr("found"));
   }
 }
 

@@ -28,6 +28,12 @@ void append(std::vector<Candidate>& to, const std::vector<Candidate>& rows) {
   to.insert(to.end(), rows.begin(), rows.end());
 }
 
+std::vector<Candidate> of_two_tasks(const std::string& prefix, int count_a, int count_b) {
+  std::vector<Candidate> rows = candidates(prefix, "a", count_a);
+  append(rows, candidates(prefix, "b", count_b));
+  return rows;
+}
+
 std::map<std::pair<std::string, Stratum>, std::int64_t> count(const std::vector<MixtureRow>& rows) {
   std::map<std::pair<std::string, Stratum>, std::int64_t> counts;
   for (const MixtureRow& row : rows) ++counts[{row.task, row.stratum}];
@@ -37,10 +43,8 @@ std::map<std::pair<std::string, Stratum>, std::int64_t> count(const std::vector<
 TEST(Mix, QuotasAreMetWithoutRepetitionWhenRowsSuffice) {
   Quotas quotas;
   quotas.by_task = {{"a", {30, 20}}, {"b", {10, 40}}};
-  std::vector<Candidate> hard = candidates("h", "a", 25);
-  append(hard, candidates("h", "b", 40));
-  std::vector<Candidate> easy = candidates("e", "a", 30);
-  append(easy, candidates("e", "b", 60));
+  const std::vector<Candidate> hard = of_two_tasks("h", 25, 40);
+  const std::vector<Candidate> easy = of_two_tasks("e", 30, 60);
   RandomStream stream(1, "mix");
   const MixtureResult result = mix(quotas, hard, easy, stream);
   auto counts = count(result.rows);
@@ -60,10 +64,8 @@ TEST(Mix, QuotasAreMetWithoutRepetitionWhenRowsSuffice) {
 TEST(Mix, OrderOfInputsIsIrrelevantAndTheStreamDecides) {
   Quotas quotas;
   quotas.by_task = {{"a", {20, 20}}, {"b", {20, 20}}};
-  std::vector<Candidate> hard = candidates("h", "a", 40);
-  append(hard, candidates("h", "b", 15));
-  std::vector<Candidate> easy = candidates("e", "a", 40);
-  append(easy, candidates("e", "b", 30));
+  std::vector<Candidate> hard = of_two_tasks("h", 40, 15);
+  std::vector<Candidate> easy = of_two_tasks("e", 40, 30);
   RandomStream one(1, "mix");
   const auto expected = mix(quotas, hard, easy, one).rows;
   RandomStream shuffler(2, "shuffle");
@@ -131,10 +133,8 @@ TEST(Mix, ATaskWithoutRowsGivesItsRowsToTheOthersAndSaysSo) {
   Quotas quotas;
   quotas.by_task = {{"a", {5, 5}}, {"b", {5, 5}}, {"none", {4, 6}}};
   quotas.relaxed = {"said before"};
-  std::vector<Candidate> hard = candidates("h", "a", 5);
-  append(hard, candidates("h", "b", 50));
-  std::vector<Candidate> easy = candidates("e", "a", 5);
-  append(easy, candidates("e", "b", 50));
+  const std::vector<Candidate> hard = of_two_tasks("h", 5, 50);
+  const std::vector<Candidate> easy = of_two_tasks("e", 5, 50);
   RandomStream stream(1, "mix");
   const MixtureResult result = mix(quotas, hard, easy, stream);
   EXPECT_EQ(result.rows.size(), 30U);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "dataset/read_instructions.h"
+#include "error_of.h"
 #include "read_fuzz.h"
 #include "test_data.h"
 
@@ -23,13 +24,7 @@ class DataForms : public ::testing::Test {
     return read_instructions(folder_.path() / name);
   }
   std::string failure(const std::function<void()>& action) const {
-    try {
-      action();
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::data);
-      return std::string(error.what()) + " -> " + error.hint();
-    }
-    return "nothing was thrown";
+    return testing::complaint_of(ErrorKind::data, action);
   }
   std::string failure(const std::string& name, std::string_view text) const {
     return failure([&] { read(name, text); });

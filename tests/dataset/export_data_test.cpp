@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "dataset/read_instructions.h"
+#include "error_of.h"
 #include "test_data.h"
 
 namespace tapir::dataset {
@@ -112,13 +113,9 @@ TEST(ExportData, DatasetInfoReadsWhatIsWritten) {
 TEST(ExportData, AlpacaRefusesWhatItsColumnsCannotHold) {
   auto rows = some_rows();
   rows[2].instruction.messages = {{Role::user, "q"}, {Role::user, "r"}, {Role::user, "s"}};
-  try {
-    alpaca_json(rows);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("i2"));
-    EXPECT_THAT(error.hint(), HasSubstr("messages"));
-  }
+  const Error error = testing::error_of([&] { alpaca_json(rows); });
+  EXPECT_THAT(error.what(), HasSubstr("i2"));
+  EXPECT_THAT(error.hint(), HasSubstr("messages"));
 }
 
 TEST(ExportData, CardCountsWhatIsThere) {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "dataset/duplicates.h"
+#include "error_of.h"
 #include "test_data.h"
 
 namespace tapir::dataset {
@@ -26,14 +27,8 @@ class ReadInstructions : public ::testing::Test {
   }
   // The message of the Error{data} that reading ends with.
   std::string failure(const std::string& name, std::string_view text) const {
-    try {
-      read(name, text);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::data);
-      return error.what();
-    }
-    ADD_FAILURE() << "read without an error: " << text;
-    return {};
+    SCOPED_TRACE(text);
+    return testing::complaint_of(ErrorKind::data, [&] { read(name, text); });
   }
 
   const std::filesystem::path& folder() const { return folder_.path(); }

@@ -12,7 +12,7 @@ import tempfile
 
 import tapir_run
 
-BASE = tapir_run.ROOT / "assets" / "gym-base"
+BASE = tapir_run.BASE
 
 
 def expect(code, words, *arguments, **options):

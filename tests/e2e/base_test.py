@@ -9,7 +9,7 @@ import tempfile
 
 import tapir_run
 
-ASSET = tapir_run.ROOT / "assets" / "gym-base"
+ASSET = tapir_run.BASE
 MADE_BY = json.loads((tapir_run.ROOT / "assets" / "gym-base.json").read_text())
 
 

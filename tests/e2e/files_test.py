@@ -10,15 +10,10 @@ import tempfile
 
 import tapir_run
 
-BASE = tapir_run.ROOT / "assets" / "gym-base"
+BASE = tapir_run.BASE
 
 
-def read(file):
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
-def write(file, rows):
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+read, write = tapir_run.read_jsonl, tapir_run.write_jsonl
 
 
 def items(folder, rows):

@@ -13,7 +13,7 @@ def pooled(levels, wanted):
 
 
 def main():
-    exam = json.loads(tapir_run.tapir("gym", "exam", "--model", tapir_run.ROOT / "assets" / "gym-base", "--uniform", 2000,
+    exam = json.loads(tapir_run.tapir("gym", "exam", "--model", tapir_run.BASE, "--uniform", 2000,
                                       "--pool", 0, "--beyond", 0, "--json", check=0).stdout)
     families = exam["sets"]["uniform"]["families"]
     drops = {name: pooled(f["levels"], (1, 2)) - pooled(f["levels"], (4, 5)) for name, f in families.items()}

@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import tempfile
 
-PROGRAM = os.environ.get("TAPIR_PROGRAM", "build/tapir")
-BASE = pathlib.Path(__file__).resolve().parents[2] / "assets" / "gym-base"
+import tapir_run
+
 TOLERANCE = 0.15
 HIDDEN, INNER, LAYERS, HEADS = 256, 704, 6, 8
 
@@ -37,7 +37,7 @@ def write_weights(folder, config):
 
 
 def make_student(folder):
-    shutil.copytree(BASE, folder)
+    shutil.copytree(tapir_run.BASE, folder)
     config = json.loads((folder / "config.json").read_text())
     config |= {"vocab_size": 4096, "hidden_size": HIDDEN, "intermediate_size": INNER, "num_hidden_layers": LAYERS,
                "num_attention_heads": HEADS, "num_key_value_heads": HEADS, "head_dim": HIDDEN // HEADS,
@@ -50,9 +50,9 @@ def planned_and_measured(work, *options):
     """Bytes: what `train` says it will take, and the peak of its resident memory."""
     output = work / "out"
     shutil.rmtree(output, ignore_errors=True)
-    command = [PROGRAM, "train", "--model", work / "student", "--data", work / "rows.jsonl", "--output", output,
-               "--max-steps", "2", "--total-batch-size", "16", "--check-prompts", "0", *options]
-    with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    command = tapir_run.command("train", "--model", work / "student", "--data", work / "rows.jsonl", "--output", output,
+                                "--max-steps", 2, "--total-batch-size", 16, "--check-prompts", 0, *options)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         messages = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -65,11 +65,9 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         make_student(work / "student")
-        with open(work / "rows.jsonl", "w") as out:
-            for i in range(32):
-                words = " ".join(f"word {i} {j}" for j in range(20 + i))
-                out.write(json.dumps({"id": str(i), "messages": [{"role": "user", "content": words},
-                                                                 {"role": "assistant", "content": words}]}) + "\n")
+        texts = [" ".join(f"word {i} {j}" for j in range(20 + i)) for i in range(32)]
+        tapir_run.write_jsonl(work / "rows.jsonl", [{"messages": [{"role": role, "content": words}
+                                                                  for role in ("user", "assistant")]} for words in texts])
         for options in ([], ["--gradient-checkpointing"], ["--lanes", "1", "--optim-state-dtype", "bfloat16"],
                         ["--finetuning-type", "lora"]):
             planned, measured = planned_and_measured(work, *options)

@@ -9,7 +9,7 @@ import urllib.request
 
 import tapir_run
 
-BASE = tapir_run.ROOT / "assets" / "gym-base"
+BASE = tapir_run.BASE
 
 
 class Served:

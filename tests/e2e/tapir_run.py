@@ -1,12 +1,14 @@
 """What the end-to-end tests share: running the program, and what two runs must agree on."""
 
 import hashlib
+import json
 import os
 import pathlib
 import sqlite3
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BASE = ROOT / "assets" / "gym-base"  # the gym's first student
 PROGRAM = os.environ.get("TAPIR_PROGRAM", str(ROOT / "build" / "tapir"))
 
 # Columns that may differ between two runs with the same results: when, how long, and how often something was sent.
@@ -22,6 +24,14 @@ def tapir(*arguments, check=None, cwd=ROOT):
     if check is not None and done.returncode != check:
         raise AssertionError(f"{arguments}: exit {done.returncode}, expected {check}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def read_jsonl(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def write_jsonl(file, rows):
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def database(run_dir):

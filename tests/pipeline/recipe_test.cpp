@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "error_of.h"
 #include "pipeline/plan.h"
 
 namespace tapir::pipeline {
@@ -18,13 +19,7 @@ Recipe parse(const std::string& yaml, const std::vector<std::string>& overrides 
 
 // The words of the error that parsing ends with.
 std::string complaint(const std::string& yaml, const std::vector<std::string>& overrides = {}) {
-  try {
-    parse(yaml, overrides);
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::usage);
-    return std::string(e.what()) + " | " + e.hint();
-  }
-  return "no error";
+  return testing::complaint_of(ErrorKind::usage, [&] { parse(yaml, overrides); });
 }
 
 TEST(Recipe, UnknownKeyNamesLineAndNearest) {

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "error_of.h"
 #include "fake_engine.h"
 #include "pipeline/export.h"
 #include "pipeline/status.h"
@@ -176,25 +177,17 @@ TEST_F(PipelineTest, AnAdaptersFolderIsATrainedStudent) {
 TEST_F(PipelineTest, AnUnknownStageToStopAfterIsNamed) {
   RunOptions until;
   until.until = "difficulti";
-  try {
-    run("a", {}, until);
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_THAT(e.hint(), ::testing::HasSubstr("difficulty"));
-  }
+  const Error e = testing::error_of([&] { run("a", {}, until); });
+  EXPECT_THAT(e.hint(), ::testing::HasSubstr("difficulty"));
 }
 
 TEST_F(PipelineTest, AChangedKeyIsRefusedListedAndThenRedoesWhatItTouches) {
   run("a");
-  try {
-    run("a", {"evaluate.exam.pool=10"});
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::usage);
-    EXPECT_THAT(e.what(), ::testing::HasSubstr("exam/s0"));
-    EXPECT_THAT(e.what(), ::testing::Not(::testing::HasSubstr("s0/train")));
-    EXPECT_THAT(e.hint(), ::testing::HasSubstr("--accept-changes"));
-  }
+  const Error e = testing::error_of([&] { run("a", {"evaluate.exam.pool=10"}); });
+  EXPECT_EQ(e.kind(), ErrorKind::usage);
+  EXPECT_THAT(e.what(), ::testing::HasSubstr("exam/s0"));
+  EXPECT_THAT(e.what(), ::testing::Not(::testing::HasSubstr("s0/train")));
+  EXPECT_THAT(e.hint(), ::testing::HasSubstr("--accept-changes"));
   RunOptions accept;
   accept.accept_changes = true;
   EXPECT_TRUE(run("a", {"evaluate.exam.pool=10"}, accept).finished);
@@ -268,25 +261,17 @@ TEST_F(PipelineTest, NoisyAndUnreadableJudgesAreCounted) {
 TEST_F(PipelineTest, InterruptedRunsSaveAndGoOn) {
   std::stop_source source;
   source.request_stop();
-  try {
-    run("a", {}, {}, source.get_token());
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::interrupted);
-  }
+  const Error e = testing::error_of([&] { run("a", {}, {}, source.get_token()); });
+  EXPECT_EQ(e.kind(), ErrorKind::interrupted);
   EXPECT_TRUE(run("a").finished);
 }
 
 TEST_F(PipelineTest, ASecondRunOnALiveFolderIsRefused) {
   const pipeline::Run holder(recipe(), options("a"), std::make_shared<testing::FakeEngine>(),
                              silent_progress(), {});
-  try {
-    run("a");
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::usage);
-    EXPECT_THAT(e.what(), ::testing::HasSubstr(std::to_string(::getpid())));
-  }
+  const Error e = testing::error_of([&] { run("a"); });
+  EXPECT_EQ(e.kind(), ErrorKind::usage);
+  EXPECT_THAT(e.what(), ::testing::HasSubstr(std::to_string(::getpid())));
 }
 
 TEST_F(PipelineTest, KilledAtRandomMomentsEndsTheSame) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "error_of.h"
 #include "test_data.h"
 
 namespace tapir::pipeline {
@@ -32,12 +33,7 @@ class TrainingRowsTest : public ::testing::Test {
     return out;
   }
   static std::string failure(const std::function<void()>& action) {
-    try {
-      action();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "nothing was thrown";
+    return testing::error_of(action).what();
   }
 
   const testing::TemporaryFolder folder_;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "error_of.h"
 #include "test_data.h"
 
 namespace tapir::prompting {
@@ -101,15 +102,11 @@ class BadTemplates : public ::testing::TestWithParam<BadTemplate> {};
 TEST_P(BadTemplates, AreNamedWithFileAndLine) {
   testing::TemporaryFolder folder;
   write_file(folder.path() / "answer.md", GetParam().text);
-  try {
-    PromptSet::load(folder.path());
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_THAT(error.what(), HasSubstr((folder.path() / "answer.md").string() + GetParam().where));
-    EXPECT_THAT(error.what(), HasSubstr(GetParam().what));
-    EXPECT_FALSE(error.hint().empty());
-  }
+  const Error error = testing::error_of([&] { PromptSet::load(folder.path()); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_THAT(error.what(), HasSubstr((folder.path() / "answer.md").string() + GetParam().where));
+  EXPECT_THAT(error.what(), HasSubstr(GetParam().what));
+  EXPECT_FALSE(error.hint().empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -136,13 +133,9 @@ TEST(Prompts, AMisspeltFileNameIsAnError) {
   write_file(folder.path() / "README.md", "my prompts");
   EXPECT_NO_THROW(PromptSet::load(folder.path()));
   write_file(folder.path() / "judge_pairs.md", "# system\n# user\n");
-  try {
-    PromptSet::load(folder.path());
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("judge_pairs.md"));
-    EXPECT_THAT(error.hint(), HasSubstr("judge_pair.md"));
-  }
+  const Error error = testing::error_of([&] { PromptSet::load(folder.path()); });
+  EXPECT_THAT(error.what(), HasSubstr("judge_pairs.md"));
+  EXPECT_THAT(error.hint(), HasSubstr("judge_pair.md"));
 }
 
 TEST(Prompts, AFolderThatIsNotThereIsAnError) {

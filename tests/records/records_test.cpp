@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "error_of.h"
 #include "records/instruction.h"
 #include "records/ledger.h"
 
@@ -13,13 +14,10 @@ TEST(Records, MessagesGoThroughJson) {
 }
 
 TEST(Records, UnknownRoleListsTheKnown) {
-  try {
-    messages_from_json(R"([{"role":"robot","content":"x"}])", "rows.jsonl:3");
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_THAT(e.what(), ::testing::HasSubstr("rows.jsonl:3"));
-    EXPECT_THAT(e.hint(), ::testing::HasSubstr("assistant"));
-  }
+  const Error e = testing::error_of(
+      [&] { messages_from_json(R"([{"role":"robot","content":"x"}])", "rows.jsonl:3"); });
+  EXPECT_THAT(e.what(), ::testing::HasSubstr("rows.jsonl:3"));
+  EXPECT_THAT(e.hint(), ::testing::HasSubstr("assistant"));
 }
 
 TEST(Records, TextHashFoldsWhiteSpaceOnly) {

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "error_of.h"
 #include "raw_client.h"
 
 namespace tapir::serve {
@@ -253,13 +254,9 @@ TEST_F(Http, ExceptionsBecome500) {
 TEST_F(Http, APortIsTakenOnce) {
   start();
   options_.port = port();
-  try {
-    HttpServer second(options_, handler_);
-    FAIL() << "two servers on one port";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::usage);
-    EXPECT_THAT(e.what(), HasSubstr(std::to_string(port())));
-  }
+  const Error e = testing::error_of([&] { HttpServer second(options_, handler_); });
+  EXPECT_EQ(e.kind(), ErrorKind::usage);
+  EXPECT_THAT(e.what(), HasSubstr(std::to_string(port())));
 }
 
 TEST_F(Http, StopsWithOpenConnectionsAndCanBeStartedAgain) {

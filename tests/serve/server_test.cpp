@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "error_of.h"
 #include "raw_client.h"
 #include "typewriter_model.h"
 
@@ -294,13 +295,9 @@ TEST_F(Api, WantsItsKey) {
 
 TEST_F(Api, WithoutAKeyOnlyThisMachineIsServed) {
   options_.http.host = "0.0.0.0";
-  try {
-    start();
-    FAIL() << "open to the world";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::usage);
-    EXPECT_THAT(e.hint(), HasSubstr("--api-key-env"));
-  }
+  const Error e = testing::error_of([&] { start(); });
+  EXPECT_EQ(e.kind(), ErrorKind::usage);
+  EXPECT_THAT(e.hint(), HasSubstr("--api-key-env"));
   options_.http.host = "localhost";
   start();
   EXPECT_EQ(ask(chat("x")).status, 200);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "error_of.h"
 #include "store/run_store.h"
 #include "test_data.h"
 
@@ -42,16 +43,7 @@ inline ReplyRecord ok_reply(const std::string& key, const std::string& text = "a
   return reply;
 }
 
-// The error that the call ends with; fails the test when there is none.
-inline Error error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e;
-  }
-  ADD_FAILURE() << "expected an error";
-  return Error(ErrorKind::bug, "none");
-}
+using tapir::testing::error_of;
 
 // Runs in a process of its own; what it returns is its exit code (99: an exception, told on
 // standard error).

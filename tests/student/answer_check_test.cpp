@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "error_of.h"
 
 namespace tapir::student {
 namespace {
@@ -58,15 +59,11 @@ TEST(AnswerCheck, AnswersComeInTheOrderOfThePrompts) {
 
 TEST(AnswerCheck, OneThatTalksOnIsNamedWithTheReason) {
   const auto answers = check_answers(TalkingStudent(), ask({"end", "the sea", "the sky"}));
-  try {
-    require_stopped(answers, "student.gguf");
-    FAIL() << "expected an error";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::data);
-    EXPECT_THAT(e.what(), AllOf(HasSubstr("student.gguf"), HasSubstr("2 of 3"),
-                                HasSubstr("the sea"), HasSubstr("20 tokens")));
-    EXPECT_THAT(e.hint(), AllOf(HasSubstr("end-of-turn"), HasSubstr("--check-prompts 0")));
-  }
+  const Error e = testing::error_of([&] { require_stopped(answers, "student.gguf"); });
+  EXPECT_EQ(e.kind(), ErrorKind::data);
+  EXPECT_THAT(e.what(), AllOf(HasSubstr("student.gguf"), HasSubstr("2 of 3"), HasSubstr("the sea"),
+                              HasSubstr("20 tokens")));
+  EXPECT_THAT(e.hint(), AllOf(HasSubstr("end-of-turn"), HasSubstr("--check-prompts 0")));
   EXPECT_NO_THROW(require_stopped(check_answers(TalkingStudent(), ask({"end"})), "x"));
 }
 

@@ -4,21 +4,12 @@
 
 #include <gtest/gtest.h>
 
-#include "base/file.h"
 #include "base/random.h"
 #include "base/strings.h"
 #include "test_data.h"
 
 namespace tapir::student {
 namespace {
-
-std::shared_ptr<const text::Tokenizer> load() {
-  const auto goldens = std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens";
-  const testing::TemporaryFolder folder;
-  write_file(folder.path() / "tokenizer.json",
-             read_file(goldens / "tokenizers" / "trained" / "tokenizer.json"));
-  return text::load_tokenizer(folder.path());
-}
 
 class AnswerStreamTest : public ::testing::Test {
  protected:
@@ -39,7 +30,8 @@ class AnswerStreamTest : public ::testing::Test {
     return join(show(text, std::move(stop)), "");
   }
 
-  std::shared_ptr<const text::Tokenizer> tokenizer_ = load();
+  std::shared_ptr<const text::Tokenizer> tokenizer_ =
+      text::load_tokenizer(testing::goldens() / "tokenizers" / "trained");
 };
 
 TEST_F(AnswerStreamTest, ShowsTheText) {

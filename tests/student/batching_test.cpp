@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "error_of.h"
 #include "student/lanes.h"
 #include "student/schedule.h"
 
@@ -231,13 +232,9 @@ TEST(Schedule, RunsOverSeveralTrainings) {
 TEST(Schedule, UnknownNameIsAnErrorWithAHint) {
   TrainOptions options;
   options.lr_scheduler_type = "cosin";
-  try {
-    const Schedule schedule(options, 10);
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::usage);
-    EXPECT_NE(e.hint().find("cosine"), std::string::npos);
-  }
+  const Error e = testing::error_of([&] { const Schedule schedule(options, 10); });
+  EXPECT_EQ(e.kind(), ErrorKind::usage);
+  EXPECT_NE(e.hint().find("cosine"), std::string::npos);
 }
 
 }  // namespace

@@ -1,11 +1,10 @@
 // Training passes with bf16 products beside fp32: a stated tolerance.
-#include <cmath>
-#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "base/random.h"
+#include "differences.h"
+#include "random_student.h"
 #include "student/bf16_kernels.h"
 #include "student/decoder.h"
 
@@ -16,15 +15,11 @@ constexpr double kLossTolerance = 2e-3;      // of the mean loss, relative
 constexpr double kGradientTolerance = 3e-2;  // norm of difference over norm, of each parameter
 
 ModelConfig small() {
-  ModelConfig config;
+  ModelConfig config = testing::small_config();
   config.vocab_size = 200;
   config.hidden_size = 64;
   config.intermediate_size = 120;
-  config.num_hidden_layers = 3;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
   config.head_dim = 16;
-  config.tie_word_embeddings = true;
   return config;
 }
 
@@ -45,8 +40,7 @@ TEST(Bf16Training, LossAndGradientsAreNearThoseOfFp32) {
   if (bf16_kernels() == nullptr) GTEST_SKIP() << "this CPU has no bf16 units";
   const ParameterLayout layout = make_layout(small());
   RandomStream random(21, "test", "weights");
-  std::vector<float> parameters(static_cast<std::size_t>(layout.size));
-  for (float& value : parameters) value = static_cast<float>(0.06 * random.normal());
+  std::vector<float> parameters = testing::random_floats(random, layout.size, 0.06);
   for (const Parameter& p : layout.parameters) {
     if (p.kind != ParameterKind::norm) continue;
     for (std::int64_t i = 0; i < p.size; ++i)
@@ -54,11 +48,8 @@ TEST(Bf16Training, LossAndGradientsAreNearThoseOfFp32) {
   }
   PackedBatch batch;
   for (const int length : {70, 33, 5}) {
-    std::vector<std::int32_t> tokens;
-    for (int i = 0; i < length; ++i) tokens.push_back(random.between(0, 199));
-    std::vector<std::uint8_t> loss(tokens.size(), 1);
-    loss[0] = 0;
-    append_sequence(batch, tokens, loss);
+    const EncodedRow row = testing::random_row(random, {length, length, 200, 1});
+    append_sequence(batch, row.tokens, row.loss);
   }
   Kernels kernels = student::kernels();
   const Pass fp32 = run(kernels, parameters, batch);
@@ -68,14 +59,10 @@ TEST(Bf16Training, LossAndGradientsAreNearThoseOfFp32) {
   EXPECT_NE(bf16.loss, fp32.loss);
   EXPECT_NEAR(bf16.loss / fp32.loss, 1, kLossTolerance);
   for (const Parameter& p : layout.parameters) {
-    double difference = 0;
-    double norm = 0;
-    for (auto i = static_cast<std::size_t>(p.offset);
-         i < static_cast<std::size_t>(p.offset + p.size); ++i) {
-      difference += std::pow(static_cast<double>(bf16.gradients[i]) - fp32.gradients[i], 2);
-      norm += std::pow(static_cast<double>(fp32.gradients[i]), 2);
-    }
-    EXPECT_LT(std::sqrt(difference / norm), kGradientTolerance) << p.name;
+    EXPECT_LT(testing::relative_difference(testing::share_of(p, bf16.gradients),
+                                           testing::share_of(p, fp32.gradients)),
+              kGradientTolerance)
+        << p.name;
   }
   EXPECT_EQ(run(kernels, parameters, batch).gradients, bf16.gradients);
 }

@@ -8,11 +8,14 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "random_student.h"
 #include "student/decode.h"
 #include "student/half.h"
 
 namespace tapir::student {
 namespace {
+
+using testing::random_floats;
 
 // Floats stored as a type, and what they are worth then.
 struct Stored {
@@ -34,12 +37,6 @@ struct Stored {
   std::vector<float> values;
   std::vector<std::uint16_t> halves;
 };
-
-std::vector<float> random_floats(RandomStream& random, long size, double scale = 1) {
-  std::vector<float> values(static_cast<std::size_t>(size));
-  for (float& value : values) value = static_cast<float>(scale * random.normal());
-  return values;
-}
 
 class EveryType : public ::testing::TestWithParam<WeightType> {};
 
@@ -106,14 +103,9 @@ TEST_P(EveryType, RareValuesAreWidenedExactly) {
 }
 
 ModelConfig small(bool tied) {
-  ModelConfig config;
+  ModelConfig config = testing::small_config();
   config.vocab_size = 101;
-  config.hidden_size = 48;
-  config.intermediate_size = 72;
-  config.num_hidden_layers = 2;
   config.num_attention_heads = 6;
-  config.num_key_value_heads = 2;
-  config.head_dim = 10;
   config.max_position_embeddings = 200;
   config.qkv_bias = true;
   config.tie_word_embeddings = tied;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "error_of.h"
 #include "family_shapes.h"
 #include "student/families.h"
 #include "student/parameters.h"
@@ -35,14 +36,8 @@ class FamilyFolder : public ::testing::TestWithParam<const char*> {
   }
 
   TrainJob job(const std::string& output) const {
-    TrainJob made;
-    made.model_dir = base_;
-    made.output_dir = folder_.path() / output;
-    made.examples = tapir::testing::sum_rows(24);
-    made.options.learning_rate = 0.01;
-    made.options.batch_tokens = 150;
+    TrainJob made = tapir::testing::sum_job(base_, folder_.path() / output);
     made.options.max_steps = 6;
-    made.io.logging_steps = 1;
     return made;
   }
 
@@ -222,14 +217,10 @@ class FromConfig : public ::testing::Test {
     return made;
   }
   std::string error_of(const StudentFromConfig& made) const {
-    try {
-      (void)make_student_from_config(made, place_);
-    } catch (const Error& e) {
-      EXPECT_FALSE(std::filesystem::exists(place_));
-      EXPECT_FALSE(std::filesystem::exists(folder_.path() / "student.new"));
-      return e.what();
-    }
-    return {};
+    const Error e = testing::error_of([&] { (void)make_student_from_config(made, place_); });
+    EXPECT_FALSE(std::filesystem::exists(place_));
+    EXPECT_FALSE(std::filesystem::exists(folder_.path() / "student.new"));
+    return e.what();
   }
   testing::TemporaryFolder folder_;
   const Path place_ = folder_.path() / "student";

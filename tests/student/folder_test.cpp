@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "error_of.h"
 #include "student/config.h"
 #include "student/new_student.h"
 #include "student/parameters.h"
@@ -27,16 +28,11 @@ class Folder : public ::testing::Test {
 
   // The error of loading the folder; what it says must name a file of it.
   Error load_error() const {
-    try {
-      (void)engine_->load(place_);
-    } catch (const Error& e) {
-      EXPECT_EQ(e.kind(), ErrorKind::data) << e.what();
-      EXPECT_THAT(e.what(), HasSubstr(place_.string()));
-      EXPECT_FALSE(e.hint().empty()) << e.what();
-      return e;
-    }
-    ADD_FAILURE() << "loaded";
-    return Error(ErrorKind::bug, "");
+    const Error e = testing::error_of([&] { (void)engine_->load(place_); });
+    EXPECT_EQ(e.kind(), ErrorKind::data) << e.what();
+    EXPECT_THAT(e.what(), HasSubstr(place_.string()));
+    EXPECT_FALSE(e.hint().empty()) << e.what();
+    return e;
   }
 
   void change_config(const std::string& key, const Json& value) const {

@@ -10,8 +10,9 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/random.h"
+#include "error_of.h"
+#include "random_student.h"
 #include "student/decode_weights.h"
 #include "student/generate_sample.h"
 #include "test_data.h"
@@ -21,43 +22,21 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::filesystem::path goldens() {
-  return std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens";
-}
-
 // A student of random weights with a real tokenizer: its text is noise, of all lengths.
 class Generate : public ::testing::Test {
  protected:
   std::shared_ptr<const DecodeWeights> make_weights(std::vector<std::int32_t> end_tokens) const {
-    ModelConfig c;
+    ModelConfig c = testing::small_config();
     c.eos_token_ids = std::move(end_tokens);
     c.vocab_size = 600;
-    c.hidden_size = 24;
-    c.intermediate_size = 40;
-    c.num_hidden_layers = 2;
-    c.num_attention_heads = 4;
-    c.num_key_value_heads = 2;
-    c.head_dim = 6;
-    c.max_position_embeddings = 96;
     c.tie_word_embeddings = false;
     const ParameterLayout layout = make_layout(c);
-    FloatBuffer memory;
-    float* values = memory.reserve(layout.size);
-    RandomStream random(4, "test", "weights");
-    for (std::int64_t i = 0; i < layout.size; ++i)
-      values[i] = 0.4F * static_cast<float>(random.normal());
+    std::vector<float> values = testing::random_floats(layout.size, "weights", 0.4);
     // The end of turn gets likelier than others, so that rows end early and late.
     float* end =
-        values + layout.lm_head.weight + *tokenizer_->token_to_id("<|end|>") * c.hidden_size;
+        values.data() + layout.lm_head.weight + *tokenizer_->token_to_id("<|end|>") * c.hidden_size;
     for (int i = 0; i < c.hidden_size; ++i) end[i] *= 4.0F;
-    return std::make_shared<DecodeWeights>(c, layout, values);
-  }
-
-  static std::shared_ptr<const text::Tokenizer> load() {
-    const testing::TemporaryFolder folder;
-    write_file(folder.path() / "tokenizer.json",
-               read_file(goldens() / "tokenizers" / "trained" / "tokenizer.json"));
-    return text::load_tokenizer(folder.path());
+    return std::make_shared<DecodeWeights>(c, layout, values.data());
   }
 
   std::vector<GenerateRequest> requests(int count) const {
@@ -98,7 +77,8 @@ class Generate : public ::testing::Test {
     return o;
   }
 
-  std::shared_ptr<const text::Tokenizer> tokenizer_ = load();
+  std::shared_ptr<const text::Tokenizer> tokenizer_ =
+      text::load_tokenizer(testing::goldens() / "tokenizers" / "trained");
   std::shared_ptr<const text::ChatFormat> format_ =
       text::load_chat_format({}, tokenizer_, "compact");
   std::shared_ptr<const DecodeWeights> weights_ = make_weights({});
@@ -227,13 +207,9 @@ TEST_F(Generate, ExceptionsReachTheCaller) {
                std::logic_error);
   auto malformed = requests(30);
   malformed[17].messages = {{Role::tool, "x"}};
-  try {
-    run(malformed, options(2, 4));
-    FAIL() << "nothing was thrown";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::data);
-    EXPECT_THAT(e.what(), HasSubstr("row-17"));
-  }
+  const Error e = testing::error_of([&] { run(malformed, options(2, 4)); });
+  EXPECT_EQ(e.kind(), ErrorKind::data);
+  EXPECT_THAT(e.what(), HasSubstr("row-17"));
 }
 
 TEST_F(Generate, ImpossibleOptionsAreRefused) {

@@ -7,7 +7,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "error_of.h"
 #include "gguf_reader.h"
+#include "golden_rows.h"
 #include "student/gguf_export.h"
 #include "student/gguf_names.h"
 #include "student/gguf_pre_tokenizer.h"
@@ -37,12 +39,7 @@ std::string hex(const std::string& bytes) {
 }
 
 std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& e) {
-    return std::string(e.what()) + " -> " + e.hint();
-  }
-  return "no error";
+  return testing::words_of(testing::error_of(work));
 }
 
 // A JSON file of a folder, changed.
@@ -62,11 +59,7 @@ class GgufExport : public ::testing::Test {
     return GgufFile(read_file(file_));
   }
   std::vector<float> weights(const std::string& name) const {
-    const SafetensorsFile file(student_ / "model.safetensors");
-    const TensorView& view = file.tensors().at(name);
-    std::vector<float> values(static_cast<std::size_t>(view.elements()));
-    to_floats(view, values.data(), name);
-    return values;
+    return testing::floats_of(SafetensorsFile(student_ / "model.safetensors"), name);
   }
 
   TemporaryFolder folder_;
@@ -76,7 +69,7 @@ class GgufExport : public ::testing::Test {
 };
 
 TEST(GgufEncoding, BytesAreThoseOfGgufPy) {
-  const Path path = Path(TAPIR_SOURCE_DIR) / "tests/goldens/gguf/encoded.json";
+  const Path path = testing::goldens() / "gguf" / "encoded.json";
   const Json golden = parse_json(read_file(path), path.string());
   const auto values = golden["values"].get<std::vector<float>>();
   for (const auto& [name, type] : std::map<std::string, GgufType>{

@@ -10,17 +10,13 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "products.h"
 #include "student/decoder.h"
 
 namespace tapir::student {
 namespace {
 
-std::vector<float> random_floats(std::int64_t size, const std::string& name, double scale = 1) {
-  RandomStream random(11, "test", name);
-  std::vector<float> values(static_cast<std::size_t>(size));
-  for (float& value : values) value = static_cast<float>(scale * random.normal());
-  return values;
-}
+using testing::random_floats;
 
 void expect_near(const std::vector<float>& found, const std::vector<double>& expected,
                  double tolerance) {
@@ -36,49 +32,9 @@ class EveryKernelSet : public ::testing::TestWithParam<int> {
   const Kernels& kernels_;
 };
 
-struct Shape {
-  long m, n, k;
-};
-
 TEST_P(EveryKernelSet, ProductsOfAllTranspositions) {
-  for (const Shape& s : {Shape{1, 1, 1}, Shape{13, 33, 7}, Shape{12, 32, 256}, Shape{25, 16, 300},
-                         Shape{7, 47, 5}, Shape{40, 96, 513}, Shape{3, 5, 1}}) {
-    const std::vector<float> a = random_floats(s.m * s.k, "a");
-    const std::vector<float> b = random_floats(s.k * s.n, "b");
-    for (int form = 0; form < 8; ++form) {
-      const bool a_turned = (form & 1) != 0;
-      const bool b_turned = (form & 2) != 0;
-      const bool accumulate = (form & 4) != 0;
-      std::vector<float> c(static_cast<std::size_t>(s.m * s.n), 0.5F);
-      const MatrixProduct product{s.m,
-                                  s.n,
-                                  s.k,
-                                  a.data(),
-                                  a_turned ? 1 : s.k,
-                                  a_turned ? s.m : 1,
-                                  b.data(),
-                                  b_turned ? 1 : s.n,
-                                  b_turned ? s.k : 1,
-                                  c.data(),
-                                  s.n,
-                                  accumulate};
-      std::vector<double> expected(c.size(), accumulate ? 0.5 : 0);
-      for (long i = 0; i < s.m; ++i) {
-        for (long j = 0; j < s.n; ++j) {
-          for (long k = 0; k < s.k; ++k) {
-            expected[static_cast<std::size_t>(i * s.n + j)] +=
-                static_cast<double>(
-                    a[static_cast<std::size_t>(i * product.a_row + k * product.a_column)]) *
-                static_cast<double>(
-                    b[static_cast<std::size_t>(k * product.b_row + j * product.b_column)]);
-          }
-        }
-      }
-      kernels_.multiply(product);
-      SCOPED_TRACE(form);
-      expect_near(c, expected, 1e-4);
-    }
-  }
+  for (const testing::ProductShape& shape : testing::kProductShapes)
+    testing::expect_products(shape, kernels_.multiply, [](float value) { return value; });
 }
 
 TEST_P(EveryKernelSet, RmsNormForwardAndBackward) {

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
-#include "base/random.h"
+#include "differences.h"
+#include "random_student.h"
+#include "rows.h"
 #include "student/gradients.h"
 #include "student/half.h"
 #include "student/memory_plan.h"
@@ -13,34 +15,11 @@
 namespace tapir::student {
 namespace {
 
-ModelConfig small_config() {
-  ModelConfig config;
-  config.vocab_size = 300;
-  config.hidden_size = 48;
-  config.intermediate_size = 64;
-  config.num_hidden_layers = 3;
-  config.num_attention_heads = 4;
-  config.num_key_value_heads = 2;
-  config.head_dim = 12;
-  return config;
-}
-
-std::vector<EncodedRow> random_rows(const ModelConfig& config, int count, int longest) {
-  RandomStream random(4, "test", "memory");
-  std::vector<EncodedRow> rows(static_cast<std::size_t>(count));
-  for (EncodedRow& row : rows) {
-    std::vector<std::int32_t> tokens;
-    std::vector<std::uint8_t> loss;
-    for (int length = random.between(2, longest); length > 0; --length) {
-      tokens.push_back(random.between(0, config.vocab_size - 1));
-      loss.push_back(!loss.empty() && random.chance(0.7) ? 1 : 0);
-      row.supervised += loss.back();
-    }
-    row.tokens = std::move(tokens);
-    row.loss = std::move(loss);
-  }
-  return rows;
-}
+using testing::pointers_to;
+using testing::random_floats;
+using testing::random_rows;
+using testing::relative_difference;
+using testing::small_config;
 
 struct Computed {
   double loss;
@@ -49,15 +28,12 @@ struct Computed {
 };
 
 Computed compute(const ModelConfig& config, const DecoderOptions& options) {
-  const std::vector<EncodedRow> rows = random_rows(config, 6, 40);
-  std::vector<const EncodedRow*> batch;
-  for (const EncodedRow& row : rows) batch.push_back(&row);
-  std::vector<float> parameters(static_cast<std::size_t>(make_layout(config).size));
-  RandomStream random(9, "test", "parameters");
-  for (float& value : parameters) value = static_cast<float>(0.15 * random.normal());
+  RandomStream random(4, "test", "memory");
+  const std::vector<EncodedRow> rows = random_rows(random, 6, {.vocab_size = config.vocab_size});
+  const std::vector<float> parameters = random_floats(random, make_layout(config).size, 0.15);
   LanePool pool(1);
   LaneGradients lanes(config, {.lanes = 1, .micro_batch_tokens = 90, .decoder = options});
-  const double loss = lanes.compute(parameters.data(), batch, pool).loss;
+  const double loss = lanes.compute(parameters.data(), pointers_to(rows), pool).loss;
   return {loss, lanes.gradients().front()};
 }
 
@@ -78,14 +54,7 @@ TEST(Memory, ChunkedLogitsKeepTheLossAndTheGradients) {
   for (const std::int64_t rows : {1, 7, 64}) {
     const Computed chunked = compute(small_config(), {.logits_at_once = rows});
     EXPECT_NEAR(chunked.loss, whole.loss, 1e-6);
-    double difference = 0;
-    double norm = 0;
-    for (std::size_t i = 0; i < whole.gradient.size(); ++i) {
-      difference += std::pow(
-          static_cast<double>(chunked.gradient[i]) - static_cast<double>(whole.gradient[i]), 2);
-      norm += std::pow(static_cast<double>(whole.gradient[i]), 2);
-    }
-    EXPECT_LT(std::sqrt(difference / norm), 1e-6) << rows;
+    EXPECT_LT(relative_difference(chunked.gradient, whole.gradient), 1e-6) << rows;
   }
 }
 
@@ -94,8 +63,10 @@ TEST(Memory, TheOptionsAreInThePlan) {
   const PassSize pass{512, 400, 256};
   const std::int64_t whole = training_bytes(config, {}, pass);
   EXPECT_LT(training_bytes(config, {.gradient_checkpointing = true}, pass), 0.7 * whole);
-  EXPECT_EQ(training_bytes(config, {.logits_at_once = 400}, pass) - whole, 4 * 300 * (400 - 400));
-  EXPECT_EQ(training_bytes(config, {.logits_at_once = 10}, pass) - whole, 4 * 300 * (10 - 400));
+  EXPECT_EQ(training_bytes(config, {.logits_at_once = 400}, pass) - whole,
+            4 * config.vocab_size * (400 - 400));
+  EXPECT_EQ(training_bytes(config, {.logits_at_once = 10}, pass) - whole,
+            4 * config.vocab_size * (10 - 400));
 }
 
 // Mean of many roundings is the value itself; nothing else than its two neighbours comes out.

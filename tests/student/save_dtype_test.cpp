@@ -39,12 +39,7 @@ class SaveDtype : public ::testing::Test {
   }
 
   TrainJob job(StorageType type, const std::string& save_dtype, const std::string& output) const {
-    TrainJob made;
-    made.model_dir = base(type);
-    made.output_dir = folder_.path() / output;
-    made.examples = tapir::testing::sum_rows(20);
-    made.options.learning_rate = 0.01;
-    made.options.batch_tokens = 150;
+    TrainJob made = tapir::testing::sum_job(base(type), folder_.path() / output);
     made.options.max_steps = 6;
     made.options.save_dtype = save_dtype;
     return made;

@@ -18,8 +18,7 @@ TEST(SentencePieceStudent, ReadsAnswersAndScores) {
   made.config.vocab_size = 640;
   make_new_student(made, folder);
   std::filesystem::remove(folder / "tokenizer.json");
-  copy_file(std::filesystem::path(TAPIR_SOURCE_DIR) /
-                "tests/goldens/tokenizers/families/spm_bpe/tokenizer.model",
+  copy_file(testing::goldens() / "tokenizers" / "families" / "spm_bpe" / "tokenizer.model",
             folder / "tokenizer.model");
   Json added;
   const std::vector<std::string> control = text::chat_special_tokens("chatml");

@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "student/new_student.h"
+#include "student/student.h"
 #include "text/chat_format.h"
 #include "text/tokenizer.h"
 
@@ -56,6 +57,19 @@ inline student::NewStudent tiny_student() {
   made.config.tie_word_embeddings = true;
   made.config.initializer_range = 0.05;
   return made;
+}
+
+// Learns such rows in a few steps, each of several rows of uneven lengths.
+inline student::TrainJob sum_job(const std::filesystem::path& model,
+                                 const std::filesystem::path& output) {
+  student::TrainJob job;
+  job.model_dir = model;
+  job.output_dir = output;
+  job.examples = sum_rows(40);
+  job.options.learning_rate = 0.01;
+  job.options.batch_tokens = 150;
+  job.io.logging_steps = 1;
+  return job;
 }
 
 // Calls a function at every update.

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "random_student.h"
 #include "test_data.h"
 
 namespace tapir::student {
@@ -16,17 +17,8 @@ std::vector<EncodedRow> some_rows(int count) {
   RandomStream random(1, "test", "token cache");
   std::vector<EncodedRow> rows;
   for (int i = 0; i < count; ++i) {
-    EncodedRow row;
-    std::vector<std::int32_t> tokens;
-    std::vector<std::uint8_t> loss;
-    for (int n = random.between(0, 40); n > 0; --n) {
-      tokens.push_back(random.between(0, 150000));
-      loss.push_back(!loss.empty() && random.chance(0.5) ? 1 : 0);
-      row.supervised += loss.back();
-    }
+    EncodedRow row = testing::random_row(random, {0, 40, 150001, 0.5});
     row.id = "row " + std::to_string(i) + (i % 3 == 0 ? " é" : "");
-    row.tokens = std::move(tokens);
-    row.loss = std::move(loss);
     row.truncated = random.chance(0.2);
     rows.push_back(std::move(row));
   }

@@ -51,8 +51,8 @@ class TorchDecoderTest : public testing::OnDevice, public ::testing::TestWithPar
   void expect_near(const Computed& found, const Computed& expected, double tolerance) const {
     EXPECT_NEAR(found.loss / expected.loss, 1, tolerance);
     for (const Parameter& parameter : make_layout(config_).parameters) {
-      EXPECT_LT(relative_difference(found.gradient.data() + parameter.offset,
-                                    expected.gradient.data() + parameter.offset, parameter.size),
+      EXPECT_LT(relative_difference(testing::share_of(parameter, found.gradient),
+                                    testing::share_of(parameter, expected.gradient)),
                 tolerance)
           << parameter.name;
     }
@@ -127,9 +127,7 @@ TEST_P(TorchDecoderTest, Bf16IsNearFp32) {
   const Computed expected = reference(batch);
   EXPECT_NE(rounded.gradient, expected.gradient);
   EXPECT_NEAR(rounded.loss / expected.loss, 1, 1e-2);
-  EXPECT_LT(relative_difference(rounded.gradient.data(), expected.gradient.data(),
-                                static_cast<std::int64_t>(expected.gradient.size())),
-            5e-2);
+  EXPECT_LT(relative_difference(rounded.gradient, expected.gradient), 5e-2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, TorchDecoderTest, ::testing::ValuesIn(kVariants),

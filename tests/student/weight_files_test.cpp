@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "error_of.h"
 #include "student/half.h"
 #include "student/parameters.h"
 #include "test_data.h"
@@ -50,16 +51,11 @@ class Weights : public ::testing::Test {
     return count;
   }
   std::string error() const {
-    try {
-      (void)read();
-    } catch (const Error& e) {
-      EXPECT_EQ(e.kind(), ErrorKind::data);
-      EXPECT_FALSE(e.hint().empty()) << e.what();
-      EXPECT_THAT(e.what(), HasSubstr(place_.string()));
-      return e.what();
-    }
-    ADD_FAILURE() << "read";
-    return {};
+    const Error e = testing::error_of([&] { (void)read(); });
+    EXPECT_EQ(e.kind(), ErrorKind::data);
+    EXPECT_FALSE(e.hint().empty()) << e.what();
+    EXPECT_THAT(e.what(), HasSubstr(place_.string()));
+    return e.what();
   }
   // Changes the index by a function of its JSON.
   template <typename Change>

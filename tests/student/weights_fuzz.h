@@ -55,8 +55,7 @@ inline testing::FuzzPlan config_plan() {
   testing::FuzzPlan plan;
   plan.name = "config.json";
   for (const char* name : {"llama3", "qwen2", "phi3"}) {
-    plan.corpus.push_back(read_file(std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens" /
-                                    "families" / name / "config.json"));
+    plan.corpus.push_back(read_file(testing::goldens() / "families" / name / "config.json"));
   }
   plan.mutate = testing::mutate_json_text;
   plan.run = [](const std::string& input) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "error_of.h"
 #include "test_data.h"
 
 namespace tapir::tasks {
@@ -59,13 +60,9 @@ TEST(Taxonomy, OfTheGymCountsItsFamilies) {
 TEST(Taxonomy, UnknownTasksAreErrorsThatListTheKnownOnes) {
   const Taxonomy taxonomy = load_taxonomy("gym");
   EXPECT_EQ(taxonomy.find("Cooking"), nullptr);
-  try {
-    taxonomy.style_of("Cooking");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::data);
-    EXPECT_THAT(error.hint(), HasSubstr("Math"));
-  }
+  const Error error = testing::error_of([&] { taxonomy.style_of("Cooking"); });
+  EXPECT_EQ(error.kind(), ErrorKind::data);
+  EXPECT_THAT(error.hint(), HasSubstr("Math"));
 }
 
 constexpr const char* kGood =
@@ -116,14 +113,10 @@ TEST_P(BadTaxonomies, AreNamedWithFileAndLine) {
   testing::TemporaryFolder folder;
   const auto path = folder.path() / "bad.yaml";
   write_file(path, text);
-  try {
-    load_taxonomy(path.string());
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_THAT(error.what(), HasSubstr(path.string() + bad.where));
-    EXPECT_THAT(error.what(), HasSubstr(bad.what));
-  }
+  const Error error = testing::error_of([&] { load_taxonomy(path.string()); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_THAT(error.what(), HasSubstr(path.string() + bad.where));
+  EXPECT_THAT(error.what(), HasSubstr(bad.what));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -145,13 +138,9 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& bad) { return std::string(bad.param.name); });
 
 TEST(Taxonomy, FilesThatAreNotThereAreErrorsThatListTheBuiltInOnes) {
-  try {
-    load_taxonomy("tapir34");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_THAT(error.hint(), HasSubstr("tapir33"));
-  }
+  const Error error = testing::error_of([&] { load_taxonomy("tapir34"); });
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_THAT(error.hint(), HasSubstr("tapir33"));
 }
 
 TEST(Taxonomy, ReadingIsTotal) {

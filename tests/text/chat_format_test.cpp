@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "error_of.h"
 #include "text/chat_table.h"
 #include "text_testing.h"
 
@@ -17,9 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-std::filesystem::path chat_goldens() {
-  return std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens" / "chats";
-}
+std::filesystem::path chat_goldens() { return testing::goldens() / "chats"; }
 
 // One with the control tokens of all formats.
 const std::shared_ptr<const Tokenizer>& tokenizer() {
@@ -53,13 +52,7 @@ std::string learnt(const EncodedExample& encoded) {
 }
 
 std::string refusal(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::data);
-    return std::string(e.what()) + "\n" + e.hint();
-  }
-  return "nothing was thrown";
+  return testing::complaint_of(ErrorKind::data, action);
 }
 
 TEST(ChatTable, GoldenTemplatesAreTheTable) {

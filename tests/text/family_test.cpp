@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "error_of.h"
 #include "text/encode_batch.h"
 #include "text/sentencepiece_model.h"
 #include "text/unicode.h"
@@ -221,12 +222,8 @@ TEST(SentencePiece, BrokenModelsAreRefusedAsData) {
   }
   const testing::TemporaryFolder folder;
   std::ofstream(folder.path() / "tokenizer.model") << "version https://git-lfs.github.com/spec/v1";
-  try {
-    load_tokenizer(folder.path());
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_THAT(e.what(), HasSubstr("tokenizer.model"));
-  }
+  const Error e = testing::error_of([&] { load_tokenizer(folder.path()); });
+  EXPECT_THAT(e.what(), HasSubstr("tokenizer.model"));
 }
 
 }  // namespace

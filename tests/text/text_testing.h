@@ -15,9 +15,7 @@
 
 namespace tapir::text {
 
-inline std::filesystem::path goldens() {
-  return std::filesystem::path(TAPIR_SOURCE_DIR) / "tests" / "goldens" / "tokenizers";
-}
+inline std::filesystem::path goldens() { return testing::goldens() / "tokenizers"; }
 
 // A folder with these two files, loaded.
 inline std::shared_ptr<const Tokenizer> load_from(const std::string& tokenizer_json,

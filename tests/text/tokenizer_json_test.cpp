@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "error_of.h"
 #include "text_testing.h"
 #include "tokenizer_fuzz.h"
 
@@ -17,13 +18,7 @@ Json valid() {
 }
 
 std::string refusal(const std::string& tokenizer, const std::string& config = "{}") {
-  try {
-    load_from(tokenizer, config);
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::data) << e.what();
-    return e.what();
-  }
-  return "nothing was thrown";
+  return testing::complaint_of(ErrorKind::data, [&] { load_from(tokenizer, config); });
 }
 
 std::string refusal_with(const std::string& pointer, const Json& value) {
@@ -76,12 +71,8 @@ TEST(TokenizerJson, NamesWhatIsBroken) {
 
 TEST(TokenizerJson, FolderWithoutTokenizerIsNamed) {
   const testing::TemporaryFolder folder;
-  try {
-    load_tokenizer(folder.path());
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_THAT(e.what(), HasSubstr(folder.path().string()));
-  }
+  const Error e = testing::error_of([&] { load_tokenizer(folder.path()); });
+  EXPECT_THAT(e.what(), HasSubstr(folder.path().string()));
 }
 
 // Seeded damage of good files: loaded or refused as data, nothing else.

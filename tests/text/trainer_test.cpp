@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "error_of.h"
 #include "text/byte_level.h"
 #include "text/train_tokenizer.h"
 #include "text_testing.h"
@@ -149,13 +150,9 @@ TEST(TrainTokenizer, AFileWithoutTextIsNamed) {
   TrainTokenizerOptions options;
   options.inputs = {folder.path() / "ids.jsonl"};
   options.output_dir = folder.path() / "tok";
-  try {
-    train_tokenizer(options);
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), ErrorKind::data);
-    EXPECT_THAT(e.what(), HasSubstr("ids.jsonl"));
-  }
+  const Error e = testing::error_of([&] { train_tokenizer(options); });
+  EXPECT_EQ(e.kind(), ErrorKind::data);
+  EXPECT_THAT(e.what(), HasSubstr("ids.jsonl"));
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 """Random strings through the reference tokenizers and through ours, side by side: ids and decoded text must be equal.
 
     ./dev build && ninja -C build tokenize_speed
-    /tmp/goldens/bin/python tests/goldens/tokenizers/differential.py [--strings 100000] [--seed 1] [--families qwen2 ...]
+    .venv-peers/bin/python tests/goldens/tokenizers/differential.py [--strings 100000] [--seed 1] [--families qwen2 ...]
 
 The environment is that of make_family_goldens.py. Families and their vocabularies:
 families.py. For the families of tokenizer.json two readings are compared: `specials` (added tokens in the text are

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the goldens of tests/text/family_test.cpp: small tokenizers of each family's form, and what the reference reads.
 
-    python3 -m venv /tmp/goldens && /tmp/goldens/bin/pip install tokenizers==0.23.3 sentencepiece==0.1.99 protobuf==3.20.3
-    /tmp/goldens/bin/python tests/goldens/tokenizers/make_family_goldens.py
+    python3 -m venv .venv-peers && .venv-peers/bin/pip install tokenizers==0.23.3 sentencepiece==0.1.99 protobuf==3.20.3
+    .venv-peers/bin/python tests/goldens/tokenizers/make_family_goldens.py
 
 Writes families/<name>/tokenizer.json or tokenizer.model, and family_strings.jsonl.gz: a slice of the strings of
 differential.py, {"bytes": hexadecimal, "<name>": {"specials": [ids], "text": [ids], "decoded": of the specials}};

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the goldens of tests/text with the reference packages.
 
-    python3 -m venv /tmp/goldens && /tmp/goldens/bin/pip install tokenizers==0.23.3
-    /tmp/goldens/bin/python tests/goldens/tokenizers/make_goldens.py
+    python3 -m venv .venv-peers && .venv-peers/bin/pip install tokenizers==0.23.3
+    .venv-peers/bin/python tests/goldens/tokenizers/make_goldens.py
 
 Writes, beside this script:
     gpt2_pattern/  a small tokenizer.json: ByteLevel with its own pattern, begin-of-text template

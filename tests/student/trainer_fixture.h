@@ -1,0 +1,96 @@
+// A tiny student in a folder, and jobs that train it: whole, stopped, or killed.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "student/student.h"
+#include "student/trainer.h"
+#include "student_folder.h"
+#include "test_data.h"
+
+namespace tapir::student {
+
+class Trainer : public ::testing::Test {
+ protected:
+  using Path = std::filesystem::path;
+
+  Trainer() { make_new_student(tapir::testing::tiny_student(), folder_.path() / "base"); }
+
+  TrainJob job(const std::string& output) const {
+    TrainJob made = tapir::testing::sum_job(folder_.path() / "base", folder_.path() / output);
+    made.options.max_steps = 12;
+    made.options.weight_decay = 0.01;
+    return made;
+  }
+  TrainJob lora_job(const std::string& output) const {
+    TrainJob made = job(output);
+    made.options.finetuning_type = "lora";
+    made.options.lora.lora_rank = 4;
+    made.options.lora.lora_alpha = 16;
+    made.options.learning_rate = 0.03;
+    return made;
+  }
+  // The same job with its results in another folder.
+  TrainJob moved(TrainJob job, const std::string& output) const {
+    job.output_dir = folder_.path() / output;
+    return job;
+  }
+
+  static TrainResult train_all(const TrainJob& job) {
+    return train(job, "here", silent_progress(), {});
+  }
+  // Trains until `step` and stops there.
+  static TrainResult train_until(const TrainJob& job, std::uint64_t step) {
+    std::stop_source source;
+    tapir::testing::WatchedProgress progress([&](const ProgressUpdate& update) {
+      if (update.done == step) source.request_stop();
+    });
+    return train(job, "here", progress, source.get_token());
+  }
+  // Leaves what a SIGKILL after `step` leaves: the files of that moment, nothing published.
+  static void train_killed(const TrainJob& job, std::uint64_t step) {
+    const Path left = job.output_dir.string() + ".left";
+    tapir::testing::WatchedProgress progress([&](const ProgressUpdate& update) {
+      if (update.done == step) copy(work(job), left, std::filesystem::copy_options::recursive);
+    });
+    train(job, "here", progress, {});
+    remove_all(job.output_dir);
+    rename(left, work(job));
+  }
+
+  // Where a training keeps its files until it is finished.
+  static Path work(const TrainJob& job) { return job.output_dir.string() + ".work"; }
+  static std::string weights(const TrainJob& job) {
+    return read_file(job.output_dir / "model.safetensors");
+  }
+  static std::string adapter(const TrainJob& job) {
+    return read_file(job.output_dir / "adapter_model.safetensors");
+  }
+  static std::string moments(const TrainJob& job) {
+    return read_file(job.output_dir / "optimizer.safetensors");
+  }
+
+  // Steps and losses of a file of metrics.
+  static std::vector<std::pair<int, double>> losses(const Path& file) {
+    std::vector<std::pair<int, double>> rows;
+    for_each_jsonl(file, [&](const Json& row, const std::string& where) {
+      rows.emplace_back(json_get<int>(row, "step", where), json_get<double>(row, "loss", where));
+    });
+    return rows;
+  }
+  static std::vector<std::pair<int, double>> losses(const TrainJob& job) {
+    return losses(job.output_dir / "metrics.jsonl");
+  }
+
+  tapir::testing::TemporaryFolder folder_;
+};
+
+}  // namespace tapir::student
