@@ -112,18 +112,39 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
   file.finish();
 }
 
-void publish_folder(const std::filesystem::path& finished, const std::filesystem::path& place) {
+std::filesystem::path beside(const std::filesystem::path& path, std::string_view suffix) {
+  std::filesystem::path other = path.has_filename() ? path : path.parent_path();
+  other += suffix;
+  return other;
+}
+
+void publish_folder(const std::filesystem::path& finished, const std::filesystem::path& to) {
+  const std::filesystem::path place = beside(to, "");
   for (const auto& entry : std::filesystem::recursive_directory_iterator(finished))
     sync_path(entry.path());
   sync_path(finished);
-  std::filesystem::path old = place;
-  old += ".old";
+  const std::filesystem::path old = beside(place, ".old");
   std::error_code ignored;
   std::filesystem::remove_all(old, ignored);
   if (std::filesystem::exists(place)) std::filesystem::rename(place, old);
   if (::rename(finished.c_str(), place.c_str()) != 0) fail("cannot put in place", place);
   sync_path(place.has_parent_path() ? place.parent_path() : std::filesystem::path("."));
   std::filesystem::remove_all(old, ignored);
+}
+
+void write_folder(const std::filesystem::path& place,
+                  const std::function<void(const std::filesystem::path&)>& write) {
+  const std::filesystem::path aside = beside(place, ".new");
+  std::filesystem::remove_all(aside);
+  std::filesystem::create_directories(aside);
+  try {
+    write(aside);
+    publish_folder(aside, place);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove_all(aside, ignored);
+    throw;
+  }
 }
 
 void for_each_line(const std::filesystem::path& path,

@@ -38,6 +38,12 @@ std::string weights_digest(const std::filesystem::path& folder) {
   return files.size() == 1 ? text : sha256_hex(text);
 }
 
+void copy_folder(const std::filesystem::path& from, const std::filesystem::path& place) {
+  write_folder(place, [&](const std::filesystem::path& aside) {
+    std::filesystem::copy(from, aside, std::filesystem::copy_options::recursive);
+  });
+}
+
 void refuse_rows_without_loss(const student::Preflight& preflight, const std::string& stage) {
   if (preflight.rows_without_loss == 0) return;
   std::string ids;
@@ -75,12 +81,7 @@ Run::StageEnd Run::train_s0(const std::string& stage) {
     const std::filesystem::path from = resolve(
         recipe_.student.s0 == "as_is" ? recipe_.student.model_name_or_path : recipe_.student.s0);
     const std::filesystem::path place = options_.run_dir / student_folder("s0");
-    std::filesystem::path work = place;
-    work += ".work";
-    std::filesystem::remove_all(work);
-    std::filesystem::create_directories(place.parent_path());
-    std::filesystem::copy(from, work, std::filesystem::copy_options::recursive);
-    publish_folder(work, place);
+    copy_folder(from, place);
     store_->put_training(
         stage, {.student = "s0", .folder = student_folder("s0"), .digest = weights_digest(place)});
     return end_of(stage, 0);
@@ -212,11 +213,7 @@ void Run::publish_final() {
   const std::filesystem::path place = options_.run_dir / "students" / "final";
   const std::filesystem::path from = options_.run_dir / student_folder(student);
   if (std::filesystem::exists(place) && weights_digest(place) == weights_digest(from)) return;
-  std::filesystem::path work = place;
-  work += ".work";
-  std::filesystem::remove_all(work);
-  std::filesystem::copy(from, work, std::filesystem::copy_options::recursive);
-  publish_folder(work, place);
+  copy_folder(from, place);
 }
 
 }  // namespace tapir::pipeline

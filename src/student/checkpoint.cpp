@@ -192,10 +192,7 @@ void read_moments(const Path& folder, const ParameterLayout& layout, std::string
   arrays.optimizer_steps = state->optimizer_steps;
 }
 
-CheckpointFolder::CheckpointFolder(const Path& output_dir) : work_(output_dir) {
-  if (!work_.has_filename()) work_ = work_.parent_path();  // a trailing slash
-  work_ += ".work";
-}
+CheckpointFolder::CheckpointFolder(const Path& output_dir) : work_(beside(output_dir, ".work")) {}
 
 Path CheckpointFolder::place(std::int64_t step) const {
   return work_ / (std::string(kPrefix) + std::to_string(step));

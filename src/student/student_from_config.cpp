@@ -93,20 +93,9 @@ StudentFromConfigSummary write_student(const StudentFromConfig& wanted, const Pa
 
 StudentFromConfigSummary make_student_from_config(const StudentFromConfig& wanted,
                                                   const Path& folder) {
-  const Path place = folder.has_filename() ? folder : folder.parent_path();
-  Path aside = place;
-  aside += ".new";
-  std::filesystem::remove_all(aside);
-  std::filesystem::create_directories(aside);
-  try {
-    const StudentFromConfigSummary summary = write_student(wanted, aside);
-    publish_folder(aside, place);
-    return summary;
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove_all(aside, ignored);
-    throw;
-  }
+  StudentFromConfigSummary summary;
+  write_folder(folder, [&](const Path& aside) { summary = write_student(wanted, aside); });
+  return summary;
 }
 
 }  // namespace tapir::student

@@ -57,6 +57,20 @@ TEST(File, WriteReplacesWhole) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
+TEST(Folder, IsPublishedWholeWithOrWithoutASlash) {
+  const testing::TemporaryFolder folder;
+  const auto place = folder.path() / "out" / "";
+  EXPECT_EQ(beside(place, ".work"), folder.path() / "out.work");
+  EXPECT_EQ(beside(folder.path() / "out", ".work"), folder.path() / "out.work");
+  for (const std::string text : {"one", "two"}) {
+    write_folder(place, [&](const auto& aside) { write_file(aside / "a.txt", text); });
+    EXPECT_EQ(read_file(place / "a.txt"), text);
+  }
+  EXPECT_THROW(write_folder(place, [](const auto&) { throw Error(ErrorKind::data, "no"); }), Error);
+  EXPECT_EQ(read_file(place / "a.txt"), "two");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
 TEST(AtomicFile, PiecesArePutInPlaceWhole) {
   const testing::TemporaryFolder folder;
   const auto path = folder.path() / "a.bin";
