@@ -29,7 +29,7 @@ struct Job {
   BoundedQueue<Generation> finished{1024};
 };
 
-// Who decodes: no bit depends on it.
+// Who decodes: no bit depends on it, but on the slots where an engine's rows are not independent.
 struct Arrangement {
   int workers;
   int slots;    // of a worker
@@ -53,8 +53,10 @@ Arrangement arrange(const GenerateOptions& options, std::size_t requests,
   }
   if (chosen.workers == 0) chosen.workers = std::max(1, cores / chosen.threads);
   chosen.workers = std::min(chosen.workers, rows);
-  // Few requests are shared out evenly: the number of slots in use changes no row.
-  chosen.slots = std::min(chosen.slots, (rows + chosen.workers - 1) / chosen.workers);
+  // Few requests are shared out evenly, where that changes no row.
+  if (engine.independent_rows()) {
+    chosen.slots = std::min(chosen.slots, (rows + chosen.workers - 1) / chosen.workers);
+  }
   return chosen;
 }
 

@@ -23,8 +23,8 @@ struct GenerationContext {
 // The tokens that end an answer: of the chat format and of the model's config.
 std::vector<std::int32_t> end_tokens(const ModelConfig& config, const text::ChatFormat& format);
 
-// As Student::generate(); a row's bits do not even depend on `slots`, since every row is computed
-// by itself. A failure is "too_long", or "empty" for a prompt of no token at all. After stop, rows
+// As Student::generate(); where the engine's rows are independent, their bits do not even depend on
+// `slots`. A failure is "too_long", or "empty" for a prompt of no token at all. After stop, rows
 // in work are left out. Exceptions of workers and of the sink reach the caller, when all workers
 // have ended. Ends a row at end_tokens().
 void generate(const GenerationContext& context, std::span<const GenerateRequest> requests,

@@ -197,6 +197,7 @@ class TorchDecodeEngine final : public DecodeEngine {
   const ModelConfig& config() const override { return config_; }
   std::int64_t parameter_count() const override { return flat_.numel(); }
   std::int64_t bytes() const override { return static_cast<std::int64_t>(flat_.nbytes()); }
+  bool independent_rows() const override { return false; }
   int most_workers() const override { return 1; }
   std::unique_ptr<RowDecoder> rows(int slots, int /*threads*/) const override {
     return std::make_unique<TorchRows>(config_, weights_, slots);
