@@ -237,15 +237,18 @@ void ApiService::admit(const ApiRequest& request) {
   }
 }
 
-// Waits for it. Nothing: the client is gone. ApiFault when there is no time left.
+// Waits for it. Nothing: the client is gone. ApiFault when there is no time left, however much of
+// an answer still comes; one that has come whole is given out.
 std::optional<AnswerEvent> ApiService::next_event(Call& call) const {
   while (true) {
-    if (std::optional<AnswerEvent> event = call.feed->next(kGlance)) return event;
-    if (call.peer.gone()) return std::nullopt;
+    std::optional<AnswerEvent> event = call.feed->next(kGlance);
+    if (event && event->reply) return event;
     if (cancelled_) throw ApiFault(503, "the server is stopping", "", "stopping");
     if (Clock::now() - call.start > options_.answer_timeout) {
       throw ApiFault(504, "the answer took too long", "", "timeout");
     }
+    if (event) return event;
+    if (call.peer.gone()) return std::nullopt;
   }
 }
 

@@ -27,6 +27,13 @@ Json chat(const std::string& text, const Json& more = Json::object()) {
   return body;
 }
 
+// What takes a model with a pause of 5 ms some ten seconds to say.
+std::string many_words() {
+  std::string words;
+  for (int i = 0; i < 2000; ++i) words += i == 0 ? "word" : " word";
+  return words;
+}
+
 // The text of a streamed chat.
 std::string streamed_text(const RawReply& reply) {
   std::string text;
@@ -277,6 +284,26 @@ TEST_F(Api, AnAnswerThatTakesTooLongEnds) {
   const RawReply late = ask(chat("x"));
   EXPECT_EQ(late.status, 504);
   EXPECT_EQ(late.json()["error"]["code"], "timeout");
+}
+
+// Words come faster than a connection looks for what else there is.
+TEST_F(Api, AStreamWithoutAPauseEndsWhenItTakesTooLong) {
+  model_.pause = 5ms;
+  options_.api.answer_timeout = 200ms;
+  start();
+  const RawReply reply = ask(chat(many_words(), {{"stream", true}}));
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_THAT(reply.events().back(), HasSubstr("took too long"));
+}
+
+TEST_F(Api, AStreamWithoutAPauseEndsWithAnErrorWhenTheServerStops) {
+  model_.pause = 5ms;
+  start();
+  RawClient stream(server_->port());
+  stream.send(post("/v1/chat/completions", chat(many_words(), {{"stream", true}}).dump()));
+  while (stream.received().find("data: ") == std::string::npos) ASSERT_TRUE(stream.receive());
+  server_->stop(50ms);
+  EXPECT_THAT(stream.read_reply().events().back(), HasSubstr("the server is stopping"));
 }
 
 TEST_F(Api, WantsItsKey) {
