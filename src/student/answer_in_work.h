@@ -20,7 +20,8 @@ namespace tapir::student {
 
 // A request that waits, with all that could be found out about it before a worker takes it.
 struct ChatJob {
-  llm::ChatRequest request;
+  llm::ChatRequest request;  // without its text, which is in the prompt
+  bool raw_text = false;     // no conversation was asked
   llm::Streaming streaming;
   llm::Completion done;
   llm::ChatReply reply;  // row_id and key are there; failure: why it will not be answered

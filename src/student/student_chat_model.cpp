@@ -156,6 +156,7 @@ ChatJob BatchedStudent::prepare(llm::ChatRequest request, llm::Streaming streami
   job.reply.row_id = request.row_id;
   job.reply.key = llm::reply_key(identity_, request);
   job.request = std::move(request);
+  job.raw_text = job.request.messages.empty();
   job.streaming = std::move(streaming);
   job.done = std::move(done);
   try {
@@ -165,6 +166,8 @@ ChatJob BatchedStudent::prepare(llm::ChatRequest request, llm::Streaming streami
     job.reply.error = e.what();
     if (!e.hint().empty()) job.reply.error += "; " + e.hint();
   }
+  job.request.messages = {};
+  job.request.prompt = {};
   return job;
 }
 
@@ -181,10 +184,9 @@ void BatchedStudent::encode(ChatJob& job) const {
   sampling.max_new_tokens = asked.max_tokens;
   sampling.seed = static_cast<std::uint64_t>(asked.seed.value_or(0));
   check_sampling(sampling);
-  job.prompt = job.request.messages.empty()
-                   ? words_.tokenizer->encode_with_specials(job.request.prompt,
-                                                            /*add_special_tokens=*/true)
-                   : words_.format->encode_prompt(job.request.messages);
+  job.prompt = job.raw_text ? words_.tokenizer->encode_with_specials(job.request.prompt,
+                                                                     /*add_special_tokens=*/true)
+                            : words_.format->encode_prompt(job.request.messages);
   if (job.prompt.empty()) throw Error(ErrorKind::data, "the prompt has no token");
   const auto context = static_cast<std::size_t>(engine_->config().max_position_embeddings);
   if (job.prompt.size() < context) return;

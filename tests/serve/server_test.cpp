@@ -247,6 +247,34 @@ TEST_F(Api, AFullQueueGets429) {
   EXPECT_EQ(ask(chat("y")).status, 200);
 }
 
+// Takes one request, then none until it is told to.
+class BrokenModel final : public llm::ChatModel {
+ public:
+  const llm::ModelIdentity& identity() const override { return inner_.identity(); }
+  void submit(llm::ChatRequest request, llm::Completion done, std::stop_token stop) override {
+    if (broken_ && request.attempt > 0) throw std::bad_alloc();
+    inner_.submit(std::move(request), std::move(done), std::move(stop));
+  }
+  void mend() { broken_ = false; }
+
+ private:
+  TypewriterModel inner_;
+  std::atomic<bool> broken_{true};
+};
+
+TEST_F(Api, ChoicesThatCannotBeSubmittedLeaveTheQueue) {
+  BrokenModel model;
+  server_ = std::make_unique<Server>(model, options_);
+  EXPECT_EQ(ask(chat("x", {{"n", 4}})).status, 500);
+  const auto empty = [&] {
+    return metrics().find("tapir_answers_in_flight 0\n") != std::string::npos;
+  };
+  for (int i = 0; i < 5000 && !empty(); ++i) std::this_thread::sleep_for(1ms);
+  model.mend();
+  EXPECT_EQ(ask(chat("x", {{"n", 4}})).status, 200);
+  server_.reset();  // waits for all that is in the model
+}
+
 TEST_F(Api, AClientThatHangsUpCancelsItsAnswer) {
   for (const bool stream : {false, true}) {
     model_.hold();
