@@ -123,10 +123,7 @@ std::string original_id(const std::string& id) { return id.substr(0, id.rfind('#
 
 std::string digest_of_folder(const StudentFolder& folder) {
   std::string text = digest_of_file(folder.base / "config.json") + digest_of_weights(folder.base) +
-                     digest_of_file(folder.words / "tokenizer.json") +
-                     digest_of_file(folder.words / "tokenizer_config.json");
-  if (std::filesystem::exists(folder.words / "tokenizer.model"))
-    text += digest_of_file(folder.words / "tokenizer.model");
+                     words_digest(folder.words);
   if (folder.is_adapter()) {
     text += digest_of_file(folder.adapter / "adapter_config.json") +
             digest_of_file(folder.adapter / "adapter_model.safetensors");
@@ -165,6 +162,22 @@ Words load_words(const std::filesystem::path& folder, const ModelConfig& config,
   }
   words.format = text::load_chat_format(folder, words.tokenizer, chat_format);
   return words;
+}
+
+std::string words_digest(const std::filesystem::path& folder) {
+  std::string text =
+      digest_of_file(folder / "tokenizer.json") + digest_of_file(folder / "tokenizer_config.json");
+  // Younger names stand here only where they are: jobs of folders without them keep their digests.
+  for (const char* name : {"tokenizer.model", "special_tokens_map.json", "chat_template.jinja"}) {
+    if (std::filesystem::exists(folder / name)) text += digest_of_file(folder / name);
+  }
+  return text;
+}
+
+std::string rows_digest(std::span<const Example> examples) {
+  std::string rows;
+  for (const Example& example : examples) rows += digest_of(example);
+  return sha256_hex(rows);
 }
 
 void write_chat_format(const std::filesystem::path& folder, std::string_view chat_format) {
@@ -275,12 +288,10 @@ Preflight summarise(const std::vector<EncodedRow>& rows, const RowSplit& split,
 }
 
 std::string job_digest(const TrainJob& job) {
-  std::string rows;
-  for (const Example& example : job.examples) rows += digest_of(example);
   std::string files = digest_of_folder(find_student(job.model_dir));
   if (!job.optimizer_from.empty())
     files += digest_of_file(job.optimizer_from / "optimizer.safetensors");
-  return hash_fields({options_text(job.options, job.io), sha256_hex(rows), files});
+  return hash_fields({options_text(job.options, job.io), rows_digest(job.examples), files});
 }
 
 }  // namespace tapir::student

@@ -70,27 +70,12 @@ std::optional<Header> read_header(std::string_view bytes, const std::string& key
   return header;
 }
 
-std::string digest_of_file(const std::filesystem::path& file) {
-  return std::filesystem::exists(file) ? sha256_file(file) : "absent";
-}
-
 }  // namespace
 
 std::string token_cache_key(std::span<const Example> examples, const std::filesystem::path& words,
                             std::string_view chat_format, std::int64_t limit) {
-  std::string rows;
-  for (const Example& example : examples) {
-    rows += hash_fields({example.id});
-    for (const Segment& segment : example.segments)
-      rows += hash_fields({to_string(segment.role), segment.text, segment.loss ? "1" : "0"});
-    rows += '\n';
-  }
-  std::string files;
-  for (const char* name : {"tokenizer.json", "tokenizer.model", "tokenizer_config.json",
-                           "special_tokens_map.json", "chat_template.jinja"})
-    files += digest_of_file(words / name);
-  return hash_fields({"tokens", std::to_string(kVersion), sha256_hex(rows), files, chat_format,
-                      std::to_string(limit)});
+  return hash_fields({"tokens", std::to_string(kVersion), rows_digest(examples),
+                      words_digest(words), chat_format, std::to_string(limit)});
 }
 
 std::optional<std::vector<EncodedRow>> read_token_cache(const std::filesystem::path& file,

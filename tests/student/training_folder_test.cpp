@@ -5,7 +5,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/progress.h"
+#include "student/job.h"
 #include "student/merge.h"
+#include "student/token_cache.h"
 #include "student/trainer.h"
 #include "student_folder.h"
 #include "test_data.h"
@@ -65,6 +67,17 @@ TEST_F(TrainingFolder, MergingReplacesAFolderAndLeavesCheckpointsAlone) {
   EXPECT_FALSE(there("whole/old"));
   EXPECT_FALSE(there("whole.new"));
   EXPECT_TRUE(there("whole.work/mine"));
+}
+
+TEST_F(TrainingFolder, AnotherChatTemplateIsAnotherJob) {
+  const TrainJob made = job("out");
+  const std::string before = job_digest(made);
+  const std::string key = token_cache_key(made.examples, made.model_dir, "auto", 32);
+  write_file(made.model_dir / "chat_template.jinja", text::chat_template("compact"));
+  EXPECT_NE(job_digest(made), before);
+  EXPECT_NE(token_cache_key(made.examples, made.model_dir, "auto", 32), key);
+  std::filesystem::remove(made.model_dir / "chat_template.jinja");
+  EXPECT_NE(job_digest(made), before);
 }
 
 }  // namespace
