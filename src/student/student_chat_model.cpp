@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "student/adapter_file.h"
 #include "student/answer_in_work.h"
 #include "student/generate.h"
 #include "student/generate_sample.h"
@@ -24,21 +25,6 @@
 
 namespace tapir::student {
 namespace {
-
-std::string digest_of(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string extension = entry.path().extension().string();
-    if (extension == ".json" || extension == ".safetensors" || extension == ".jinja" ||
-        extension == ".model") {
-      files.push_back(entry.path());
-    }
-  }
-  std::sort(files.begin(), files.end());
-  std::string all;
-  for (const auto& file : files) all += file.filename().string() + ' ' + sha256_file(file) + '\n';
-  return sha256_hex(all);
-}
 
 std::string name_of(const std::filesystem::path& folder) {
   const auto clean = std::filesystem::absolute(folder).lexically_normal();
@@ -131,11 +117,10 @@ BatchedStudent::BatchedStudent(const std::filesystem::path& folder,
                                const StudentChatOptions& options)
     : options_(options),
       engine_(make_cpu_decode_engine(load_decode_weights(folder))),
-      words_(load_words(folder, engine_->config())),
+      words_(load_words(find_student(folder).words, engine_->config())),
       arrangement_(arrange(options, engine_->bytes())) {
   identity_.kind = "student";
   identity_.model = options.name.empty() ? name_of(folder) : options.name;
-  if (options.hash_weights) identity_.settings = digest_of(folder);
   const auto workers = static_cast<std::size_t>(arrangement_.workers);
   in_work_.resize(workers);
   for (std::size_t i = 0; i < workers; ++i) threads_.emplace_back([this, i] { work(i); });
