@@ -73,9 +73,17 @@ AdapterConfig wanted_adapter(const TrainOptions& options, const StudentFolder& f
   return config;
 }
 
+// The linear layers that an adapter stands beside.
+std::vector<std::string> modules_of(const ParameterLayout& base, const AdapterConfig& config) {
+  std::vector<std::string> modules;
+  for (LowRankPair& pair : make_adapter_layout(base, config).pairs)
+    modules.push_back(std::move(pair.module));
+  return modules;
+}
+
 // An adapter is trained on as it is. What is asked for in so many words must be what it is.
 AdapterConfig continued_adapter(const AdapterConfig& wanted, const LoraOptions& options,
-                                const StudentFolder& folder) {
+                                const StudentFolder& folder, const ParameterLayout& base) {
   AdapterConfig found = read_adapter_config(folder.adapter);
   const LoraOptions usual;
   std::vector<std::string> contradictions;
@@ -84,6 +92,11 @@ AdapterConfig continued_adapter(const AdapterConfig& wanted, const LoraOptions& 
   if (options.lora_alpha > 0 && found.lora_alpha != wanted.lora_alpha)
     contradictions.push_back("lora_alpha " + std::to_string(found.lora_alpha));
   if (options.use_rslora && !found.use_rslora) contradictions.emplace_back("no rsLoRA");
+  if (options.lora_target != usual.lora_target &&
+      modules_of(base, wanted) != modules_of(base, found)) {
+    const std::string targets = join(found.target_modules, ",");
+    contradictions.push_back("lora_target " + (targets.empty() ? usual.lora_target : targets));
+  }
   if (!contradictions.empty()) {
     throw Error(ErrorKind::usage,
                 folder.adapter.string() + " is an adapter with " + join(contradictions, ", ") +
@@ -115,7 +128,9 @@ TrainedWeights::TrainedWeights(const TrainJob& job)
       base_layout_(make_layout(config_)) {
   if (job.options.finetuning_type != "lora") return;
   AdapterConfig config = wanted_adapter(job.options, folder_);
-  if (folder_.is_adapter()) config = continued_adapter(config, job.options.lora, folder_);
+  if (folder_.is_adapter()) {
+    config = continued_adapter(config, job.options.lora, folder_, base_layout_);
+  }
   adapter_.emplace();
   adapter_->layout = make_adapter_layout(base_layout_, config);
   if (config.target_modules.empty()) config.target_modules = target_names(adapter_->layout);

@@ -69,6 +69,24 @@ TEST_F(TrainingFolder, MergingReplacesAFolderAndLeavesCheckpointsAlone) {
   EXPECT_TRUE(there("whole.work/mine"));
 }
 
+TEST_F(TrainingFolder, AnAdapterIsNotTrainedOnWithOtherTargets) {
+  TrainJob first = lora_job("first");
+  first.options.lora.lora_target = "q_proj,v_proj";
+  train_all(first);
+  TrainJob second = lora_job("second");
+  second.model_dir = first.output_dir;
+  second.options.lora.lora_target = "v_proj, q_proj";
+  EXPECT_TRUE(train_all(second).finished);
+  second.options.lora.lora_target = "q_proj";
+  try {
+    train_all(second);
+    ADD_FAILURE() << "trained";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::usage);
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("lora_target q_proj,v_proj"));
+  }
+}
+
 TEST_F(TrainingFolder, AnotherChatTemplateIsAnotherJob) {
   const TrainJob made = job("out");
   const std::string before = job_digest(made);
