@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -224,11 +225,16 @@ void check_options(const TrainJob& job) {
 }
 
 RowSplit split_rows(const std::vector<EncodedRow>& rows, const TrainOptions& options) {
+  RowSplit split;
+  if (options.val_size <= 0) {
+    split.training.resize(rows.size());
+    std::iota(split.training.begin(), split.training.end(), std::size_t{0});
+    return split;
+  }
   const double share = options.val_size < 1 ? options.val_size : 0;
   const auto all = static_cast<double>(rows.size());
-  const auto wanted = static_cast<std::size_t>(options.val_size <= 0 ? 0
-                                               : share > 0 ? std::max(1.0, std::round(share * all))
-                                                           : options.val_size);
+  const auto wanted = static_cast<std::size_t>(share > 0 ? std::max(1.0, std::round(share * all))
+                                                         : options.val_size);
   std::vector<std::string> ids;
   for (const EncodedRow& row : rows) ids.push_back(original_id(std::string(row.id)));
   std::map<std::string, std::size_t> counts;
@@ -242,7 +248,6 @@ RowSplit split_rows(const std::vector<EncodedRow>& rows, const TrainOptions& opt
     held_out.insert(order[i]);
     held += counts[order[i]];
   }
-  RowSplit split;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     (held_out.contains(ids[i]) ? split.validation : split.training).push_back(i);
   }

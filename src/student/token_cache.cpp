@@ -20,6 +20,7 @@ static_assert(std::endian::native == std::endian::little, "the file is little en
 constexpr std::array<char, 8> kMagic = {'t', 'a', 'p', 'i', 'r', 't', 'o', 'k'};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kNameDigits = 16;
+constexpr std::size_t kBlock = 1 << 20;  // bytes that are written at once
 
 struct Header {
   std::array<char, 8> magic = kMagic;
@@ -114,22 +115,31 @@ void write_token_cache(const std::filesystem::path& file, const std::string& key
   Header header;
   header.rows = rows.size();
   header.key = digits(key);
-  std::string body;
+  std::vector<RowEntry> entries;
   for (const EncodedRow& row : rows) {
     header.tokens += row.tokens.size();
     header.id_bytes += row.id.size();
-    const RowEntry entry{header.tokens, header.id_bytes, row.truncated ? 1U : 0U};
-    body += bytes_of(&entry, 1);
+    entries.push_back({header.tokens, header.id_bytes, row.truncated ? 1U : 0U});
   }
-  body.reserve(body.size() + header.tokens * 5 + header.id_bytes);
-  for (const EncodedRow& row : rows) body += bytes_of(row.tokens.data(), row.tokens.size());
-  for (const EncodedRow& row : rows) body += bytes_of(row.loss.data(), row.loss.size());
-  for (const EncodedRow& row : rows) body += row.id;
-  header.digest = digits(sha256_hex(body));
+  const auto body = [&](const auto& put) {
+    put(bytes_of(entries.data(), entries.size()));
+    for (const EncodedRow& row : rows) put(bytes_of(row.tokens.data(), row.tokens.size()));
+    for (const EncodedRow& row : rows) put(bytes_of(row.loss.data(), row.loss.size()));
+    for (const EncodedRow& row : rows) put(std::string_view(row.id));
+  };
+  Sha256 hash;
+  body([&](std::string_view bytes) { hash.update(bytes); });
+  header.digest = digits(hash.hex());
   std::filesystem::create_directories(file.parent_path());
   AtomicFile out(file);
-  out.write(bytes_of(&header, 1));
-  out.write(body);
+  std::string block(bytes_of(&header, 1));
+  body([&](std::string_view bytes) {
+    block += bytes;
+    if (block.size() < kBlock) return;
+    out.write(block);
+    block.clear();
+  });
+  out.write(block);
   out.finish();
 }
 

@@ -83,8 +83,10 @@ std::string in_gb(std::int64_t bytes) {
   return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9);
 }
 
-void refuse_rows_without_loss(const Preflight& seen) {
-  if (seen.rows_without_loss == 0) return;
+// Steps of the whole training. Error{data} when rows have nothing to learn.
+std::int64_t count_learning_steps(const PreparedJob& prepared, const TrainOptions& options) {
+  const Preflight seen = summarise(prepared.rows, prepared.split, options);
+  if (seen.rows_without_loss == 0) return seen.steps;
   throw Error(
       ErrorKind::data,
       fmt::format("{} of {} rows have not one supervised token: {}{}", seen.rows_without_loss,
@@ -113,15 +115,13 @@ class Training {
       : job_(job),
         prepared_(prepare(job)),
         plan_(lengths_of(prepared_.rows, prepared_.split.training), job.options),
-        total_steps_(
-            count_steps(lengths_of(prepared_.rows, prepared_.split.training), job.options)),
+        total_steps_(count_learning_steps(prepared_, job.options)),
         schedule_(job.options, total_steps_),
         optimizer_(prepared_.weights.layout(), job.options),
         pool_(job.options.lanes),
         checkpoints_(job.output_dir),
         progress_(progress),
         memory_(fitting_plan(prepared_, job)) {
-    refuse_rows_without_loss(summarise(prepared_.rows, prepared_.split, job.options));
     state_.version = std::move(version);
   }
 

@@ -23,6 +23,12 @@ TEST(Hash, KnownDigest) {
   EXPECT_NE(hash_fields({"ab", "c"}), hash_fields({"a", "bc"}));
 }
 
+TEST(Hash, PiecesAreTheWhole) {
+  Sha256 hash;
+  for (const char* piece : {"a", "", "bc"}) hash.update(piece);
+  EXPECT_EQ(hash.hex(), sha256_hex("abc"));
+}
+
 TEST(Random, StreamsAreNamedAndRepeat) {
   RandomStream a(1, "stage", "row");
   RandomStream b(1, "stage", "row");
