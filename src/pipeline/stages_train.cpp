@@ -66,6 +66,7 @@ student::TrainJob Run::job(const std::string& student, const std::filesystem::pa
   student::TrainJob job = training_job(recipe_);
   job.model_dir = from;
   job.output_dir = options_.run_dir / student_folder(student);
+  job.io.token_cache = beside(job.output_dir, ".work");
   // The order of rows differs from round to round, and is the same in every arm.
   job.options.seed =
       RandomStream(recipe_.seed, "train", student.substr(student.find('/') + 1)).next();
