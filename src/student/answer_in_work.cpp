@@ -7,6 +7,11 @@
 
 namespace tapir::student {
 
+void ChatJob::cancel() {
+  reply.failure = llm::Failure::stopped;
+  reply.error = "cancelled";
+}
+
 void ChatJob::finish() {
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - submitted;
   reply.seconds = spent.count();

@@ -31,6 +31,7 @@ struct ChatJob {
   std::chrono::steady_clock::time_point submitted;
 
   bool unwanted() const { return streaming.cancel.stop_requested(); }
+  void cancel();  // its reply says so
   // The reply goes to the one who asked. Call once, last of all.
   void finish();
 };

@@ -1,6 +1,7 @@
 #include "student/student_chat_model.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -107,8 +108,10 @@ class BatchedStudent final : public StudentChatModel {
   std::condition_variable_any not_full_;
   std::condition_variable not_empty_;
   std::deque<ChatJob> waiting_;
-  std::size_t in_flight_ = 0;         // admitted and not yet answered
-  std::vector<std::size_t> in_work_;  // answers that each worker is decoding
+  std::vector<ChatJob> refused_;                   // that need no worker, only their reply
+  std::chrono::steady_clock::time_point scanned_;  // when waiting_ was looked through
+  std::size_t in_flight_ = 0;                      // admitted and not yet answered
+  std::vector<std::size_t> in_work_;               // answers that each worker is decoding
   bool closing_ = false;
   std::vector<std::jthread> threads_;  // last: joined before the rest goes
 };
@@ -191,7 +194,11 @@ void BatchedStudent::submit_streaming(llm::ChatRequest request, llm::Streaming s
     job.reply.error = "stopped before the request was admitted";
   }
   ++in_flight_;
-  waiting_.push_back(std::move(job));
+  if (job.reply.failure == llm::Failure::none) {
+    waiting_.push_back(std::move(job));
+  } else {
+    refused_.push_back(std::move(job));
+  }
   not_empty_.notify_one();
 }
 
@@ -214,28 +221,31 @@ void BatchedStudent::work(std::size_t index) {
 // False: nothing to do any more.
 bool BatchedStudent::wait_for_work(const Worker& worker) {
   std::unique_lock lock(mutex_);
+  const auto asked = [&] { return !waiting_.empty() || !refused_.empty(); };
   const bool idle = worker.batch.running() == 0;
-  not_empty_.wait(lock, [&] { return !idle || closing_ || !waiting_.empty(); });
-  return !idle || !waiting_.empty();
+  not_empty_.wait(lock, [&] { return !idle || closing_ || asked(); });
+  return !idle || asked();
 }
 
-// Replies to waiting requests that need no worker, or that nobody wants any more.
+// Replies to requests that need no worker; and, now and then, to waiting ones that nobody wants any
+// more: this runs at every token of every worker.
 void BatchedStudent::settle_waiting() {
+  constexpr std::chrono::milliseconds kScan{50};
   std::vector<ChatJob> settled;
   {
     const std::lock_guard lock(mutex_);
-    const auto needs_worker = [](const ChatJob& job) {
-      return job.reply.failure == llm::Failure::none && !job.unwanted();
-    };
-    const auto rest = std::stable_partition(waiting_.begin(), waiting_.end(), needs_worker);
-    std::move(rest, waiting_.end(), std::back_inserter(settled));
-    waiting_.erase(rest, waiting_.end());
+    settled.swap(refused_);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - scanned_ >= kScan) {
+      scanned_ = now;
+      const auto rest = std::stable_partition(waiting_.begin(), waiting_.end(),
+                                              [](const ChatJob& job) { return !job.unwanted(); });
+      std::move(rest, waiting_.end(), std::back_inserter(settled));
+      waiting_.erase(rest, waiting_.end());
+    }
   }
   for (ChatJob& job : settled) {
-    if (job.reply.failure == llm::Failure::none) {
-      job.reply.failure = llm::Failure::stopped;
-      job.reply.error = "cancelled";
-    }
+    if (job.reply.failure == llm::Failure::none) job.cancel();
     job.finish();
     ended(nullptr);
   }
@@ -271,6 +281,12 @@ void BatchedStudent::fill(Worker& worker) {
     if (!worker.batch.free_slot()) return;
     std::optional<ChatJob> job = next_job(worker);
     if (!job) return;
+    if (job->unwanted()) {
+      job->cancel();
+      job->finish();
+      ended(&worker);
+      continue;
+    }
     prefilled += static_cast<int>(job->prompt.size());
     begin(worker, std::move(*job));
   }
