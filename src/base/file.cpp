@@ -78,7 +78,8 @@ void sync_path(const std::filesystem::path& path) {
   if (file.get() < 0 || ::fsync(file.get()) != 0) fail("cannot flush", path);
 }
 
-AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path), aside_(path) {
+AtomicFile::AtomicFile(const std::filesystem::path& path, Flush flush)
+    : path_(path), aside_(path), flush_(flush) {
   aside_ += ".tmp" + std::to_string(::getpid());
   fd_ = ::open(aside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) fail("cannot write", path_);
@@ -100,14 +101,21 @@ void AtomicFile::write(std::string_view bytes) {
 }
 
 void AtomicFile::finish() {
-  if (::fsync(fd_) != 0) fail("cannot flush", path_);
+  const bool now = flush_ == Flush::now;
+  if (now && ::fsync(fd_) != 0) fail("cannot flush", path_);
   if (::rename(aside_.c_str(), path_.c_str()) != 0) fail("cannot put in place", path_);
   ::close(std::exchange(fd_, -1));
-  sync_path(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
+  if (now) sync_path(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
   AtomicFile file(path);
+  file.write(bytes);
+  file.finish();
+}
+
+void write_aside(const std::filesystem::path& path, std::string_view bytes) {
+  AtomicFile file(path, AtomicFile::Flush::later);
   file.write(bytes);
   file.finish();
 }

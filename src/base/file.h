@@ -17,6 +17,9 @@ std::string read_file(const std::filesystem::path& path);
 // folder).
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+// The same without any flush: a file of a folder that publish_folder() flushes as a whole.
+void write_aside(const std::filesystem::path& path, std::string_view bytes);
+
 // Flush a finished file, or a folder's entries, to the disk.
 void sync_path(const std::filesystem::path& path);
 
@@ -27,8 +30,8 @@ std::filesystem::path beside(const std::filesystem::path& path, std::string_view
 // there is replaced. A slash at the end of `place` says nothing.
 void publish_folder(const std::filesystem::path& finished, const std::filesystem::path& place);
 
-// `write` fills an empty folder beside `place`, which is then published; nothing is left of it when
-// `write` throws.
+// `write` fills an empty folder beside `place` (with write_aside() and the like), which is then
+// published; nothing is left of it when `write` throws.
 void write_folder(const std::filesystem::path& place,
                   const std::function<void(const std::filesystem::path& aside)>& write);
 

@@ -183,7 +183,7 @@ std::string rows_digest(std::span<const Example> examples) {
 
 void write_chat_format(const std::filesystem::path& folder, std::string_view chat_format) {
   if (chat_format == "auto") return;
-  write_file(folder / "chat_template.jinja", text::chat_template(chat_format));
+  write_aside(folder / "chat_template.jinja", text::chat_template(chat_format));
   // Names the tokens that end an answer in this format; an adapter's folder has no such file.
   if (std::filesystem::exists(folder / "config.json")) complete_folder(folder);
 }

@@ -64,9 +64,9 @@ void write_tokenizer(const NewStudent& student, const Path& folder) {
   config["clean_up_tokenization_spaces"] = false;
   config["model_max_length"] = student.config.max_position_embeddings;
   config["tokenizer_class"] = "PreTrainedTokenizerFast";
-  write_file(folder / "tokenizer.json", student.tokenizer);
-  write_file(folder / "tokenizer_config.json", config.dump(2) + "\n");
-  write_file(folder / "special_tokens_map.json", names.dump(2) + "\n");
+  write_aside(folder / "tokenizer.json", student.tokenizer);
+  write_aside(folder / "tokenizer_config.json", config.dump(2) + "\n");
+  write_aside(folder / "special_tokens_map.json", names.dump(2) + "\n");
 }
 
 // Config with what follows from the tokenizer in that folder.

@@ -34,7 +34,7 @@ void copy_files(const Path& from, const Path& to, bool adapter) {
     const Path& file = entry.path();
     if (!entry.is_regular_file() || !is_carried_over(file)) continue;
     if (adapter && describes_the_base(file)) continue;
-    write_file(to / file.filename(), read_file(file));
+    write_aside(to / file.filename(), read_file(file));
   }
 }
 
@@ -53,7 +53,7 @@ void name_storage_type(const Path& folder, StorageType type) {
     config["torch_dtype"] = to_string(type);
     changed = true;
   }
-  if (changed) write_file(file, config.dump(2) + "\n");
+  if (changed) write_aside(file, config.dump(2) + "\n");
 }
 
 AdapterConfig wanted_adapter(const TrainOptions& options, const StudentFolder& folder) {
@@ -187,7 +187,7 @@ void TrainedWeights::write(const Path& folder, const std::vector<float>& values,
     write_parameters(base_layout_, values.data(), folder, {.type = type});
     return;
   }
-  write_file(folder / "adapter_config.json", adapter_config_text(adapter_->config));
+  write_aside(folder / "adapter_config.json", adapter_config_text(adapter_->config));
   std::vector<NamedTensor> tensors = named_tensors(adapter_->layout.values, values.data(), "");
   for (NamedTensor& tensor : tensors) tensor.stored_as = data_type(type);
   write_safetensors(folder / "adapter_model.safetensors", std::move(tensors),

@@ -359,7 +359,7 @@ void Training::publish() {
   write_training_folder(aside, prepared_.weights, arrays_, state_, prepared_.weights.saved_type());
   write_chat_format(aside, job_.options.chat_format);
   if (job_.io.metrics.empty()) {
-    write_file(aside / "metrics.jsonl", read_file(checkpoints_.work() / "metrics.jsonl"));
+    write_aside(aside / "metrics.jsonl", read_file(checkpoints_.work() / "metrics.jsonl"));
   }
   events_.reset();
   if (job_.io.logging_dir.empty()) {

@@ -123,7 +123,7 @@ void write_weight_files(const Path& folder, const std::vector<NamedTensor>& tens
   }
   if (shards.size() == 1) return;
   index["metadata"] = {{"total_size", total}};
-  write_file(folder / kIndexFile, index.dump(2) + "\n");
+  write_aside(folder / kIndexFile, index.dump(2) + "\n");
 }
 
 bool is_weight_file(const Path& file) {
