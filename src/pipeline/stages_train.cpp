@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "pipeline/run.h"
 #include "pipeline/training_job.h"
+#include "student/weight_names.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -18,21 +19,9 @@ std::int64_t steps_for(std::int64_t tokens, std::int64_t batch_tokens) {
   return std::max<std::int64_t>(1, (tokens + batch_tokens / 2) / batch_tokens);
 }
 
-// Of a whole student, or of an adapter.
-bool is_weights(const std::string& name) {
-  return name.starts_with("model") || name.starts_with("adapter_model");
-}
-
 // Of every weight file, in the order of names.
 std::string weights_digest(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() == ".safetensors" &&
-        is_weights(entry.path().filename().string())) {
-      files.push_back(entry.path());
-    }
-  }
-  std::sort(files.begin(), files.end());
+  const std::vector<std::filesystem::path> files = student::list_weight_files(folder);
   std::string text;
   for (const auto& file : files) text += sha256_file(file);
   return files.size() == 1 ? text : sha256_hex(text);

@@ -1,6 +1,7 @@
 // Batched decoding with a key-value cache, by workers side by side. Internal to student/.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -19,6 +20,9 @@ struct GenerationContext {
   const text::Tokenizer& tokenizer;
   const text::ChatFormat& format;
 };
+
+// Threads of one worker that pay for a student of so many bytes.
+int threads_for(std::int64_t bytes, int cores);
 
 // The tokens that end an answer: of the chat format and of the model's config.
 std::vector<std::int32_t> end_tokens(const ModelConfig& config, const text::ChatFormat& format);

@@ -17,6 +17,7 @@
 #include "student/bf16_kernels.h"
 #include "student/folder_files.h"
 #include "student/lanes.h"
+#include "student/weight_names.h"
 
 namespace tapir::student {
 namespace {
@@ -107,12 +108,7 @@ void check_newer_options(const TrainOptions& o) {
 }
 
 std::string digest_of_weights(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("model") && name.ends_with(".safetensors")) files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
+  const std::vector<std::filesystem::path> files = list_weight_files(folder);
   if (files.empty()) return "absent";
   std::string text;
   for (const std::filesystem::path& file : files) text += sha256_file(file);

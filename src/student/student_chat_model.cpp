@@ -38,15 +38,11 @@ struct Arrangement {
 };
 
 Arrangement arrange(const StudentChatOptions& options, std::int64_t bytes) {
-  constexpr std::int64_t kThreadBytes = 4 << 20;  // of weights: what makes a thread worth it
-  constexpr int kSlots = 16;                      // of a thread
+  constexpr int kSlots = 16;  // of a thread
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   Arrangement chosen{options.workers, options.threads, options.slots};
   if (chosen.threads == 0) {
-    chosen.threads =
-        options.workers == 0
-            ? static_cast<int>(std::clamp<std::int64_t>(bytes / kThreadBytes, 1, cores))
-            : 1;
+    chosen.threads = options.workers == 0 ? threads_for(bytes, cores) : 1;
   }
   if (chosen.workers == 0) chosen.workers = std::max(1, cores / chosen.threads);
   if (chosen.slots == 0) chosen.slots = kSlots * chosen.threads;

@@ -111,9 +111,7 @@ AdapterConfig continued_adapter(const AdapterConfig& wanted, const LoraOptions& 
 // PEFT lists the names of the layers, never "all".
 std::vector<std::string> target_names(const AdapterLayout& layout) {
   std::set<std::string> names;
-  for (const LowRankPair& pair : layout.pairs) {
-    names.insert(pair.module.substr(pair.module.find_last_of('.') + 1));
-  }
+  for (const LowRankPair& pair : layout.pairs) names.insert(target_name(pair.module));
   return {names.begin(), names.end()};
 }
 

@@ -59,7 +59,4 @@ void write_weight_files(const std::filesystem::path& folder,
                         const std::vector<NamedTensor>& tensors,
                         const WeightFileOptions& options = {});
 
-// model.safetensors, its index, or a shard of it.
-bool is_weight_file(const std::filesystem::path& file);
-
 }  // namespace tapir::student

@@ -286,7 +286,7 @@ TEST_F(Adapters, ForAnotherBaseAreRefusedWithTheReason) {
   const ParameterLayout layout = make_layout(wider);
   const std::vector<float> zeros(static_cast<std::size_t>(layout.size));
   EXPECT_THAT(error_of([&] { (void)read_adapter(folder, layout, zeros.data()); }),
-              HasSubstr("of another shape"));
+              HasSubstr("wrong shape"));
   // Fewer layers.
   ModelConfig flatter = config_;
   flatter.num_hidden_layers = 1;
