@@ -118,8 +118,7 @@ std::vector<std::string> target_names(const AdapterLayout& layout) {
 }  // namespace
 
 TrainedWeights::TrainedWeights(const TrainJob& job)
-    : model_dir_(job.model_dir),
-      folder_(find_student(job.model_dir)),
+    : folder_(find_student(job.model_dir)),
       seed_(job.options.seed),
       save_dtype_(job.options.save_dtype),
       config_(read_config(folder_.base)),

@@ -62,14 +62,17 @@ std::vector<const EncodedRow*> chosen(const std::vector<EncodedRow>& rows,
   return found;
 }
 
+std::int64_t asked_micro_batch(const TrainIo& io) {
+  return io.micro_batch_tokens > 0 ? io.micro_batch_tokens : kMicroBatchTokens;
+}
+
 // Halves the passes until they fit into the limit, or hold no more than the longest row.
 MemoryPlan fitting_plan(const PreparedJob& prepared, const TrainJob& job) {
   std::vector<PassSize> rows;
   for (const EncodedRow* row : chosen(prepared.rows, prepared.split.training)) {
     rows.push_back({static_cast<std::int64_t>(row->tokens.size()), row->supervised, 0});
   }
-  std::int64_t tokens =
-      job.io.micro_batch_tokens > 0 ? job.io.micro_batch_tokens : kMicroBatchTokens;
+  std::int64_t tokens = asked_micro_batch(job.io);
   std::int64_t longest = 0;
   for (const PassSize& row : rows) longest = std::max(longest, row.tokens);
   for (;; tokens /= 2) {
@@ -209,8 +212,7 @@ bool Training::resume(const std::string& digest) {
 
 // After the weights, whose address they keep.
 void Training::make_lanes() {
-  const std::int64_t asked =
-      job_.io.micro_batch_tokens > 0 ? job_.io.micro_batch_tokens : kMicroBatchTokens;
+  const std::int64_t asked = asked_micro_batch(job_.io);
   if (state_.micro_batch_tokens == 0) {
     state_.micro_batch_tokens = memory_.micro_batch_tokens;
     if (memory_.micro_batch_tokens < asked) {

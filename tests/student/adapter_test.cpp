@@ -71,7 +71,8 @@ class AdapterGolden : public ::testing::TestWithParam<const char*> {
     for (const EncodedRow& row : rows_) rows.push_back(&row);
     return rows;
   }
-  LaneOptions options(int lanes, std::int64_t tokens = 0, double dropout = 0) const {
+  LaneOptions options(int lanes, std::int64_t tokens = kMicroBatchTokens,
+                      double dropout = 0) const {
     LaneOptions made;
     made.lanes = lanes;
     made.micro_batch_tokens = tokens;

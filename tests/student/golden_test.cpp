@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "packed_rows.h"
 #include "student/gradients.h"
 #include "student/model.h"
 #include "student/optimizer.h"
@@ -98,7 +99,7 @@ TEST_P(Golden, GradientsOfEveryKernelSet) {
     std::vector<float> gradients(static_cast<std::size_t>(model_->layout.size));
     std::int64_t supervised = 0;
     for (const EncodedRow& row : rows_) supervised += row.supervised;
-    for (const PackedBatch& packed : pack(batch(), /*limit=*/40)) {
+    for (const PackedBatch& packed : testing::pack(batch(), /*limit=*/40)) {
       decoder.add_gradients(parameters(), packed, 1.0F / static_cast<float>(supervised),
                             gradients.data());
     }
