@@ -162,7 +162,6 @@ class ChatSession {
 void chat(const ChatArguments& arguments, Context& context) {
   student::StudentChatOptions options;
   options.slots = 1;
-  options.hash_weights = false;
   const auto model = student::make_student_chat_model(arguments.model, options);
   ChatSession(*model, arguments, context).run();
 }

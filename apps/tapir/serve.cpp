@@ -41,7 +41,6 @@ void serve_model(ServeArguments& a, Context& context) {
   a.options.api.answer_timeout = seconds(a.answer_timeout);
   a.options.http.max_body_bytes = static_cast<std::size_t>(a.max_body_mib * 1024 * 1024);
   a.student.name = a.name;
-  a.student.hash_weights = false;  // no reply is kept
   a.student.max_waiting = a.options.api.max_queue;
   const auto model = student::make_student_chat_model(a.model, a.student);
   a.options.api.parallel = static_cast<std::size_t>(model->parallel());

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "command.h"
 #include "pipeline/estimate.h"
 #include "pipeline/export_model.h"
@@ -59,7 +60,7 @@ void run_train(Arguments& a, Context& context) {
   a.train.examples = std::move(rows.examples);
   const auto engine = student::make_student_engine();
   if (a.train.io.token_cache.empty() && !a.preview && !a.train.output_dir.empty())
-    a.train.io.token_cache = a.train.output_dir.string() + ".work";
+    a.train.io.token_cache = beside(a.train.output_dir, ".work");
   if (a.preview) return rows.with_places([&] { show_preview(a, *engine); });
   student::Preflight p;
   rows.with_places([&] { p = engine->preflight(a.train); });

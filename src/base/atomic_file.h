@@ -10,17 +10,20 @@ namespace tapir {
 // write_file() (base/file.h) does. Without finish() nothing is left. Error{data} as there.
 class AtomicFile {
  public:
-  explicit AtomicFile(const std::filesystem::path& path);
+  // later: of a folder that publish_folder() flushes as a whole.
+  enum class Flush { now, later };
+  explicit AtomicFile(const std::filesystem::path& path, Flush flush = Flush::now);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(std::string_view bytes);
-  void finish();  // flushes and puts the file in place; no write() after it
+  void finish();  // puts the file in place; no write() after it
 
  private:
   std::filesystem::path path_;
   std::filesystem::path aside_;
+  Flush flush_;
   int fd_ = -1;
 };
 

@@ -78,7 +78,8 @@ void sync_path(const std::filesystem::path& path) {
   if (file.get() < 0 || ::fsync(file.get()) != 0) fail("cannot flush", path);
 }
 
-AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path), aside_(path) {
+AtomicFile::AtomicFile(const std::filesystem::path& path, Flush flush)
+    : path_(path), aside_(path), flush_(flush) {
   aside_ += ".tmp" + std::to_string(::getpid());
   fd_ = ::open(aside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) fail("cannot write", path_);
@@ -100,10 +101,11 @@ void AtomicFile::write(std::string_view bytes) {
 }
 
 void AtomicFile::finish() {
-  if (::fsync(fd_) != 0) fail("cannot flush", path_);
+  const bool now = flush_ == Flush::now;
+  if (now && ::fsync(fd_) != 0) fail("cannot flush", path_);
   if (::rename(aside_.c_str(), path_.c_str()) != 0) fail("cannot put in place", path_);
   ::close(std::exchange(fd_, -1));
-  sync_path(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
+  if (now) sync_path(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
@@ -112,18 +114,45 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
   file.finish();
 }
 
-void publish_folder(const std::filesystem::path& finished, const std::filesystem::path& place) {
+void write_aside(const std::filesystem::path& path, std::string_view bytes) {
+  AtomicFile file(path, AtomicFile::Flush::later);
+  file.write(bytes);
+  file.finish();
+}
+
+std::filesystem::path beside(const std::filesystem::path& path, std::string_view suffix) {
+  std::filesystem::path other = path.has_filename() ? path : path.parent_path();
+  other += suffix;
+  return other;
+}
+
+void publish_folder(const std::filesystem::path& finished, const std::filesystem::path& to) {
+  const std::filesystem::path place = beside(to, "");
   for (const auto& entry : std::filesystem::recursive_directory_iterator(finished))
     sync_path(entry.path());
   sync_path(finished);
-  std::filesystem::path old = place;
-  old += ".old";
+  const std::filesystem::path old = beside(place, ".old");
   std::error_code ignored;
   std::filesystem::remove_all(old, ignored);
   if (std::filesystem::exists(place)) std::filesystem::rename(place, old);
   if (::rename(finished.c_str(), place.c_str()) != 0) fail("cannot put in place", place);
   sync_path(place.has_parent_path() ? place.parent_path() : std::filesystem::path("."));
   std::filesystem::remove_all(old, ignored);
+}
+
+void write_folder(const std::filesystem::path& place,
+                  const std::function<void(const std::filesystem::path&)>& write) {
+  const std::filesystem::path aside = beside(place, ".new");
+  std::filesystem::remove_all(aside);
+  std::filesystem::create_directories(aside);
+  try {
+    write(aside);
+    publish_folder(aside, place);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove_all(aside, ignored);
+    throw;
+  }
 }
 
 void for_each_line(const std::filesystem::path& path,

@@ -17,12 +17,23 @@ std::string read_file(const std::filesystem::path& path);
 // folder).
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+// The same without any flush: a file of a folder that publish_folder() flushes as a whole.
+void write_aside(const std::filesystem::path& path, std::string_view bytes);
+
 // Flush a finished file, or a folder's entries, to the disk.
 void sync_path(const std::filesystem::path& path);
 
-// Moves a finished folder (all files already synced) into place and syncs the parent. An older one
-// there is replaced.
+// `path` with more behind its last name: out.work for out and ".work", and for out/ too.
+std::filesystem::path beside(const std::filesystem::path& path, std::string_view suffix);
+
+// Flushes all files of a finished folder, moves it into place and flushes the parent. An older one
+// there is replaced. A slash at the end of `place` says nothing.
 void publish_folder(const std::filesystem::path& finished, const std::filesystem::path& place);
+
+// `write` fills an empty folder beside `place` (with write_aside() and the like), which is then
+// published; nothing is left of it when `write` throws.
+void write_folder(const std::filesystem::path& place,
+                  const std::function<void(const std::filesystem::path& aside)>& write);
 
 // Calls line(text, number) for every line, number from 1, without the line end. `-` is standard
 // input; .gz is decompressed. Blank lines are passed too.

@@ -10,27 +10,7 @@
 namespace tapir {
 namespace {
 
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    check(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1,
-          "SHA-256 starts");
-  }
-  void update(std::string_view bytes) {
-    check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1, "SHA-256 takes bytes");
-  }
-  std::array<std::uint8_t, 32> digest() {
-    std::array<std::uint8_t, 32> out{};
-    unsigned length = 0;
-    check(EVP_DigestFinal_ex(context_.get(), out.data(), &length) == 1, "SHA-256 ends");
-    return out;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
-
-std::string hex(const std::array<std::uint8_t, 32>& digest) {
+std::string to_hex(const std::array<std::uint8_t, 32>& digest) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string out;
   out.reserve(64);
@@ -43,13 +23,40 @@ std::string hex(const std::array<std::uint8_t, 32>& digest) {
 
 }  // namespace
 
+struct Sha256::State {
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(),
+                                                                  &EVP_MD_CTX_free};
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  EVP_MD_CTX* context = state_->context.get();
+  check(context != nullptr && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1,
+        "SHA-256 starts");
+}
+
+Sha256::~Sha256() = default;
+
+void Sha256::update(std::string_view bytes) {
+  check(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) == 1,
+        "SHA-256 takes bytes");
+}
+
+std::array<std::uint8_t, 32> Sha256::digest() {
+  std::array<std::uint8_t, 32> out{};
+  unsigned length = 0;
+  check(EVP_DigestFinal_ex(state_->context.get(), out.data(), &length) == 1, "SHA-256 ends");
+  return out;
+}
+
+std::string Sha256::hex() { return to_hex(digest()); }
+
 std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
   Sha256 hash;
   hash.update(bytes);
   return hash.digest();
 }
 
-std::string sha256_hex(std::string_view bytes) { return hex(sha256(bytes)); }
+std::string sha256_hex(std::string_view bytes) { return to_hex(sha256(bytes)); }
 
 std::string sha256_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -59,7 +66,7 @@ std::string sha256_file(const std::filesystem::path& path) {
   while (in.read(block.data(), static_cast<std::streamsize>(block.size())) || in.gcount() > 0) {
     hash.update({block.data(), static_cast<std::size_t>(in.gcount())});
   }
-  return hex(hash.digest());
+  return hash.hex();
 }
 
 std::string hash_fields(std::initializer_list<std::string_view> fields) {
@@ -69,7 +76,7 @@ std::string hash_fields(std::initializer_list<std::string_view> fields) {
     hash.update(":");
     hash.update(field);
   }
-  return hex(hash.digest());
+  return hash.hex();
 }
 
 std::string short_id(std::initializer_list<std::string_view> fields) {

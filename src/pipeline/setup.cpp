@@ -213,7 +213,7 @@ void Run::drop(const std::vector<store::StageRecord>& changed) {
     const std::string student = record.name.substr(0, record.name.size() - kTrain.size());
     const auto folder = options_.run_dir / student_folder(student);
     std::filesystem::remove_all(folder);
-    std::filesystem::remove_all(folder.string() + ".work");
+    std::filesystem::remove_all(beside(folder, ".work"));
     std::filesystem::remove(metrics_file(student));
   }
   if (!changed.empty()) store_->set_meta("final", "");

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "pipeline/run.h"
 #include "pipeline/training_job.h"
+#include "student/weight_names.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -18,24 +19,18 @@ std::int64_t steps_for(std::int64_t tokens, std::int64_t batch_tokens) {
   return std::max<std::int64_t>(1, (tokens + batch_tokens / 2) / batch_tokens);
 }
 
-// Of a whole student, or of an adapter.
-bool is_weights(const std::string& name) {
-  return name.starts_with("model") || name.starts_with("adapter_model");
-}
-
 // Of every weight file, in the order of names.
 std::string weights_digest(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() == ".safetensors" &&
-        is_weights(entry.path().filename().string())) {
-      files.push_back(entry.path());
-    }
-  }
-  std::sort(files.begin(), files.end());
+  const std::vector<std::filesystem::path> files = student::list_weight_files(folder);
   std::string text;
   for (const auto& file : files) text += sha256_file(file);
   return files.size() == 1 ? text : sha256_hex(text);
+}
+
+void copy_folder(const std::filesystem::path& from, const std::filesystem::path& place) {
+  write_folder(place, [&](const std::filesystem::path& aside) {
+    std::filesystem::copy(from, aside, std::filesystem::copy_options::recursive);
+  });
 }
 
 void refuse_rows_without_loss(const student::Preflight& preflight, const std::string& stage) {
@@ -60,6 +55,7 @@ student::TrainJob Run::job(const std::string& student, const std::filesystem::pa
   student::TrainJob job = training_job(recipe_);
   job.model_dir = from;
   job.output_dir = options_.run_dir / student_folder(student);
+  job.io.token_cache = beside(job.output_dir, ".work");
   // The order of rows differs from round to round, and is the same in every arm.
   job.options.seed =
       RandomStream(recipe_.seed, "train", student.substr(student.find('/') + 1)).next();
@@ -75,12 +71,7 @@ Run::StageEnd Run::train_s0(const std::string& stage) {
     const std::filesystem::path from = resolve(
         recipe_.student.s0 == "as_is" ? recipe_.student.model_name_or_path : recipe_.student.s0);
     const std::filesystem::path place = options_.run_dir / student_folder("s0");
-    std::filesystem::path work = place;
-    work += ".work";
-    std::filesystem::remove_all(work);
-    std::filesystem::create_directories(place.parent_path());
-    std::filesystem::copy(from, work, std::filesystem::copy_options::recursive);
-    publish_folder(work, place);
+    copy_folder(from, place);
     store_->put_training(
         stage, {.student = "s0", .folder = student_folder("s0"), .digest = weights_digest(place)});
     return end_of(stage, 0);
@@ -212,11 +203,7 @@ void Run::publish_final() {
   const std::filesystem::path place = options_.run_dir / "students" / "final";
   const std::filesystem::path from = options_.run_dir / student_folder(student);
   if (std::filesystem::exists(place) && weights_digest(place) == weights_digest(from)) return;
-  std::filesystem::path work = place;
-  work += ".work";
-  std::filesystem::remove_all(work);
-  std::filesystem::copy(from, work, std::filesystem::copy_options::recursive);
-  publish_folder(work, place);
+  copy_folder(from, place);
 }
 
 }  // namespace tapir::pipeline

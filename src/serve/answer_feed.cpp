@@ -33,28 +33,40 @@ struct AnswerFeed::Shared {
   }
 };
 
-AnswerFeed::AnswerFeed(llm::ChatModel& model, const std::vector<llm::ChatRequest>& requests,
-                       bool stream, std::function<void(const llm::ChatReply&)> on_reply)
-    : shared_(std::make_shared<Shared>()) {
-  auto* streaming = dynamic_cast<llm::StreamingChatModel*>(&model);
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    const auto done = [shared = shared_, on_reply, i](llm::ChatReply reply) {
-      on_reply(reply);
-      shared->add({i, {}, std::move(reply)});
-    };
-    if (streaming == nullptr) {
-      model.submit(requests[i], done, cancel_.get_token());
-      continue;
-    }
-    llm::Streaming how;
-    how.cancel = cancel_.get_token();
-    if (stream) {
-      how.on_delta = [shared = shared_, i](llm::ChatDelta delta) {
-        shared->add({i, std::move(delta), std::nullopt});
-      };
-    }
-    streaming->submit_streaming(requests[i], std::move(how), done, cancel_.get_token());
+AnswerFeed::AnswerFeed() : shared_(std::make_shared<Shared>()) {}
+
+void AnswerFeed::submit(llm::ChatModel& model, const ApiRequest& request, const OnReply& on_reply) {
+  std::size_t next = 0;
+  try {
+    for (; next < request.choices(); ++next) submit_choice(model, request, next, on_reply);
+  } catch (...) {
+    llm::ChatReply unasked;
+    unasked.failure = llm::Failure::stopped;
+    for (; next < request.choices(); ++next) on_reply(unasked);
+    throw;
   }
+}
+
+void AnswerFeed::submit_choice(llm::ChatModel& model, const ApiRequest& request, std::size_t index,
+                               const OnReply& on_reply) {
+  auto done = [shared = shared_, on_reply, index](llm::ChatReply reply) {
+    on_reply(reply);
+    shared->add({index, {}, std::move(reply)});
+  };
+  auto* streaming = dynamic_cast<llm::StreamingChatModel*>(&model);
+  if (streaming == nullptr) {
+    model.submit(request.choice(index), std::move(done), cancel_.get_token());
+    return;
+  }
+  llm::Streaming how;
+  how.cancel = cancel_.get_token();
+  if (request.stream) {
+    how.on_delta = [shared = shared_, index](llm::ChatDelta delta) {
+      shared->add({index, std::move(delta), std::nullopt});
+    };
+  }
+  streaming->submit_streaming(request.choice(index), std::move(how), std::move(done),
+                              cancel_.get_token());
 }
 
 AnswerFeed::~AnswerFeed() { cancel(); }

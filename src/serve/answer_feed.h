@@ -7,9 +7,9 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
-#include <vector>
 
 #include "llm/chat_model.h"
+#include "serve/api_request.h"
 
 namespace tapir::serve {
 
@@ -21,14 +21,18 @@ struct AnswerEvent {
 
 class AnswerFeed {
  public:
-  // Submits all of them. With `stream` the pieces come as they are made, where the model can show
-  // them; otherwise the replies only. on_reply: for every reply, on a thread of the model's, even
-  // when the feed is gone.
-  AnswerFeed(llm::ChatModel& model, const std::vector<llm::ChatRequest>& requests, bool stream,
-             std::function<void(const llm::ChatReply&)> on_reply);
+  using OnReply = std::function<void(const llm::ChatReply&)>;
+
+  AnswerFeed();
   ~AnswerFeed();  // cancel()
   AnswerFeed(const AnswerFeed&) = delete;
   AnswerFeed& operator=(const AnswerFeed&) = delete;
+
+  // Submits all choices. Where the request wants a stream, the pieces come as they are made, if the
+  // model can show them; otherwise the replies only. on_reply: once for every choice, on a thread
+  // of the model's, even when the feed is gone; here and with Failure::stopped for those that were
+  // not submitted because an exception leaves this call.
+  void submit(llm::ChatModel& model, const ApiRequest& request, const OnReply& on_reply);
 
   // Pieces of a choice in order, its reply last; pieces that have piled up come as one. Nothing:
   // time is up.
@@ -38,6 +42,9 @@ class AnswerFeed {
 
  private:
   struct Shared;
+  void submit_choice(llm::ChatModel& model, const ApiRequest& request, std::size_t index,
+                     const OnReply& on_reply);
+
   std::shared_ptr<Shared> shared_;
   std::stop_source cancel_;
 };

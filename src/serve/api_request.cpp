@@ -65,24 +65,16 @@ void read_stream(RequestFields& fields, ApiRequest& request) {
   }
 }
 
-// Every prompt n times; the attempt tells equal requests apart.
-void add_choices(ApiRequest& request, const std::vector<llm::ChatRequest>& prompts, int n,
-                 const RequestLimits& limits) {
-  const auto total = static_cast<std::int64_t>(prompts.size()) * n;
-  if (total > limits.max_choices) {
-    throw ApiFault(400,
-                   fmt::format("n: {} answers are asked for, this server gives at most {} to "
-                               "one request",
-                               total, limits.max_choices),
-                   "n");
-  }
-  request.prompts = prompts.size();
-  for (const llm::ChatRequest& prompt : prompts) {
-    for (int i = 0; i < n; ++i) {
-      request.choices.push_back(prompt);
-      request.choices.back().attempt = i;
-    }
-  }
+void set_prompts(ApiRequest& request, std::vector<llm::ChatRequest> prompts, int n,
+                 int max_choices) {
+  request.prompts = std::move(prompts);
+  request.n = static_cast<std::size_t>(n);
+  if (request.choices() <= static_cast<std::size_t>(max_choices)) return;
+  throw ApiFault(400,
+                 fmt::format("n: {} answers are asked for, this server gives at most {} to "
+                             "one request",
+                             request.choices(), max_choices),
+                 "n");
 }
 
 // ---- chat ----
@@ -171,7 +163,13 @@ void refuse_tools(RequestFields& fields) {
 
 }  // namespace
 
-ApiRequest read_chat_request(std::string_view body, const RequestLimits& limits) {
+llm::ChatRequest ApiRequest::choice(std::size_t index) const {
+  llm::ChatRequest request = prompts[index / n];
+  request.attempt = static_cast<int>(index % n);
+  return request;
+}
+
+ApiRequest read_chat_request(std::string_view body, int max_choices) {
   RequestFields fields(body);
   ApiRequest request;
   request.model = fields.text("model").value_or("");
@@ -190,14 +188,14 @@ ApiRequest read_chat_request(std::string_view body, const RequestLimits& limits)
   sampling.top_logprobs = static_cast<int>(top_logprobs.value_or(0));
   read_response_format(fields, sampling);
   read_stream(fields, request);
-  const auto n = static_cast<int>(fields.integer("n", 1, limits.max_choices).value_or(1));
+  const auto n = static_cast<int>(fields.integer("n", 1, max_choices).value_or(1));
   refuse_tools(fields);
   fields.finish();
-  add_choices(request, {prompt}, n, limits);
+  set_prompts(request, {std::move(prompt)}, n, max_choices);
   return request;
 }
 
-ApiRequest read_completion_request(std::string_view body, const RequestLimits& limits) {
+ApiRequest read_completion_request(std::string_view body, int max_choices) {
   RequestFields fields(body);
   ApiRequest request;
   request.chat = false;
@@ -213,7 +211,7 @@ ApiRequest read_completion_request(std::string_view body, const RequestLimits& l
   request.logprobs = prompt.sampling.logprobs = logprobs.has_value();
   prompt.sampling.top_logprobs = static_cast<int>(logprobs.value_or(0));
   read_stream(fields, request);
-  const auto n = static_cast<int>(fields.integer("n", 1, limits.max_choices).value_or(1));
+  const auto n = static_cast<int>(fields.integer("n", 1, max_choices).value_or(1));
   fields.only("best_of", n);
   fields.only("echo", false);
   fields.only("suffix", "");
@@ -223,7 +221,7 @@ ApiRequest read_completion_request(std::string_view body, const RequestLimits& l
     prompt.prompt = text;
     prompts.push_back(prompt);
   }
-  add_choices(request, prompts, n, limits);
+  set_prompts(request, std::move(prompts), n, max_choices);
   return request;
 }
 

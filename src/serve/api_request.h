@@ -10,25 +10,26 @@
 
 namespace tapir::serve {
 
-struct RequestLimits {
-  int max_choices = 128;  // n times the number of prompts
-};
-
 struct ApiRequest {
   bool chat = true;   // else a text completion
   std::string model;  // as the client names it
-  // One request for every choice, in order; without row_id.
-  std::vector<llm::ChatRequest> choices;
-  std::size_t prompts = 1;  // every one has the same number of choices
+  // What is asked, `n` times each; without row_id. Kept once: a prompt may be megabytes.
+  std::vector<llm::ChatRequest> prompts;
+  std::size_t n = 1;
   bool stream = false;
   bool include_usage = false;  // a last event with the usage
   bool logprobs = false;
+
+  std::size_t choices() const { return prompts.size() * n; }
+  // The request of a choice, in order; the attempt tells equal ones apart.
+  llm::ChatRequest choice(std::size_t index) const;
 };
 
 // POST /v1/chat/completions and /v1/completions. ApiFault{400} names the first field that is wrong,
 // not known, or not supported. Without max_tokens a chat answer may fill the context, a completion
-// has 16 tokens; without a temperature it is 1; without a seed a random one is drawn.
-ApiRequest read_chat_request(std::string_view body, const RequestLimits& limits);
-ApiRequest read_completion_request(std::string_view body, const RequestLimits& limits);
+// has 16 tokens; without a temperature it is 1; without a seed a random one is drawn. max_choices:
+// n times the number of prompts.
+ApiRequest read_chat_request(std::string_view body, int max_choices);
+ApiRequest read_completion_request(std::string_view body, int max_choices);
 
 }  // namespace tapir::serve

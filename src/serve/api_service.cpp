@@ -78,7 +78,6 @@ bool is_answer(const llm::ChatReply& reply) {
 ApiService::ApiService(llm::ChatModel& model, ApiOptions options)
     : model_(model),
       options_(std::move(options)),
-      limits_{options_.max_choices},
       admission_(options_.parallel, options_.parallel + options_.max_queue) {}
 
 ApiService::~ApiService() {
@@ -165,9 +164,8 @@ HttpReply ApiService::reply_to(const HttpRequest& request, const HttpPeer& peer)
   if (request.path == "/health") return health();
   if (request.path == "/metrics") return metrics();
   if (request.method != "POST") return models(request.path);
-  return complete(request.path == "/v1/completions" ? read_completion_request(request.body, limits_)
-                                                    : read_chat_request(request.body, limits_),
-                  peer);
+  const auto read = request.path == "/v1/completions" ? read_completion_request : read_chat_request;
+  return complete(read(request.body, options_.max_choices), peer);
 }
 
 HttpReply ApiService::health() const {
@@ -201,26 +199,24 @@ HttpReply ApiService::models(const std::string& path) const {
   return reply;
 }
 
-HttpReply ApiService::complete(ApiRequest request, const HttpPeer& peer) {
+HttpReply ApiService::complete(const ApiRequest& request, const HttpPeer& peer) {
   if (request.model.empty()) throw ApiFault(400, "model is missing", "model");
   if (request.model != options_.served_model) {
     throw ApiFault(
         404, "there is no model " + request.model + "; this server has " + options_.served_model,
         "model", "model_not_found");
   }
-  admit(request);
-  ReplyHead head = make_head(request, options_.served_model);
-  const auto call = std::make_shared<Call>(std::move(request), std::move(head), peer);
-  call->feed = std::make_unique<AnswerFeed>(model_, call->request.choices, call->request.stream,
-                                            [this](const llm::ChatReply& reply) {
-                                              metrics_.count_answer(reply);
-                                              admission_.leave(reply.seconds);
-                                            });
-  return call->request.stream ? stream(call) : whole(*call);
+  const auto call =
+      std::make_shared<Call>(request, make_head(request, options_.served_model), peer);
+  admit(call->choices);  // from here on, every choice leaves by its reply
+  call->feed.submit(model_, request, [this](const llm::ChatReply& reply) {
+    metrics_.count_answer(reply);
+    admission_.leave(reply.seconds);
+  });
+  return request.stream ? stream(call) : whole(*call);
 }
 
-void ApiService::admit(const ApiRequest& request) {
-  const std::size_t answers = request.choices.size();
+void ApiService::admit(std::size_t answers) {
   if (answers > admission_.limit()) {
     throw ApiFault(400,
                    fmt::format("n: {} answers, this server holds at most {} at once", answers,
@@ -237,20 +233,23 @@ void ApiService::admit(const ApiRequest& request) {
   }
 }
 
-// Waits for it. Nothing: the client is gone. ApiFault when there is no time left.
+// Waits for it. Nothing: the client is gone. ApiFault when there is no time left, however much of
+// an answer still comes; one that has come whole is given out.
 std::optional<AnswerEvent> ApiService::next_event(Call& call) const {
   while (true) {
-    if (std::optional<AnswerEvent> event = call.feed->next(kGlance)) return event;
-    if (call.peer.gone()) return std::nullopt;
+    std::optional<AnswerEvent> event = call.feed.next(kGlance);
+    if (event && event->reply) return event;
     if (cancelled_) throw ApiFault(503, "the server is stopping", "", "stopping");
     if (Clock::now() - call.start > options_.answer_timeout) {
       throw ApiFault(504, "the answer took too long", "", "timeout");
     }
+    if (event) return event;
+    if (call.peer.gone()) return std::nullopt;
   }
 }
 
 HttpReply ApiService::whole(Call& call) const {
-  std::vector<llm::ChatReply> replies(call.request.choices.size());
+  std::vector<llm::ChatReply> replies(call.choices);
   for (std::size_t missing = replies.size(); missing > 0;) {
     std::optional<AnswerEvent> event = next_event(call);
     if (!event) throw ApiFault(499, "the client has gone");  // nobody reads it
@@ -260,7 +259,7 @@ HttpReply ApiService::whole(Call& call) const {
     --missing;
   }
   HttpReply reply;
-  reply.body = to_text(whole_reply(call.head, replies, call.request.prompts));
+  reply.body = to_text(whole_reply(call.head, replies, call.prompts));
   return reply;
 }
 
@@ -277,7 +276,7 @@ HttpReply ApiService::stream(std::shared_ptr<Call> call) {
   reply.headers.emplace_back("X-Accel-Buffering", "no");  // proxies pass events on at once
   reply.stream = [this, call, first = std::move(*first)](const BodyWriter& write) {
     write_stream(*call, first, write);
-    call->feed->cancel();
+    call->feed.cancel();
   };
   return reply;
 }
@@ -336,7 +335,7 @@ class StreamWriter {
 }  // namespace
 
 void ApiService::write_stream(Call& call, AnswerEvent first, const BodyWriter& write) {
-  StreamWriter writer(call.head, call.request.choices.size(), write);
+  StreamWriter writer(call.head, call.choices, write);
   std::optional<AnswerEvent> event = std::move(first);
   try {
     while (true) {
@@ -350,7 +349,7 @@ void ApiService::write_stream(Call& call, AnswerEvent first, const BodyWriter& w
     write(to_event(error_body(fault)));
     return;
   }
-  writer.end(call.request.prompts);
+  writer.end(call.prompts);
 }
 
 }  // namespace tapir::serve

@@ -51,12 +51,16 @@ class ApiService final : public HttpHandler {
   using Clock = std::chrono::steady_clock;
   // One request for answers.
   struct Call {
-    Call(ApiRequest asked, ReplyHead reply_head, const HttpPeer& the_peer)
-        : request(std::move(asked)), head(std::move(reply_head)), peer(the_peer) {}
-    ApiRequest request;
-    ReplyHead head;
+    Call(const ApiRequest& request, ReplyHead reply_head, const HttpPeer& the_peer)
+        : choices(request.choices()),
+          prompts(request.prompts.size()),
+          head(std::move(reply_head)),
+          peer(the_peer) {}
+    const std::size_t choices;
+    const std::size_t prompts;
+    const ReplyHead head;
     const HttpPeer& peer;
-    std::unique_ptr<AnswerFeed> feed;
+    AnswerFeed feed;
     Clock::time_point start = Clock::now();
   };
 
@@ -66,8 +70,8 @@ class ApiService final : public HttpHandler {
   HttpReply health() const;
   HttpReply metrics() const;
   HttpReply models(const std::string& path) const;
-  HttpReply complete(ApiRequest request, const HttpPeer& peer);
-  void admit(const ApiRequest& request);
+  HttpReply complete(const ApiRequest& request, const HttpPeer& peer);
+  void admit(std::size_t answers);
   std::optional<AnswerEvent> next_event(Call& call) const;
   HttpReply whole(Call& call) const;
   HttpReply stream(std::shared_ptr<Call> call);
@@ -75,7 +79,6 @@ class ApiService final : public HttpHandler {
 
   llm::ChatModel& model_;
   const ApiOptions options_;
-  const RequestLimits limits_;
   Admission admission_;
   Metrics metrics_;
   std::atomic<bool> closed_{false};

@@ -38,8 +38,9 @@ llm::ChatReply Conversation::ask(const std::string& text,
       request, std::move(streaming),
       [&](llm::ChatReply reply) { answered.set_value(std::move(reply)); }, std::move(stop));
   llm::ChatReply reply = answered.get_future().get();
-  if (reply.failure == llm::Failure::stopped) reply.text = shown;
-  if (reply.ok() || !reply.text.empty()) {
+  const bool stopped = reply.failure == llm::Failure::stopped;
+  if (stopped) reply.text = shown;
+  if (reply.ok() || (stopped && !reply.text.empty())) {
     messages_ = std::move(request.messages);
     messages_.push_back({Role::assistant, reply.text});
   }

@@ -39,8 +39,7 @@ std::string Server::url() const {
 
 void Server::stop(std::chrono::milliseconds longest) {
   service_->close();
-  service_->wait_empty(longest);
-  service_->cancel_all();
+  if (!service_->wait_empty(longest)) service_->cancel_all();
   http_->stop();
 }
 

@@ -17,10 +17,6 @@ namespace {
 constexpr std::string_view kWeight = ".weight";
 constexpr std::string_view kFilePrefix = "base_model.model.";
 
-std::string last_name(const std::string& module) {
-  return module.substr(module.find_last_of('.') + 1);
-}
-
 // As PEFT: the whole name, or the end of it after a dot.
 bool matches(const std::string& module, const std::string& target) {
   return module == target || module.ends_with("." + target);
@@ -51,7 +47,7 @@ std::vector<LowRankPair> linear_layers(const ParameterLayout& base) {
 
 void check_targets(const std::vector<LowRankPair>& layers, const AdapterConfig& config) {
   std::set<std::string> known;
-  for (const LowRankPair& layer : layers) known.insert(last_name(layer.module));
+  for (const LowRankPair& layer : layers) known.insert(target_name(layer.module));
   std::vector<std::string> unknown;
   for (const std::string& name : config.target_modules) {
     const bool found = std::any_of(layers.begin(), layers.end(), [&](const LowRankPair& layer) {
@@ -81,6 +77,10 @@ std::int64_t add_matrix(ParameterLayout& values, std::string name, std::int64_t 
 }
 
 }  // namespace
+
+std::string target_name(const std::string& module) {
+  return module.substr(module.find_last_of('.') + 1);
+}
 
 double AdapterConfig::scale(std::int64_t rank) const {
   const auto width = static_cast<double>(rank);

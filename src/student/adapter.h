@@ -36,6 +36,9 @@ struct LowRankPair {
   std::int64_t weight = 0;  // offset of W [out, in] in the base's array
 };
 
+// "q_proj" of "model.layers.0.self_attn.q_proj": what target_modules calls it.
+std::string target_name(const std::string& module);
+
 struct AdapterLayout {
   ParameterLayout values;          // parameters (named as in the file) and size only
   std::vector<LowRankPair> pairs;  // in the order of the base's parameters

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -18,15 +17,6 @@ using Path = std::filesystem::path;
 constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char* kWeightsFile = "adapter_model.safetensors";
 constexpr const char* kDigestKey = "base_digest";
-constexpr std::size_t kShown = 10;
-
-std::string first_of(std::vector<std::string> names) {
-  const std::size_t all = names.size();
-  names.resize(std::min(all, kShown));
-  std::string text = join(names, ", ");
-  if (all > kShown) text += " and " + std::to_string(all - kShown) + " more";
-  return text;
-}
 
 bool is_empty(const Json& value) {
   if (value.is_null() || value == Json(false)) return true;
@@ -67,27 +57,8 @@ std::vector<std::string> targets_of(const Json& config, const std::string& where
   return names;
 }
 
-void check_names(const AdapterLayout& layout, const SafetensorsFile& file, const Path& folder) {
-  std::vector<std::string> missing;
-  std::vector<std::string> wrong;
-  std::set<std::string> known;
-  for (const Parameter& parameter : layout.values.parameters) {
-    known.insert(parameter.name);
-    const auto found = file.tensors().find(parameter.name);
-    if (found == file.tensors().end()) {
-      missing.push_back(parameter.name);
-    } else if (found->second.shape != parameter.shape) {
-      wrong.push_back(parameter.name);
-    }
-  }
-  std::vector<std::string> unknown;
-  for (const auto& [name, view] : file.tensors()) {
-    if (!known.contains(name)) unknown.push_back(name);
-  }
-  std::string what;
-  if (!missing.empty()) what += "; missing: " + first_of(missing);
-  if (!unknown.empty()) what += "; unknown: " + first_of(unknown);
-  if (!wrong.empty()) what += "; of another shape: " + first_of(wrong);
+void check_tensors(const AdapterLayout& layout, const SafetensorsFile& file, const Path& folder) {
+  const std::string what = describe_mismatch(layout.values.parameters, file.tensors(), "the base");
   if (what.empty()) return;
   throw Error(ErrorKind::data,
               file.path().string() + ": does not fit its config and its base" + what,
@@ -187,7 +158,7 @@ Adapter read_adapter(const Path& folder, const ParameterLayout& base, const floa
                 "save the adapter as safetensors");
   }
   const SafetensorsFile file(folder / kWeightsFile);
-  check_names(adapter.layout, file, folder);
+  check_tensors(adapter.layout, file, folder);
   check_base(file, base_digest(base, base_values), adapter.config.base_model_name_or_path);
   adapter.values.resize(static_cast<std::size_t>(adapter.layout.values.size));
   for (const Parameter& parameter : adapter.layout.values.parameters) {

@@ -82,6 +82,4 @@ void require_stopped(const std::vector<CheckedAnswer>& answers, const std::strin
       "check");
 }
 
-int built_in_prompts() { return static_cast<int>(kPrompts.size()); }
-
 }  // namespace tapir::student

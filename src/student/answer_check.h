@@ -32,7 +32,4 @@ std::vector<CheckedAnswer> check_answers(const Student& student, const AnswerChe
 // `where` is what was exported.
 void require_stopped(const std::vector<CheckedAnswer>& answers, const std::string& where);
 
-// How many prompts there are to ask when the user brings none.
-int built_in_prompts();
-
 }  // namespace tapir::student

@@ -7,6 +7,11 @@
 
 namespace tapir::student {
 
+void ChatJob::cancel() {
+  reply.failure = llm::Failure::stopped;
+  reply.error = "cancelled";
+}
+
 void ChatJob::finish() {
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - submitted;
   reply.seconds = spent.count();
@@ -17,7 +22,7 @@ AnswerInWork::AnswerInWork(ChatJob job, const text::Tokenizer& tokenizer,
                            const text::ChatFormat& format)
     : job_(std::move(job)),
       tokenizer_(tokenizer),
-      format_(job_.request.messages.empty() ? nullptr : &format),
+      format_(job_.raw_text ? nullptr : &format),
       stream_(tokenizer, format_, job_.request.sampling.stop),
       streams_(job_.streaming.on_delta != nullptr || !job_.request.sampling.stop.empty()) {
   job_.reply.usage.prompt_tokens = static_cast<std::int64_t>(job_.prompt.size());

@@ -20,7 +20,8 @@ namespace tapir::student {
 
 // A request that waits, with all that could be found out about it before a worker takes it.
 struct ChatJob {
-  llm::ChatRequest request;
+  llm::ChatRequest request;  // without its text, which is in the prompt
+  bool raw_text = false;     // no conversation was asked
   llm::Streaming streaming;
   llm::Completion done;
   llm::ChatReply reply;  // row_id and key are there; failure: why it will not be answered
@@ -30,6 +31,7 @@ struct ChatJob {
   std::chrono::steady_clock::time_point submitted;
 
   bool unwanted() const { return streaming.cancel.stop_requested(); }
+  void cancel();  // its reply says so
   // The reply goes to the one who asked. Call once, last of all.
   void finish();
 };

@@ -50,11 +50,20 @@ std::size_t AnswerStream::certain() const {
 }
 
 std::string AnswerStream::take() {
-  certain_ = std::max(certain_, certain());
-  std::string text = decoded_.substr(0, certain_);
-  if (format_ != nullptr) text = format_->answer_text(text);
-  if (text.size() <= given_) return {};
-  return text.substr(std::exchange(given_, text.size()));
+  const std::string_view text = std::string_view(decoded_).substr(0, certain());
+  const bool complete = stopped_ || finished_;
+  if (format_ != nullptr && complete) {
+    taken_ = text.size();
+    const std::string answer = format_->answer_text(text);
+    if (answer.size() <= given_) return {};
+    return answer.substr(std::exchange(given_, answer.size()));
+  }
+  if (format_ != nullptr && given_ == 0) begin_ = format_->answer_begin(text);
+  if (text.size() <= begin_ + given_) return {};
+  taken_ = text.size();
+  const std::string_view piece = text.substr(begin_ + given_);
+  given_ += piece.size();
+  return std::string(piece);
 }
 
 }  // namespace tapir::student

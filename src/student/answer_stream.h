@@ -27,14 +27,15 @@ class AnswerStream {
   void finish();
 
   bool stopped() const { return stopped_; }  // by a stop string
-  // What push() and finish() made certain since the last call. Text that may turn out to be the
-  // beginning of a stop string, and blanks at the end, wait.
+  // What push() and finish() made certain since the last call: all pieces together are the
+  // format's answer_text(). What may turn out to be the beginning of a stop string, blanks at the
+  // end, and a <think> block until it ends, wait.
   std::string take();
   // Bytes of decoded text so far. A token's text begins where this was before its push(), or
   // later; after a stop string was found, tokens that began at or after it are not of the answer.
   std::size_t size() const { return decoded_.size(); }
-  // Bytes of it that take() has given out.
-  std::size_t taken() const { return certain_; }
+  // Bytes of it that take() has given out or passed over.
+  std::size_t taken() const { return taken_; }
 
  private:
   void append(const std::string& piece);
@@ -45,8 +46,9 @@ class AnswerStream {
   std::vector<std::string> stop_;
   std::size_t longest_stop_ = 0;
   std::string decoded_;
-  std::size_t certain_ = 0;  // of decoded_
-  std::size_t given_ = 0;    // of the answer's text
+  std::size_t taken_ = 0;  // of decoded_
+  std::size_t begin_ = 0;  // where the answer begins in decoded_: certain once some of it is given
+  std::size_t given_ = 0;  // of the answer's text
   bool stopped_ = false;
   bool finished_ = false;
 };

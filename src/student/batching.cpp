@@ -155,16 +155,4 @@ std::vector<std::vector<std::size_t>> plan_passes(const std::vector<std::int64_t
   return passes;
 }
 
-std::vector<PackedBatch> pack(const std::vector<const EncodedRow*>& rows, std::int64_t limit) {
-  std::vector<std::int64_t> lengths;
-  for (const EncodedRow* row : rows)
-    lengths.push_back(static_cast<std::int64_t>(row->tokens.size()));
-  std::vector<PackedBatch> batches;
-  for (const std::vector<std::size_t>& pass : plan_passes(lengths, limit, /*best_fit=*/false)) {
-    PackedBatch& batch = batches.emplace_back();
-    for (const std::size_t row : pass) append_sequence(batch, rows[row]->tokens, rows[row]->loss);
-  }
-  return batches;
-}
-
 }  // namespace tapir::student

@@ -82,7 +82,4 @@ std::vector<std::vector<std::size_t>> deal_to_lanes(const std::vector<std::int64
 std::vector<std::vector<std::size_t>> plan_passes(const std::vector<std::int64_t>& lengths,
                                                   std::int64_t limit, bool best_fit);
 
-// Packs rows, in order, into batches of at most `limit` tokens (a longer row alone in its own).
-std::vector<PackedBatch> pack(const std::vector<const EncodedRow*>& rows, std::int64_t limit);
-
 }  // namespace tapir::student

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <utility>
 
 #include "base/error.h"
@@ -75,17 +74,6 @@ TrainerState from_json(const Json& json, const std::string& where) {
   r.seconds = json_get<double>(json, "seconds", where);
   if (json.contains("eval_loss")) r.eval_loss = json_get<double>(json, "eval_loss", where);
   return state;
-}
-
-// Into a folder that is flushed as a whole before it is put in place.
-void write_aside(const Path& file, std::string_view bytes) {
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) {
-    throw Error(ErrorKind::data, "cannot write " + file.string(),
-                "check that the disk has room and the folder may be written to");
-  }
 }
 
 std::optional<std::int64_t> step_of(const Path& folder) {
@@ -192,10 +180,7 @@ void read_moments(const Path& folder, const ParameterLayout& layout, std::string
   arrays.optimizer_steps = state->optimizer_steps;
 }
 
-CheckpointFolder::CheckpointFolder(const Path& output_dir) : work_(output_dir) {
-  if (!work_.has_filename()) work_ = work_.parent_path();  // a trailing slash
-  work_ += ".work";
-}
+CheckpointFolder::CheckpointFolder(const Path& output_dir) : work_(beside(output_dir, ".work")) {}
 
 Path CheckpointFolder::place(std::int64_t step) const {
   return work_ / (std::string(kPrefix) + std::to_string(step));

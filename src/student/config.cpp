@@ -268,14 +268,14 @@ void write_config(const ModelConfig& config, const Path& folder) {
   json["use_cache"] = true;
   json["vocab_size"] = config.vocab_size;
   family.write(config, json);
-  write_file(folder / "config.json", json.dump(2) + "\n");
+  write_aside(folder / "config.json", json.dump(2) + "\n");
 
   Json generation;
   generation["_from_model_config"] = true;
   generation["bos_token_id"] = id_to_json(config.bos_token_id);
   generation["eos_token_id"] = ids_to_json(config.eos_token_ids);
   generation["pad_token_id"] = id_to_json(config.pad_token_id);
-  write_file(folder / "generation_config.json", generation.dump(2) + "\n");
+  write_aside(folder / "generation_config.json", generation.dump(2) + "\n");
 }
 
 }  // namespace tapir::student

@@ -43,7 +43,6 @@ class ConfigReader {
 
   // Keys that nobody looked at, and that say something (null says that a thing is not there).
   std::vector<std::string> unknown_keys() const;
-  const std::vector<std::string>& problems() const { return problems_; }
   const std::string& where() const { return where_; }
   // Error{data} that lists all problems and all keys that nobody looked at, if there are any.
   void finish() const;

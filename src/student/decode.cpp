@@ -218,11 +218,10 @@ void DecodeWorker::forward(int member, std::span<const std::int32_t> tokens, KvC
   }
 }
 
-// logits_ of some rows of x_, at most kChunkRows.
-void DecodeWorker::head(int member, Rows rows) {
+// Logits [rows, vocab] of some rows of x_, at most kChunkRows.
+void DecodeWorker::head(int member, Rows rows, float* logits) {
   norm(member, rows, weights_->norm);
-  multiply(member, weights_->lm_head, rows.count, normed_.data(), logits_.data(),
-           /*accumulate=*/false);
+  multiply(member, weights_->lm_head, rows.count, normed_.data(), logits, /*accumulate=*/false);
 }
 
 const float* DecodeWorker::prefill(std::span<const std::int32_t> prompt, KvCache& cache) {
@@ -238,14 +237,14 @@ const float* DecodeWorker::prefill(std::span<const std::int32_t> prompt, KvCache
   const std::int64_t last = length - 1;
   team_.run([&](int member) {
     forward(member, prompt, &cache, {&last, 1});
-    head(member, {0, 1});
+    head(member, {0, 1}, logits_.data());
   });
   return logits_.data();
 }
 
 const float* DecodeWorker::step(std::span<const DecodeRow> rows) {
   const auto count = static_cast<std::int64_t>(rows.size());
-  check(count > 0 && count <= kChunkRows, "a step of 1 to 512 rows");
+  check(count > 0, "a row to step with");
   tokens_.clear();
   for (const DecodeRow& row : rows) tokens_.push_back(row.token);
   begin(tokens_);
@@ -265,7 +264,10 @@ const float* DecodeWorker::step(std::span<const DecodeRow> rows) {
       attend_caches(member, l, rows);
       finish_layer(member, weights_->layers[l], count);
     }
-    head(member, {0, count});
+    for (std::int64_t first = 0; first < count; first += kChunkRows) {
+      head(member, {first, std::min(kChunkRows, count - first)},
+           logits_.data() + first * config_.vocab_size);
+    }
   });
   return logits_.data();
 }
@@ -288,7 +290,7 @@ std::vector<float> DecodeWorker::score(const ScoreRequest& request) {
     forward(member, request.tokens, /*cache=*/nullptr, request.rows);
     for (std::int64_t first = 0; first < targets; first += chunk) {
       const std::int64_t count = std::min(chunk, targets - first);
-      head(member, {first, count});
+      head(member, {first, count}, logits_.data());
       const auto share = team_.share(member, count);
       const std::int64_t at = first + share.first;
       weights_->kernels.cross_entropy({share.last - share.first, vocab, /*gradient_scale=*/0,

@@ -61,7 +61,7 @@ class DecodeWorker {
   void keep_rows(int member, std::span<const std::int64_t> rows);
   void forward(int member, std::span<const std::int32_t> tokens, KvCache* cache,
                std::span<const std::int64_t> wanted);
-  void head(int member, Rows rows);
+  void head(int member, Rows rows, float* logits);
   float* scratch(int member) const { return scratch_.data() + member * scratch_size_; }
   void reserve_scratch(std::int64_t floats);
 

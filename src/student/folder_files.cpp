@@ -25,7 +25,7 @@ OrderedJson read_object(const Path& file) {
 }
 
 void write_object(const Path& file, const OrderedJson& json) {
-  write_file(file, json.dump(2) + "\n");
+  write_aside(file, json.dump(2) + "\n");
 }
 
 // The tokens that end an answer; none without a chat template that is known.
@@ -72,7 +72,7 @@ void add_special_tokens_map(const Path& folder) {
 void add_chat_template(const Path& folder) {
   const Path file = folder / "chat_template.jinja";
   const std::string jinja = text::folder_chat_template(folder).jinja;
-  if (!jinja.empty() && !std::filesystem::exists(file)) write_file(file, jinja);
+  if (!jinja.empty() && !std::filesystem::exists(file)) write_aside(file, jinja);
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ namespace tapir::student {
 //   talk on in transformers and vLLM;
 // - special_tokens_map.json, from tokenizer_config.json;
 // - chat_template.jinja, from tokenizer_config.json.
-// Files are written whole. Idempotent. Error{data} when one that is there cannot be read.
+// Files are written whole, not flushed. Idempotent. Error{data} when one that is there cannot be
+// read.
 void complete_folder(const std::filesystem::path& folder);
 
 }  // namespace tapir::student

@@ -29,7 +29,7 @@ struct Job {
   BoundedQueue<Generation> finished{1024};
 };
 
-// Who decodes: no bit depends on it.
+// Who decodes: no bit depends on it, but on the slots where an engine's rows are not independent.
 struct Arrangement {
   int workers;
   int slots;    // of a worker
@@ -40,21 +40,19 @@ struct Arrangement {
 // waiting for one another; threads of one worker share the reading, but meet many times in a step.
 Arrangement arrange(const GenerateOptions& options, std::size_t requests,
                     const DecodeEngine& engine) {
-  constexpr std::int64_t kThreadBytes = 4 << 20;  // of weights: what makes a thread worth it
   const int cores = engine.most_workers();
   const auto rows = static_cast<int>(std::min<std::size_t>(requests, 1 << 20));
   Arrangement chosen{options.workers, options.slots, options.threads};
   const bool few = rows < cores * options.slots;
   if (chosen.threads == 0) {
-    chosen.threads =
-        options.workers == 0 && few
-            ? static_cast<int>(std::clamp<std::int64_t>(engine.bytes() / kThreadBytes, 1, cores))
-            : 1;
+    chosen.threads = options.workers == 0 && few ? threads_for(engine.bytes(), cores) : 1;
   }
   if (chosen.workers == 0) chosen.workers = std::max(1, cores / chosen.threads);
   chosen.workers = std::min(chosen.workers, rows);
-  // Few requests are shared out evenly: the number of slots in use changes no row.
-  chosen.slots = std::min(chosen.slots, (rows + chosen.workers - 1) / chosen.workers);
+  // Few requests are shared out evenly, where that changes no row.
+  if (engine.independent_rows()) {
+    chosen.slots = std::min(chosen.slots, (rows + chosen.workers - 1) / chosen.workers);
+  }
   return chosen;
 }
 
@@ -191,6 +189,11 @@ class WorkerPool {
 };
 
 }  // namespace
+
+int threads_for(std::int64_t bytes, int cores) {
+  constexpr std::int64_t kThreadBytes = 4 << 20;  // of weights: what makes a thread worth it
+  return static_cast<int>(std::clamp<std::int64_t>(bytes / kThreadBytes, 1, cores));
+}
 
 std::vector<std::int32_t> end_tokens(const ModelConfig& config, const text::ChatFormat& format) {
   std::vector<std::int32_t> tokens = format.stop_tokens();

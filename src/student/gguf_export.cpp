@@ -15,7 +15,6 @@
 #include "student/gguf_tokenizer.h"
 #include "student/gguf_writer.h"
 #include "student/parameters.h"
-#include "student/weight_files.h"
 #include "text/chat_format.h"
 #include "text/tokenizer.h"
 
@@ -116,25 +115,11 @@ GgufTensor rope_tensor(const ModelConfig& config) {
           }};
 }
 
-const TensorView& find_tensor(const WeightFiles& files, const Parameter& parameter,
-                              const Path& folder) {
-  const auto found = files.tensors().find(parameter.name);
-  if (found != files.tensors().end() && found->second.shape == parameter.shape) {
-    return found->second;
-  }
-  throw Error(ErrorKind::data,
-              folder.string() + ": does not fit config.json: tensor \"" + parameter.name +
-                  (found == files.tensors().end() ? "\" is missing" : "\" has another shape"),
-              "config.json and the weights must come from the same model");
-}
-
-std::vector<GgufTensor> list_tensors(const WeightFiles& files, const ModelConfig& config,
-                                     GgufType wanted, const Path& folder) {
+std::vector<GgufTensor> list_tensors(const StoredParameters& stored, const ParameterLayout& layout,
+                                     const ModelConfig& config, GgufType wanted) {
   std::vector<GgufTensor> tensors;
-  for (const Parameter& parameter : make_layout(config).parameters) {
-    const TensorView& view = find_tensor(files, parameter, folder);
-    tensors.push_back(make_tensor(parameter.name, view, config, wanted));
-  }
+  for (const Parameter& parameter : layout.parameters)
+    tensors.push_back(make_tensor(parameter.name, stored.view(parameter), config, wanted));
   if (config.rope_scaling.type == RopeType::llama3) tensors.push_back(rope_tensor(config));
   return tensors;
 }
@@ -215,8 +200,8 @@ GgufExportResult export_gguf(const Path& folder, const Path& file,
   const OutType& out_type = find_out_type(options.outtype);
   refuse_adapter(folder);
   const ModelConfig config = read_config(folder);
-  const WeightFiles files(folder);
-
+  const ParameterLayout layout = make_layout(config);
+  const StoredParameters stored(layout, config, folder);
   const std::shared_ptr<const text::Tokenizer> tokenizer = text::load_tokenizer(folder);
 
   GgufExportResult result;
@@ -233,7 +218,7 @@ GgufExportResult export_gguf(const Path& folder, const Path& file,
   result.notes = add_tokenizer(folder, config, tokenizer, metadata);
   note_differences(config, result.notes);
 
-  const std::vector<GgufTensor> tensors = list_tensors(files, config, out_type.type, folder);
+  const std::vector<GgufTensor> tensors = list_tensors(stored, layout, config, out_type.type);
   result.tensors = static_cast<std::int64_t>(tensors.size());
   result.bytes = write_gguf(file, metadata, tensors);
   return result;

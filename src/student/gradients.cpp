@@ -9,7 +9,6 @@ namespace tapir::student {
 
 LaneGradients::LaneGradients(const ModelConfig& config, const LaneOptions& options)
     : config_(config), options_(options) {
-  if (options_.micro_batch_tokens <= 0) options_.micro_batch_tokens = kMicroBatchTokens;
   const AdapterLayout* adapter = options.decoder.adapter;
   const std::int64_t size = adapter != nullptr ? adapter->values.size : make_layout(config).size;
   for (int lane = 0; lane < options.lanes; ++lane) {

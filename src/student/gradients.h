@@ -17,18 +17,18 @@ struct StepLoss {
   std::int64_t supervised_tokens = 0;
 };
 
+// Large enough for efficient products, small enough to keep a layer's activations in cache.
+constexpr std::int64_t kMicroBatchTokens = 512;
+
 struct LaneOptions {
   int lanes = 1;
-  std::int64_t micro_batch_tokens = 0;  // of one forward pass; 0: chosen
-  bool best_fit = false;                // rows of a step share passes by best fit, else in order
+  std::int64_t micro_batch_tokens = kMicroBatchTokens;  // of one forward pass
+  bool best_fit = false;  // rows of a step share passes by best fit, else in order
   DecoderOptions decoder;
   // With decoder.adapter: the frozen weights, and what dropout is drawn from.
   const float* base = nullptr;
   std::uint64_t seed = 0;
 };
-
-// Large enough for efficient products, small enough to keep a layer's activations in cache.
-constexpr std::int64_t kMicroBatchTokens = 512;
 
 // One decoder and one gradient array per lane. Lanes, their rows and the order of every sum are
 // fixed, so a step's bits do not depend on how many cores there are.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "student/bf16_kernels.h"
 #include "student/folder_files.h"
 #include "student/lanes.h"
+#include "student/weight_names.h"
 
 namespace tapir::student {
 namespace {
@@ -106,12 +108,7 @@ void check_newer_options(const TrainOptions& o) {
 }
 
 std::string digest_of_weights(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("model") && name.ends_with(".safetensors")) files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
+  const std::vector<std::filesystem::path> files = list_weight_files(folder);
   if (files.empty()) return "absent";
   std::string text;
   for (const std::filesystem::path& file : files) text += sha256_file(file);
@@ -123,10 +120,7 @@ std::string original_id(const std::string& id) { return id.substr(0, id.rfind('#
 
 std::string digest_of_folder(const StudentFolder& folder) {
   std::string text = digest_of_file(folder.base / "config.json") + digest_of_weights(folder.base) +
-                     digest_of_file(folder.words / "tokenizer.json") +
-                     digest_of_file(folder.words / "tokenizer_config.json");
-  if (std::filesystem::exists(folder.words / "tokenizer.model"))
-    text += digest_of_file(folder.words / "tokenizer.model");
+                     words_digest(folder.words);
   if (folder.is_adapter()) {
     text += digest_of_file(folder.adapter / "adapter_config.json") +
             digest_of_file(folder.adapter / "adapter_model.safetensors");
@@ -167,9 +161,25 @@ Words load_words(const std::filesystem::path& folder, const ModelConfig& config,
   return words;
 }
 
+std::string words_digest(const std::filesystem::path& folder) {
+  std::string text =
+      digest_of_file(folder / "tokenizer.json") + digest_of_file(folder / "tokenizer_config.json");
+  // Younger names stand here only where they are: jobs of folders without them keep their digests.
+  for (const char* name : {"tokenizer.model", "special_tokens_map.json", "chat_template.jinja"}) {
+    if (std::filesystem::exists(folder / name)) text += digest_of_file(folder / name);
+  }
+  return text;
+}
+
+std::string rows_digest(std::span<const Example> examples) {
+  std::string rows;
+  for (const Example& example : examples) rows += digest_of(example);
+  return sha256_hex(rows);
+}
+
 void write_chat_format(const std::filesystem::path& folder, std::string_view chat_format) {
   if (chat_format == "auto") return;
-  write_file(folder / "chat_template.jinja", text::chat_template(chat_format));
+  write_aside(folder / "chat_template.jinja", text::chat_template(chat_format));
   // Names the tokens that end an answer in this format; an adapter's folder has no such file.
   if (std::filesystem::exists(folder / "config.json")) complete_folder(folder);
 }
@@ -211,11 +221,16 @@ void check_options(const TrainJob& job) {
 }
 
 RowSplit split_rows(const std::vector<EncodedRow>& rows, const TrainOptions& options) {
+  RowSplit split;
+  if (options.val_size <= 0) {
+    split.training.resize(rows.size());
+    std::iota(split.training.begin(), split.training.end(), std::size_t{0});
+    return split;
+  }
   const double share = options.val_size < 1 ? options.val_size : 0;
   const auto all = static_cast<double>(rows.size());
-  const auto wanted = static_cast<std::size_t>(options.val_size <= 0 ? 0
-                                               : share > 0 ? std::max(1.0, std::round(share * all))
-                                                           : options.val_size);
+  const auto wanted = static_cast<std::size_t>(share > 0 ? std::max(1.0, std::round(share * all))
+                                                         : options.val_size);
   std::vector<std::string> ids;
   for (const EncodedRow& row : rows) ids.push_back(original_id(std::string(row.id)));
   std::map<std::string, std::size_t> counts;
@@ -229,7 +244,6 @@ RowSplit split_rows(const std::vector<EncodedRow>& rows, const TrainOptions& opt
     held_out.insert(order[i]);
     held += counts[order[i]];
   }
-  RowSplit split;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     (held_out.contains(ids[i]) ? split.validation : split.training).push_back(i);
   }
@@ -275,12 +289,10 @@ Preflight summarise(const std::vector<EncodedRow>& rows, const RowSplit& split,
 }
 
 std::string job_digest(const TrainJob& job) {
-  std::string rows;
-  for (const Example& example : job.examples) rows += digest_of(example);
   std::string files = digest_of_folder(find_student(job.model_dir));
   if (!job.optimizer_from.empty())
     files += digest_of_file(job.optimizer_from / "optimizer.safetensors");
-  return hash_fields({options_text(job.options, job.io), sha256_hex(rows), files});
+  return hash_fields({options_text(job.options, job.io), rows_digest(job.examples), files});
 }
 
 }  // namespace tapir::student

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,11 @@ struct Words {
 // embeddings. chat_format: TrainOptions::chat_format.
 Words load_words(const std::filesystem::path& folder, const ModelConfig& config,
                  std::string_view chat_format = "auto");
+
+// Digest of the files that load_words() reads.
+std::string words_digest(const std::filesystem::path& folder);
+// Of ids and segments, in order.
+std::string rows_digest(std::span<const Example> examples);
 
 // Makes a named format the folder's own: its template, and the tokens that end its answers, so that
 // whoever serves the folder writes and stops as it was trained. Nothing to do for "auto".

@@ -19,12 +19,9 @@ void merge_student(const std::filesystem::path& folder, const std::filesystem::p
   TrainedWeights weights(job);
   std::vector<float> values;
   weights.read(values);
-  std::filesystem::path work = output.has_filename() ? output : output.parent_path();
-  work += ".work";
-  std::filesystem::remove_all(work);
-  std::filesystem::create_directories(work);
-  weights.write(work, values, weights.saved_type());
-  publish_folder(work, output);
+  write_folder(output, [&](const std::filesystem::path& aside) {
+    weights.write(aside, values, weights.saved_type());
+  });
 }
 
 }  // namespace tapir::student

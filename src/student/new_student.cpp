@@ -64,9 +64,9 @@ void write_tokenizer(const NewStudent& student, const Path& folder) {
   config["clean_up_tokenization_spaces"] = false;
   config["model_max_length"] = student.config.max_position_embeddings;
   config["tokenizer_class"] = "PreTrainedTokenizerFast";
-  write_file(folder / "tokenizer.json", student.tokenizer);
-  write_file(folder / "tokenizer_config.json", config.dump(2) + "\n");
-  write_file(folder / "special_tokens_map.json", names.dump(2) + "\n");
+  write_aside(folder / "tokenizer.json", student.tokenizer);
+  write_aside(folder / "tokenizer_config.json", config.dump(2) + "\n");
+  write_aside(folder / "special_tokens_map.json", names.dump(2) + "\n");
 }
 
 // Config with what follows from the tokenizer in that folder.
@@ -93,24 +93,14 @@ ModelConfig complete_config(const NewStudent& student, const Path& folder) {
 }  // namespace
 
 void make_new_student(const NewStudent& student, const Path& folder) {
-  Path aside = folder.has_filename() ? folder : folder.parent_path();
-  const Path place = aside;
-  aside += ".new";
-  std::filesystem::remove_all(aside);
-  std::filesystem::create_directories(aside);
-  try {
+  write_folder(folder, [&](const Path& aside) {
     write_tokenizer(student, aside);
     const ModelConfig config = complete_config(student, aside);
     const ParameterLayout layout = make_layout(config);
     write_config(config, aside);
     write_parameters(layout, draw_initial_weights(config, layout, student.seed).data(), aside);
     complete_folder(aside);
-    publish_folder(aside, place);
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove_all(aside, ignored);
-    throw;
-  }
+  });
 }
 
 }  // namespace tapir::student

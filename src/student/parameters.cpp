@@ -92,35 +92,19 @@ bool may_be_ignored(const std::string& name, const ModelConfig& config) {
   return name.ends_with(kBufferSuffix) || (config.tie_word_embeddings && name == kHead);
 }
 
-void check_names(const ParameterLayout& layout, const ModelConfig& config,
-                 const WeightFiles& file) {
-  std::vector<std::string> missing;
-  std::vector<std::string> unknown;
-  std::vector<std::string> wrong;
+void check_tensors(const ParameterLayout& layout, const ModelConfig& config,
+                   const WeightFiles& file) {
+  std::string what =
+      describe_mismatch(layout.parameters, file.tensors(), "config.json",
+                        [&](const std::string& name) { return may_be_ignored(name, config); });
   std::vector<std::string> types;
-  std::set<std::string> known;
   for (const Parameter& parameter : layout.parameters) {
-    known.insert(parameter.name);
     const auto found = file.tensors().find(parameter.name);
-    if (found == file.tensors().end()) {
-      missing.push_back(parameter.name);
-      continue;
-    }
-    const TensorView& view = found->second;
-    if (view.shape != parameter.shape) {
-      wrong.push_back(parameter.name + " " + shape_text(view.shape) + " where config.json says " +
-                      shape_text(parameter.shape));
-    }
-    if (view.type != DataType::f32 && view.type != DataType::bf16 && view.type != DataType::f16)
-      types.push_back(parameter.name + " " + std::string(to_string(view.type)));
+    if (found == file.tensors().end()) continue;
+    const DataType type = found->second.type;
+    if (type != DataType::f32 && type != DataType::bf16 && type != DataType::f16)
+      types.push_back(parameter.name + " " + std::string(to_string(type)));
   }
-  for (const auto& [name, view] : file.tensors()) {
-    if (!known.contains(name) && !may_be_ignored(name, config)) unknown.push_back(name);
-  }
-  std::string what;
-  if (!missing.empty()) what += "; missing: " + list(missing);
-  if (!unknown.empty()) what += "; unknown: " + list(unknown);
-  if (!wrong.empty()) what += "; wrong shape: " + list(wrong);
   if (!types.empty()) what += "; neither F32, F16 nor BF16: " + list(types);
   if (what.empty()) return;
   throw Error(ErrorKind::data, file.main_file().string() + ": does not fit config.json" + what,
@@ -147,10 +131,38 @@ ParameterLayout make_layout(const ModelConfig& config) {
   return std::move(builder.layout);
 }
 
+std::string describe_mismatch(const std::vector<Parameter>& expected,
+                              const std::map<std::string, TensorView>& found,
+                              std::string_view authority,
+                              const std::function<bool(const std::string&)>& may_be_there) {
+  std::vector<std::string> missing;
+  std::vector<std::string> wrong;
+  std::set<std::string> known;
+  for (const Parameter& parameter : expected) {
+    known.insert(parameter.name);
+    const auto tensor = found.find(parameter.name);
+    if (tensor == found.end()) {
+      missing.push_back(parameter.name);
+    } else if (tensor->second.shape != parameter.shape) {
+      wrong.push_back(parameter.name + " " + shape_text(tensor->second.shape) + " where " +
+                      std::string(authority) + " says " + shape_text(parameter.shape));
+    }
+  }
+  std::vector<std::string> unknown;
+  for (const auto& [name, view] : found) {
+    if (!known.contains(name) && !(may_be_there && may_be_there(name))) unknown.push_back(name);
+  }
+  std::string what;
+  if (!missing.empty()) what += "; missing: " + list(missing);
+  if (!unknown.empty()) what += "; unknown: " + list(unknown);
+  if (!wrong.empty()) what += "; wrong shape: " + list(wrong);
+  return what;
+}
+
 StoredParameters::StoredParameters(const ParameterLayout& layout, const ModelConfig& config,
                                    const std::filesystem::path& folder)
     : files_(folder) {
-  check_names(layout, config, files_);
+  check_tensors(layout, config, files_);
 }
 
 void StoredParameters::read(const Parameter& parameter, float* out) const {

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +61,14 @@ struct ParameterLayout {
 };
 
 ParameterLayout make_layout(const ModelConfig& config);
+
+// How tensors differ from the parameters that are expected: "; missing: a; unknown: b; wrong shape:
+// c [2] where config.json says [3]", the first names of each; empty when they fit. authority: what
+// says that they are expected. may_be_there: of names that are let pass; null: none.
+std::string describe_mismatch(
+    const std::vector<Parameter>& expected, const std::map<std::string, TensorView>& found,
+    std::string_view authority,
+    const std::function<bool(const std::string&)>& may_be_there = nullptr);
 
 // The weights of a folder as they are stored, by memory map: no copy is made. Thread-safe.
 class StoredParameters {

@@ -42,6 +42,7 @@ class CpuDecodeEngine final : public DecodeEngine {
   const ModelConfig& config() const override { return weights_->config; }
   std::int64_t parameter_count() const override { return weights_->parameter_count; }
   std::int64_t bytes() const override { return weights_->bytes(); }
+  bool independent_rows() const override { return true; }
   int most_workers() const override {
     return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   }

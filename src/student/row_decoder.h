@@ -44,6 +44,8 @@ class DecodeEngine {
   virtual const ModelConfig& config() const = 0;
   virtual std::int64_t parameter_count() const = 0;
   virtual std::int64_t bytes() const = 0;  // of all weights
+  // Whether a row's bits depend on itself and the weights alone, not on the number of slots.
+  virtual bool independent_rows() const = 0;
   // Workers that pay side by side, at most.
   virtual int most_workers() const = 0;
   // threads: of the CPU, that share out every step; they change no bit. The engine must outlive it.
@@ -51,7 +53,7 @@ class DecodeEngine {
 };
 
 class DecodeWeights;
-// On the CPU by own kernels: the reference. A row's bits depend on itself and the weights alone.
+// On the CPU by own kernels: the reference. Its rows are independent.
 std::shared_ptr<const DecodeEngine> make_cpu_decode_engine(
     std::shared_ptr<const DecodeWeights> weights);
 

@@ -276,7 +276,7 @@ std::string safetensors_bytes(std::vector<NamedTensor> tensors,
 
 void write_safetensors(const std::filesystem::path& path, std::vector<NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata) {
-  AtomicFile file(path);
+  AtomicFile file(path, AtomicFile::Flush::later);
   write_pieces(std::move(tensors), metadata, [&](std::string_view piece) { file.write(piece); });
   file.finish();
 }

@@ -60,7 +60,8 @@ struct NamedTensor {
 std::string safetensors_bytes(std::vector<NamedTensor> tensors,
                               const std::map<std::string, std::string>& metadata = {});
 
-// Writes that file atomically, piece by piece.
+// Writes that file piece by piece, whole or not at all; not flushed, as it is one of a folder that
+// publish_folder() flushes.
 void write_safetensors(const std::filesystem::path& path, std::vector<NamedTensor> tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -1,6 +1,7 @@
 #include "student/student_chat_model.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -14,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "student/adapter_file.h"
 #include "student/answer_in_work.h"
 #include "student/generate.h"
 #include "student/generate_sample.h"
@@ -24,21 +26,6 @@
 
 namespace tapir::student {
 namespace {
-
-std::string digest_of(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string extension = entry.path().extension().string();
-    if (extension == ".json" || extension == ".safetensors" || extension == ".jinja" ||
-        extension == ".model") {
-      files.push_back(entry.path());
-    }
-  }
-  std::sort(files.begin(), files.end());
-  std::string all;
-  for (const auto& file : files) all += file.filename().string() + ' ' + sha256_file(file) + '\n';
-  return sha256_hex(all);
-}
 
 std::string name_of(const std::filesystem::path& folder) {
   const auto clean = std::filesystem::absolute(folder).lexically_normal();
@@ -51,15 +38,11 @@ struct Arrangement {
 };
 
 Arrangement arrange(const StudentChatOptions& options, std::int64_t bytes) {
-  constexpr std::int64_t kThreadBytes = 4 << 20;  // of weights: what makes a thread worth it
-  constexpr int kSlots = 16;                      // of a thread
+  constexpr int kSlots = 16;  // of a thread
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   Arrangement chosen{options.workers, options.threads, options.slots};
   if (chosen.threads == 0) {
-    chosen.threads =
-        options.workers == 0
-            ? static_cast<int>(std::clamp<std::int64_t>(bytes / kThreadBytes, 1, cores))
-            : 1;
+    chosen.threads = options.workers == 0 ? threads_for(bytes, cores) : 1;
   }
   if (chosen.workers == 0) chosen.workers = std::max(1, cores / chosen.threads);
   if (chosen.slots == 0) chosen.slots = kSlots * chosen.threads;
@@ -121,8 +104,10 @@ class BatchedStudent final : public StudentChatModel {
   std::condition_variable_any not_full_;
   std::condition_variable not_empty_;
   std::deque<ChatJob> waiting_;
-  std::size_t in_flight_ = 0;         // admitted and not yet answered
-  std::vector<std::size_t> in_work_;  // answers that each worker is decoding
+  std::vector<ChatJob> refused_;                   // that need no worker, only their reply
+  std::chrono::steady_clock::time_point scanned_;  // when waiting_ was looked through
+  std::size_t in_flight_ = 0;                      // admitted and not yet answered
+  std::vector<std::size_t> in_work_;               // answers that each worker is decoding
   bool closing_ = false;
   std::vector<std::jthread> threads_;  // last: joined before the rest goes
 };
@@ -131,11 +116,10 @@ BatchedStudent::BatchedStudent(const std::filesystem::path& folder,
                                const StudentChatOptions& options)
     : options_(options),
       engine_(make_cpu_decode_engine(load_decode_weights(folder))),
-      words_(load_words(folder, engine_->config())),
+      words_(load_words(find_student(folder).words, engine_->config())),
       arrangement_(arrange(options, engine_->bytes())) {
   identity_.kind = "student";
   identity_.model = options.name.empty() ? name_of(folder) : options.name;
-  if (options.hash_weights) identity_.settings = digest_of(folder);
   const auto workers = static_cast<std::size_t>(arrangement_.workers);
   in_work_.resize(workers);
   for (std::size_t i = 0; i < workers; ++i) threads_.emplace_back([this, i] { work(i); });
@@ -156,6 +140,7 @@ ChatJob BatchedStudent::prepare(llm::ChatRequest request, llm::Streaming streami
   job.reply.row_id = request.row_id;
   job.reply.key = llm::reply_key(identity_, request);
   job.request = std::move(request);
+  job.raw_text = job.request.messages.empty();
   job.streaming = std::move(streaming);
   job.done = std::move(done);
   try {
@@ -165,6 +150,8 @@ ChatJob BatchedStudent::prepare(llm::ChatRequest request, llm::Streaming streami
     job.reply.error = e.what();
     if (!e.hint().empty()) job.reply.error += "; " + e.hint();
   }
+  job.request.messages = {};
+  job.request.prompt = {};
   return job;
 }
 
@@ -181,10 +168,9 @@ void BatchedStudent::encode(ChatJob& job) const {
   sampling.max_new_tokens = asked.max_tokens;
   sampling.seed = static_cast<std::uint64_t>(asked.seed.value_or(0));
   check_sampling(sampling);
-  job.prompt = job.request.messages.empty()
-                   ? words_.tokenizer->encode_with_specials(job.request.prompt,
-                                                            /*add_special_tokens=*/true)
-                   : words_.format->encode_prompt(job.request.messages);
+  job.prompt = job.raw_text ? words_.tokenizer->encode_with_specials(job.request.prompt,
+                                                                     /*add_special_tokens=*/true)
+                            : words_.format->encode_prompt(job.request.messages);
   if (job.prompt.empty()) throw Error(ErrorKind::data, "the prompt has no token");
   const auto context = static_cast<std::size_t>(engine_->config().max_position_embeddings);
   if (job.prompt.size() < context) return;
@@ -204,7 +190,11 @@ void BatchedStudent::submit_streaming(llm::ChatRequest request, llm::Streaming s
     job.reply.error = "stopped before the request was admitted";
   }
   ++in_flight_;
-  waiting_.push_back(std::move(job));
+  if (job.reply.failure == llm::Failure::none) {
+    waiting_.push_back(std::move(job));
+  } else {
+    refused_.push_back(std::move(job));
+  }
   not_empty_.notify_one();
 }
 
@@ -227,28 +217,31 @@ void BatchedStudent::work(std::size_t index) {
 // False: nothing to do any more.
 bool BatchedStudent::wait_for_work(const Worker& worker) {
   std::unique_lock lock(mutex_);
+  const auto asked = [&] { return !waiting_.empty() || !refused_.empty(); };
   const bool idle = worker.batch.running() == 0;
-  not_empty_.wait(lock, [&] { return !idle || closing_ || !waiting_.empty(); });
-  return !idle || !waiting_.empty();
+  not_empty_.wait(lock, [&] { return !idle || closing_ || asked(); });
+  return !idle || asked();
 }
 
-// Replies to waiting requests that need no worker, or that nobody wants any more.
+// Replies to requests that need no worker; and, now and then, to waiting ones that nobody wants any
+// more: this runs at every token of every worker.
 void BatchedStudent::settle_waiting() {
+  constexpr std::chrono::milliseconds kScan{50};
   std::vector<ChatJob> settled;
   {
     const std::lock_guard lock(mutex_);
-    const auto needs_worker = [](const ChatJob& job) {
-      return job.reply.failure == llm::Failure::none && !job.unwanted();
-    };
-    const auto rest = std::stable_partition(waiting_.begin(), waiting_.end(), needs_worker);
-    std::move(rest, waiting_.end(), std::back_inserter(settled));
-    waiting_.erase(rest, waiting_.end());
+    settled.swap(refused_);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - scanned_ >= kScan) {
+      scanned_ = now;
+      const auto rest = std::stable_partition(waiting_.begin(), waiting_.end(),
+                                              [](const ChatJob& job) { return !job.unwanted(); });
+      std::move(rest, waiting_.end(), std::back_inserter(settled));
+      waiting_.erase(rest, waiting_.end());
+    }
   }
   for (ChatJob& job : settled) {
-    if (job.reply.failure == llm::Failure::none) {
-      job.reply.failure = llm::Failure::stopped;
-      job.reply.error = "cancelled";
-    }
+    if (job.reply.failure == llm::Failure::none) job.cancel();
     job.finish();
     ended(nullptr);
   }
@@ -284,6 +277,12 @@ void BatchedStudent::fill(Worker& worker) {
     if (!worker.batch.free_slot()) return;
     std::optional<ChatJob> job = next_job(worker);
     if (!job) return;
+    if (job->unwanted()) {
+      job->cancel();
+      job->finish();
+      ended(&worker);
+      continue;
+    }
     prefilled += static_cast<int>(job->prompt.size());
     begin(worker, std::move(*job));
   }

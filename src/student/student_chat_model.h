@@ -20,10 +20,8 @@ struct StudentChatOptions {
   // Tokens of prompts that a worker takes in between two tokens of the rows it is decoding: what
   // those rows have to wait for.
   int prefill_tokens = 512;
-  // Enters the identity. With hash_weights a digest of all files of the student does too, so that
-  // replies can be kept: reading the weights once more takes seconds a gigabyte.
+  // The identity's. It says nothing of the weights: replies are not to be kept under it.
   std::string name;  // empty: the folder's
-  bool hash_weights = true;
 };
 
 class StudentChatModel : public llm::StreamingChatModel {

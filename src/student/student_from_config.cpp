@@ -32,7 +32,7 @@ constexpr std::string_view kTokenizerFiles[] = {
 
 void copy_tokenizer(const Path& from, const Path& to, const ModelConfig& config) {
   for (const std::string_view name : kTokenizerFiles) {
-    if (std::filesystem::exists(from / name)) write_file(to / name, read_file(from / name));
+    if (std::filesystem::exists(from / name)) write_aside(to / name, read_file(from / name));
   }
   const std::int64_t tokens = text::load_tokenizer(to)->vocab_size();
   if (tokens <= config.vocab_size) return;
@@ -47,13 +47,13 @@ void write_configs(OrderedJson json, const ModelConfig& config, const Path& fold
   json["architectures"] = {config.architecture};
   json.erase("dtype");
   json["torch_dtype"] = to_string(config.torch_dtype);
-  write_file(folder / "config.json", json.dump(2) + "\n");
+  write_aside(folder / "config.json", json.dump(2) + "\n");
   OrderedJson generation;
   generation["_from_model_config"] = true;
   for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
     if (json.contains(key) && !json[key].is_null()) generation[key] = json[key];
   }
-  write_file(folder / "generation_config.json", generation.dump(2) + "\n");
+  write_aside(folder / "generation_config.json", generation.dump(2) + "\n");
 }
 
 std::vector<float> draw(const ModelConfig& config, const ParameterLayout& layout,
@@ -93,20 +93,9 @@ StudentFromConfigSummary write_student(const StudentFromConfig& wanted, const Pa
 
 StudentFromConfigSummary make_student_from_config(const StudentFromConfig& wanted,
                                                   const Path& folder) {
-  const Path place = folder.has_filename() ? folder : folder.parent_path();
-  Path aside = place;
-  aside += ".new";
-  std::filesystem::remove_all(aside);
-  std::filesystem::create_directories(aside);
-  try {
-    const StudentFromConfigSummary summary = write_student(wanted, aside);
-    publish_folder(aside, place);
-    return summary;
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove_all(aside, ignored);
-    throw;
-  }
+  StudentFromConfigSummary summary;
+  write_folder(folder, [&](const Path& aside) { summary = write_student(wanted, aside); });
+  return summary;
 }
 
 }  // namespace tapir::student

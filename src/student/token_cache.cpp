@@ -20,6 +20,7 @@ static_assert(std::endian::native == std::endian::little, "the file is little en
 constexpr std::array<char, 8> kMagic = {'t', 'a', 'p', 'i', 'r', 't', 'o', 'k'};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kNameDigits = 16;
+constexpr std::size_t kBlock = 1 << 20;  // bytes that are written at once
 
 struct Header {
   std::array<char, 8> magic = kMagic;
@@ -70,27 +71,12 @@ std::optional<Header> read_header(std::string_view bytes, const std::string& key
   return header;
 }
 
-std::string digest_of_file(const std::filesystem::path& file) {
-  return std::filesystem::exists(file) ? sha256_file(file) : "absent";
-}
-
 }  // namespace
 
 std::string token_cache_key(std::span<const Example> examples, const std::filesystem::path& words,
                             std::string_view chat_format, std::int64_t limit) {
-  std::string rows;
-  for (const Example& example : examples) {
-    rows += hash_fields({example.id});
-    for (const Segment& segment : example.segments)
-      rows += hash_fields({to_string(segment.role), segment.text, segment.loss ? "1" : "0"});
-    rows += '\n';
-  }
-  std::string files;
-  for (const char* name : {"tokenizer.json", "tokenizer.model", "tokenizer_config.json",
-                           "special_tokens_map.json", "chat_template.jinja"})
-    files += digest_of_file(words / name);
-  return hash_fields({"tokens", std::to_string(kVersion), sha256_hex(rows), files, chat_format,
-                      std::to_string(limit)});
+  return hash_fields({"tokens", std::to_string(kVersion), rows_digest(examples),
+                      words_digest(words), chat_format, std::to_string(limit)});
 }
 
 std::optional<std::vector<EncodedRow>> read_token_cache(const std::filesystem::path& file,
@@ -129,22 +115,31 @@ void write_token_cache(const std::filesystem::path& file, const std::string& key
   Header header;
   header.rows = rows.size();
   header.key = digits(key);
-  std::string body;
+  std::vector<RowEntry> entries;
   for (const EncodedRow& row : rows) {
     header.tokens += row.tokens.size();
     header.id_bytes += row.id.size();
-    const RowEntry entry{header.tokens, header.id_bytes, row.truncated ? 1U : 0U};
-    body += bytes_of(&entry, 1);
+    entries.push_back({header.tokens, header.id_bytes, row.truncated ? 1U : 0U});
   }
-  body.reserve(body.size() + header.tokens * 5 + header.id_bytes);
-  for (const EncodedRow& row : rows) body += bytes_of(row.tokens.data(), row.tokens.size());
-  for (const EncodedRow& row : rows) body += bytes_of(row.loss.data(), row.loss.size());
-  for (const EncodedRow& row : rows) body += row.id;
-  header.digest = digits(sha256_hex(body));
+  const auto body = [&](const auto& put) {
+    put(bytes_of(entries.data(), entries.size()));
+    for (const EncodedRow& row : rows) put(bytes_of(row.tokens.data(), row.tokens.size()));
+    for (const EncodedRow& row : rows) put(bytes_of(row.loss.data(), row.loss.size()));
+    for (const EncodedRow& row : rows) put(std::string_view(row.id));
+  };
+  Sha256 hash;
+  body([&](std::string_view bytes) { hash.update(bytes); });
+  header.digest = digits(hash.hex());
   std::filesystem::create_directories(file.parent_path());
   AtomicFile out(file);
-  out.write(bytes_of(&header, 1));
-  out.write(body);
+  std::string block(bytes_of(&header, 1));
+  body([&](std::string_view bytes) {
+    block += bytes;
+    if (block.size() < kBlock) return;
+    out.write(block);
+    block.clear();
+  });
+  out.write(block);
   out.finish();
 }
 

@@ -23,8 +23,9 @@ namespace tapir::student {
 std::string token_cache_key(std::span<const Example> examples, const std::filesystem::path& words,
                             std::string_view chat_format, std::int64_t limit);
 
-// The rows of the file, which is mapped, not read: rows share it. Nothing when there is none, or
-// not this one.
+// The rows of the file: they share its mapping, no copy of them is made. Nothing when there is
+// none, when it is not this one, or when its digest (all of it is read once) says that it is
+// damaged.
 std::optional<std::vector<EncodedRow>> read_token_cache(const std::filesystem::path& file,
                                                         const std::string& key);
 

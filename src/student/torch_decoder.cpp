@@ -120,9 +120,9 @@ TorchBatch TorchDecoder::upload(std::span<const std::int32_t> tokens,
   }
   TorchBatch batch;
   batch.tokens = upload_indices(tokens, device());
-  const at::Tensor at = upload_indices(positions, device());
-  batch.cosines = cosines_.index_select(0, at);
-  batch.sines = sines_.index_select(0, at);
+  batch.positions = upload_indices(positions, device());
+  batch.cosines = cosines_.index_select(0, batch.positions);
+  batch.sines = sines_.index_select(0, batch.positions);
   return batch;
 }
 

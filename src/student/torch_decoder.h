@@ -53,8 +53,9 @@ struct TorchDecoderOptions {
 
 // A PackedBatch on the device.
 struct TorchBatch {
-  at::Tensor tokens;   // [tokens] int64
-  at::Tensor cosines;  // [tokens, 1, head_dim / 2]
+  at::Tensor tokens;     // [tokens] int64
+  at::Tensor positions;  // [tokens] int64
+  at::Tensor cosines;    // [tokens, 1, head_dim / 2]
   at::Tensor sines;
   at::Tensor rows;     // [rows] int64: tokens whose output is wanted
   at::Tensor targets;  // [rows] int64, or undefined

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
@@ -66,7 +67,6 @@ class TorchRows final : public RowDecoder {
   void reserve(std::int64_t positions);
   void store(std::size_t layer, const at::Tensor& at, const at::Tensor& key,
              const at::Tensor& value);
-  CachedPast past(std::span<const std::int32_t> positions) const;
   const float* to_host(const at::Tensor& logits);
 
   const ModelConfig& config_;
@@ -76,6 +76,8 @@ class TorchRows final : public RowDecoder {
   std::int64_t capacity_ = 0;       // positions of a row
   std::vector<at::Tensor> keys_;    // by layer: [slots, capacity, kv heads, head_dim]
   std::vector<at::Tensor> values_;  // likewise
+  at::Tensor starts_;               // [slots + 1] int32: slot * capacity
+  at::Tensor numbers_;              // [slots + 1] int32: slot
   at::Tensor logits_;               // on the host
 };
 
@@ -94,6 +96,8 @@ void TorchRows::reserve(std::int64_t positions) {
     }
   }
   capacity_ = capacity;
+  numbers_ = at::arange(slots_ + 1, at::TensorOptions().device(decoder_.device()).dtype(at::kInt));
+  starts_ = numbers_ * capacity_;
 }
 
 // at: [tokens] places among slots * capacity.
@@ -128,24 +132,6 @@ const float* TorchRows::prefill_guarded(int slot, std::span<const std::int32_t> 
   }));
 }
 
-// All but keys and values.
-CachedPast TorchRows::past(std::span<const std::int32_t> positions) const {
-  std::vector<std::int32_t> lengths;
-  std::vector<std::int32_t> starts;
-  std::vector<std::int32_t> rows;
-  for (int slot = 0; slot <= slots_; ++slot) {
-    starts.push_back(static_cast<std::int32_t>(slot * capacity_));
-    rows.push_back(slot);
-    if (slot < slots_) lengths.push_back(positions[static_cast<std::size_t>(slot)] + 1);
-  }
-  CachedPast past;
-  past.lengths = upload_indices(lengths, decoder_.device(), at::kInt);
-  past.starts = upload_indices(starts, decoder_.device(), at::kInt);
-  past.rows = upload_indices(rows, decoder_.device(), at::kInt);
-  past.longest = *std::max_element(lengths.begin(), lengths.end());
-  return past;
-}
-
 const float* TorchRows::step_guarded(std::span<const SlotToken> rows) {
   check(!rows.empty(), "a step of at least one row");
   const at::NoGradGuard no_gradients;
@@ -161,9 +147,12 @@ const float* TorchRows::step_guarded(std::span<const SlotToken> rows) {
   }
   TorchBatch batch = decoder_.upload(tokens, positions);
   batch.rows = upload_indices(wanted, decoder_.device());
-  CachedPast seen = past(positions);
-  const at::Tensor at =
-      seen.starts.narrow(0, 0, slots_).to(at::kLong) + upload_indices(positions, decoder_.device());
+  CachedPast seen;
+  seen.lengths = batch.positions.add(1).to(at::kInt);
+  seen.starts = starts_;
+  seen.rows = numbers_;
+  seen.longest = *std::max_element(positions.begin(), positions.end()) + 1;
+  const at::Tensor at = starts_.narrow(0, 0, slots_) + batch.positions;
   return to_host(decoder_.logits(batch, [&](std::size_t layer, const at::Tensor& query,
                                             const at::Tensor& key, const at::Tensor& value) {
     store(layer, at, key, value);
@@ -197,6 +186,7 @@ class TorchDecodeEngine final : public DecodeEngine {
   const ModelConfig& config() const override { return config_; }
   std::int64_t parameter_count() const override { return flat_.numel(); }
   std::int64_t bytes() const override { return static_cast<std::int64_t>(flat_.nbytes()); }
+  bool independent_rows() const override { return false; }
   int most_workers() const override { return 1; }
   std::unique_ptr<RowDecoder> rows(int slots, int /*threads*/) const override {
     return std::make_unique<TorchRows>(config_, weights_, slots);

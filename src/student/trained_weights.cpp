@@ -34,7 +34,7 @@ void copy_files(const Path& from, const Path& to, bool adapter) {
     const Path& file = entry.path();
     if (!entry.is_regular_file() || !is_carried_over(file)) continue;
     if (adapter && describes_the_base(file)) continue;
-    write_file(to / file.filename(), read_file(file));
+    write_aside(to / file.filename(), read_file(file));
   }
 }
 
@@ -53,7 +53,7 @@ void name_storage_type(const Path& folder, StorageType type) {
     config["torch_dtype"] = to_string(type);
     changed = true;
   }
-  if (changed) write_file(file, config.dump(2) + "\n");
+  if (changed) write_aside(file, config.dump(2) + "\n");
 }
 
 AdapterConfig wanted_adapter(const TrainOptions& options, const StudentFolder& folder) {
@@ -73,9 +73,17 @@ AdapterConfig wanted_adapter(const TrainOptions& options, const StudentFolder& f
   return config;
 }
 
+// The linear layers that an adapter stands beside.
+std::vector<std::string> modules_of(const ParameterLayout& base, const AdapterConfig& config) {
+  std::vector<std::string> modules;
+  for (LowRankPair& pair : make_adapter_layout(base, config).pairs)
+    modules.push_back(std::move(pair.module));
+  return modules;
+}
+
 // An adapter is trained on as it is. What is asked for in so many words must be what it is.
 AdapterConfig continued_adapter(const AdapterConfig& wanted, const LoraOptions& options,
-                                const StudentFolder& folder) {
+                                const StudentFolder& folder, const ParameterLayout& base) {
   AdapterConfig found = read_adapter_config(folder.adapter);
   const LoraOptions usual;
   std::vector<std::string> contradictions;
@@ -84,6 +92,11 @@ AdapterConfig continued_adapter(const AdapterConfig& wanted, const LoraOptions& 
   if (options.lora_alpha > 0 && found.lora_alpha != wanted.lora_alpha)
     contradictions.push_back("lora_alpha " + std::to_string(found.lora_alpha));
   if (options.use_rslora && !found.use_rslora) contradictions.emplace_back("no rsLoRA");
+  if (options.lora_target != usual.lora_target &&
+      modules_of(base, wanted) != modules_of(base, found)) {
+    const std::string targets = join(found.target_modules, ",");
+    contradictions.push_back("lora_target " + (targets.empty() ? usual.lora_target : targets));
+  }
   if (!contradictions.empty()) {
     throw Error(ErrorKind::usage,
                 folder.adapter.string() + " is an adapter with " + join(contradictions, ", ") +
@@ -98,24 +111,23 @@ AdapterConfig continued_adapter(const AdapterConfig& wanted, const LoraOptions& 
 // PEFT lists the names of the layers, never "all".
 std::vector<std::string> target_names(const AdapterLayout& layout) {
   std::set<std::string> names;
-  for (const LowRankPair& pair : layout.pairs) {
-    names.insert(pair.module.substr(pair.module.find_last_of('.') + 1));
-  }
+  for (const LowRankPair& pair : layout.pairs) names.insert(target_name(pair.module));
   return {names.begin(), names.end()};
 }
 
 }  // namespace
 
 TrainedWeights::TrainedWeights(const TrainJob& job)
-    : model_dir_(job.model_dir),
-      folder_(find_student(job.model_dir)),
+    : folder_(find_student(job.model_dir)),
       seed_(job.options.seed),
       save_dtype_(job.options.save_dtype),
       config_(read_config(folder_.base)),
       base_layout_(make_layout(config_)) {
   if (job.options.finetuning_type != "lora") return;
   AdapterConfig config = wanted_adapter(job.options, folder_);
-  if (folder_.is_adapter()) config = continued_adapter(config, job.options.lora, folder_);
+  if (folder_.is_adapter()) {
+    config = continued_adapter(config, job.options.lora, folder_, base_layout_);
+  }
   adapter_.emplace();
   adapter_->layout = make_adapter_layout(base_layout_, config);
   if (config.target_modules.empty()) config.target_modules = target_names(adapter_->layout);
@@ -172,7 +184,7 @@ void TrainedWeights::write(const Path& folder, const std::vector<float>& values,
     write_parameters(base_layout_, values.data(), folder, {.type = type});
     return;
   }
-  write_file(folder / "adapter_config.json", adapter_config_text(adapter_->config));
+  write_aside(folder / "adapter_config.json", adapter_config_text(adapter_->config));
   std::vector<NamedTensor> tensors = named_tensors(adapter_->layout.values, values.data(), "");
   for (NamedTensor& tensor : tensors) tensor.stored_as = data_type(type);
   write_safetensors(folder / "adapter_model.safetensors", std::move(tensors),

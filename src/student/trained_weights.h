@@ -51,7 +51,6 @@ class TrainedWeights {
  private:
   void read_base(float* out) const;
 
-  const std::filesystem::path model_dir_;
   const StudentFolder folder_;
   const std::uint64_t seed_;
   const std::string save_dtype_;

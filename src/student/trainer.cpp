@@ -62,14 +62,17 @@ std::vector<const EncodedRow*> chosen(const std::vector<EncodedRow>& rows,
   return found;
 }
 
+std::int64_t asked_micro_batch(const TrainIo& io) {
+  return io.micro_batch_tokens > 0 ? io.micro_batch_tokens : kMicroBatchTokens;
+}
+
 // Halves the passes until they fit into the limit, or hold no more than the longest row.
 MemoryPlan fitting_plan(const PreparedJob& prepared, const TrainJob& job) {
   std::vector<PassSize> rows;
   for (const EncodedRow* row : chosen(prepared.rows, prepared.split.training)) {
     rows.push_back({static_cast<std::int64_t>(row->tokens.size()), row->supervised, 0});
   }
-  std::int64_t tokens =
-      job.io.micro_batch_tokens > 0 ? job.io.micro_batch_tokens : kMicroBatchTokens;
+  std::int64_t tokens = asked_micro_batch(job.io);
   std::int64_t longest = 0;
   for (const PassSize& row : rows) longest = std::max(longest, row.tokens);
   for (;; tokens /= 2) {
@@ -83,8 +86,10 @@ std::string in_gb(std::int64_t bytes) {
   return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9);
 }
 
-void refuse_rows_without_loss(const Preflight& seen) {
-  if (seen.rows_without_loss == 0) return;
+// Steps of the whole training. Error{data} when rows have nothing to learn.
+std::int64_t count_learning_steps(const PreparedJob& prepared, const TrainOptions& options) {
+  const Preflight seen = summarise(prepared.rows, prepared.split, options);
+  if (seen.rows_without_loss == 0) return seen.steps;
   throw Error(
       ErrorKind::data,
       fmt::format("{} of {} rows have not one supervised token: {}{}", seen.rows_without_loss,
@@ -113,15 +118,13 @@ class Training {
       : job_(job),
         prepared_(prepare(job)),
         plan_(lengths_of(prepared_.rows, prepared_.split.training), job.options),
-        total_steps_(
-            count_steps(lengths_of(prepared_.rows, prepared_.split.training), job.options)),
+        total_steps_(count_learning_steps(prepared_, job.options)),
         schedule_(job.options, total_steps_),
         optimizer_(prepared_.weights.layout(), job.options),
         pool_(job.options.lanes),
         checkpoints_(job.output_dir),
         progress_(progress),
         memory_(fitting_plan(prepared_, job)) {
-    refuse_rows_without_loss(summarise(prepared_.rows, prepared_.split, job.options));
     state_.version = std::move(version);
   }
 
@@ -209,8 +212,7 @@ bool Training::resume(const std::string& digest) {
 
 // After the weights, whose address they keep.
 void Training::make_lanes() {
-  const std::int64_t asked =
-      job_.io.micro_batch_tokens > 0 ? job_.io.micro_batch_tokens : kMicroBatchTokens;
+  const std::int64_t asked = asked_micro_batch(job_.io);
   if (state_.micro_batch_tokens == 0) {
     state_.micro_batch_tokens = memory_.micro_batch_tokens;
     if (memory_.micro_batch_tokens < asked) {
@@ -359,7 +361,7 @@ void Training::publish() {
   write_training_folder(aside, prepared_.weights, arrays_, state_, prepared_.weights.saved_type());
   write_chat_format(aside, job_.options.chat_format);
   if (job_.io.metrics.empty()) {
-    write_file(aside / "metrics.jsonl", read_file(checkpoints_.work() / "metrics.jsonl"));
+    write_aside(aside / "metrics.jsonl", read_file(checkpoints_.work() / "metrics.jsonl"));
   }
   events_.reset();
   if (job_.io.logging_dir.empty()) {

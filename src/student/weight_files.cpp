@@ -123,13 +123,7 @@ void write_weight_files(const Path& folder, const std::vector<NamedTensor>& tens
   }
   if (shards.size() == 1) return;
   index["metadata"] = {{"total_size", total}};
-  write_file(folder / kIndexFile, index.dump(2) + "\n");
-}
-
-bool is_weight_file(const Path& file) {
-  const std::string name = file.filename().string();
-  if (name == kSingleFile || name == kIndexFile) return true;
-  return name.starts_with("model-") && name.ends_with(".safetensors");
+  write_aside(folder / kIndexFile, index.dump(2) + "\n");
 }
 
 }  // namespace tapir::student

@@ -54,12 +54,9 @@ struct WeightFileOptions {
 
 // Writes F32 tensors as model.safetensors or, beyond max_shard_size, as shards with their index,
 // cut as transformers cuts them (in the given order; a larger tensor alone). Each file is whole or
-// not there. Takes no more memory than a piece of a tensor.
+// not there, and not flushed. Takes no more memory than a piece of a tensor.
 void write_weight_files(const std::filesystem::path& folder,
                         const std::vector<NamedTensor>& tensors,
                         const WeightFileOptions& options = {});
-
-// model.safetensors, its index, or a shard of it.
-bool is_weight_file(const std::filesystem::path& file);
 
 }  // namespace tapir::student

@@ -135,6 +135,7 @@ class TableFormat final : public ChatFormat {
   EncodedExample encode_example(const Example& example) const override;
   std::vector<TokenId> stop_tokens() const override { return stop_tokens_; }
   std::string answer_text(std::string_view decoded) const override;
+  std::size_t answer_begin(std::string_view decoded) const override;
 
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;
@@ -182,7 +183,18 @@ std::string TableFormat::answer_text(std::string_view decoded) const {
   const ChatFormatSpec& spec = layout_.spec();
   if (decoded.starts_with(spec.answer_before)) decoded.remove_prefix(spec.answer_before.size());
   if (decoded.ends_with(spec.answer_after)) decoded.remove_suffix(spec.answer_after.size());
-  return std::string(spec.thinks ? without_reasoning(decoded) : decoded);
+  if (spec.thinks) decoded.remove_prefix(reasoning_end(decoded).value_or(0));
+  return std::string(decoded);
+}
+
+std::size_t TableFormat::answer_begin(std::string_view decoded) const {
+  const ChatFormatSpec& spec = layout_.spec();
+  const std::string_view before = spec.answer_before;
+  if (decoded.size() < before.size() && before.starts_with(decoded)) return decoded.size();
+  const std::size_t begin = decoded.starts_with(before) ? before.size() : 0;
+  if (!spec.thinks) return begin;
+  const auto end = reasoning_end(decoded.substr(begin));
+  return end ? begin + *end : decoded.size();
 }
 
 // Of a folder without a template: raw text can be worked with, conversations cannot.
@@ -197,6 +209,7 @@ class NoFormat final : public ChatFormat {
   EncodedExample encode_example(const Example&) const override { refuse(); }
   std::vector<TokenId> stop_tokens() const override { return stop_tokens_; }
   std::string answer_text(std::string_view decoded) const override { return std::string(decoded); }
+  std::size_t answer_begin(std::string_view) const override { return 0; }
 
  private:
   [[noreturn]] void refuse() const {

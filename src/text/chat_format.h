@@ -1,6 +1,7 @@
 // How a conversation becomes tokens, and which of them are learnt. A table of formats as data.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -36,8 +37,13 @@ class ChatFormat {
   // Tokens that end the assistant's turn.
   virtual std::vector<TokenId> stop_tokens() const = 0;
   // The answer itself, from decoded tokens of a turn: without the blanks that some formats put
-  // around it, and without reasoning in <think>.
+  // around it, and without the <think> block that an answer may begin with (one that was cut off
+  // inside it is given as it is).
   virtual std::string answer_text(std::string_view decoded) const = 0;
+  // For answers that are shown while they are made: where the text of answer_text() begins in what
+  // is decoded so far; decoded.size() while what follows may decide it. Where something stands
+  // behind it, it does not move any more.
+  virtual std::size_t answer_begin(std::string_view decoded) const = 0;
 };
 
 // format: a name of the table, or "auto": found from what the folder's own chat template renders,

@@ -30,6 +30,12 @@ std::string_view reasoning_of(std::string_view answer) {
   return strip_newlines(thought);
 }
 
+std::string_view without_reasoning(std::string_view answer) {
+  const std::size_t end = answer.rfind(kThinkEnd);
+  if (end == answer.npos) return answer;
+  return strip_newlines_left(answer.substr(end + kThinkEnd.size()));
+}
+
 class TextSink final : public ChatSink {
  public:
   TextSink(std::string_view bos, std::string_view eos) : bos_(bos), eos_(eos) {}
@@ -58,10 +64,13 @@ bool is_tool_response(std::string_view text) {
 
 }  // namespace
 
-std::string_view without_reasoning(std::string_view answer) {
-  const std::size_t end = answer.rfind(kThinkEnd);
-  if (end == answer.npos) return answer;
-  return strip_newlines_left(answer.substr(end + kThinkEnd.size()));
+std::optional<std::size_t> reasoning_end(std::string_view answer) {
+  const std::string_view text = strip_space_left(answer);
+  if (text.size() < kThink.size() && kThink.starts_with(text)) return std::nullopt;
+  if (!text.starts_with(kThink)) return 0;
+  const std::size_t end = answer.find(kThinkEnd);
+  if (end == answer.npos) return std::nullopt;
+  return answer.size() - strip_newlines_left(answer.substr(end + kThinkEnd.size())).size();
 }
 
 Pieces split_pieces(const ChatFormatSpec& spec, std::string_view text) {

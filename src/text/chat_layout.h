@@ -1,6 +1,7 @@
 // What a format writes for a conversation, piece by piece: the same for tokens and for text.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -92,7 +93,8 @@ class ChatLayout {
 std::string render_text(const ChatLayout& layout, const Messages& messages,
                         bool add_generation_prompt, std::string_view bos, std::string_view eos);
 
-// An answer without the reasoning that stands before it in <think>.
-std::string_view without_reasoning(std::string_view answer);
+// Where an answer goes on behind the <think> block that it begins with: 0 when it has none; nothing
+// when the block, or its first tag, is not complete.
+std::optional<std::size_t> reasoning_end(std::string_view answer);
 
 }  // namespace tapir::text

@@ -24,6 +24,12 @@ TEST(Hash, KnownDigest) {
   EXPECT_NE(hash_fields({"ab", "c"}), hash_fields({"a", "bc"}));
 }
 
+TEST(Hash, PiecesAreTheWhole) {
+  Sha256 hash;
+  for (const char* piece : {"a", "", "bc"}) hash.update(piece);
+  EXPECT_EQ(hash.hex(), sha256_hex("abc"));
+}
+
 TEST(Random, StreamsAreNamedAndRepeat) {
   RandomStream a(1, "stage", "row");
   RandomStream b(1, "stage", "row");
@@ -55,6 +61,20 @@ TEST(File, WriteReplacesWhole) {
   write_file(path, "one");
   write_file(path, "two");
   EXPECT_EQ(read_file(path), "two");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(Folder, IsPublishedWholeWithOrWithoutASlash) {
+  const testing::TemporaryFolder folder;
+  const auto place = folder.path() / "out" / "";
+  EXPECT_EQ(beside(place, ".work"), folder.path() / "out.work");
+  EXPECT_EQ(beside(folder.path() / "out", ".work"), folder.path() / "out.work");
+  for (const std::string text : {"one", "two"}) {
+    write_folder(place, [&](const auto& aside) { write_file(aside / "a.txt", text); });
+    EXPECT_EQ(read_file(place / "a.txt"), text);
+  }
+  EXPECT_THROW(write_folder(place, [](const auto&) { throw Error(ErrorKind::data, "no"); }), Error);
+  EXPECT_EQ(read_file(place / "a.txt"), "two");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 

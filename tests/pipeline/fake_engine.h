@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include <gtest/gtest.h>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -75,6 +77,7 @@ class FakeEngine final : public student::StudentEngine {
   student::TrainResult train(const student::TrainJob& job, ProgressSink&,
                              std::stop_token stop) const override {
     if (stop.stop_requested()) return {.finished = false};
+    EXPECT_EQ(job.io.token_cache, beside(job.output_dir, ".work")) << "rows are encoded once";
     std::string text;
     for (const Example& example : job.examples) {
       text += example.id;

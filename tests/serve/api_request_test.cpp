@@ -13,12 +13,14 @@ namespace {
 using ::testing::HasSubstr;
 
 Json chat() { return {{"model", "m"}, {"messages", {{{"role", "user"}, {"content", "hi"}}}}}; }
-ApiRequest read(const Json& body) { return read_chat_request(body.dump(), {}); }
+constexpr int kMaxChoices = 128;
+ApiRequest read(const Json& body) { return read_chat_request(body.dump(), kMaxChoices); }
 
 // The fault of a body.
 ApiFault fault(const Json& body, bool is_chat = true) {
   try {
-    is_chat ? read_chat_request(body.dump(), {}) : read_completion_request(body.dump(), {});
+    is_chat ? read_chat_request(body.dump(), kMaxChoices)
+            : read_completion_request(body.dump(), kMaxChoices);
   } catch (const ApiFault& e) {
     EXPECT_EQ(e.status(), 400);
     return e;
@@ -34,10 +36,10 @@ ApiFault fault_with(const std::string& name, const Json& value) {
 
 TEST(ChatRequest, HasTheDefaultsOfTheApi) {
   const ApiRequest a = read(chat());
-  ASSERT_EQ(a.choices.size(), 1U);
+  ASSERT_EQ(a.choices(), 1U);
   EXPECT_EQ(a.model, "m");
-  EXPECT_EQ(a.choices[0].messages, Messages({{Role::user, "hi"}}));
-  const llm::Sampling& s = a.choices[0].sampling;
+  EXPECT_EQ(a.choice(0).messages, Messages({{Role::user, "hi"}}));
+  const llm::Sampling s = a.choice(0).sampling;
   EXPECT_EQ(s.temperature, 1);
   EXPECT_EQ(s.top_p, 1);
   EXPECT_EQ(s.top_k, 0);
@@ -45,7 +47,7 @@ TEST(ChatRequest, HasTheDefaultsOfTheApi) {
   EXPECT_FALSE(a.stream);
   EXPECT_FALSE(s.logprobs);
   ASSERT_TRUE(s.seed);
-  EXPECT_NE(s.seed, read(chat()).choices[0].sampling.seed) << "a draw of its own";
+  EXPECT_NE(s.seed, read(chat()).choice(0).sampling.seed) << "a draw of its own";
 }
 
 TEST(ChatRequest, ReadsEverything) {
@@ -79,8 +81,8 @@ TEST(ChatRequest, ReadsEverything) {
        {"user", "u"},
        {"metadata", {{"a", "b"}}}});
   const ApiRequest a = read(body);
-  ASSERT_EQ(a.choices.size(), 3U);
-  const llm::ChatRequest& r = a.choices[2];
+  ASSERT_EQ(a.choices(), 3U);
+  const llm::ChatRequest r = a.choice(2);
   EXPECT_EQ(r.attempt, 2);
   EXPECT_EQ(r.messages, Messages({{Role::system, "be kind"},
                                   {Role::user, "ab"},
@@ -169,25 +171,25 @@ TEST(ChatRequest, NamesTheMessageThatIsWrong) {
 
 TEST(ChatRequest, TheBodyMustBeAnObject) {
   for (const char* body : {"", "{", "[]", "3", "\"x\"", "null", "{\"model\": \"\xff\"}", "{} x"}) {
-    EXPECT_THROW(read_chat_request(body, {}), ApiFault) << body;
+    EXPECT_THROW(read_chat_request(body, kMaxChoices), ApiFault) << body;
   }
-  EXPECT_THROW(read_chat_request(std::string(100000, '['), {}), ApiFault);
+  EXPECT_THROW(read_chat_request(std::string(100000, '['), kMaxChoices), ApiFault);
   EXPECT_EQ(fault({{"model", "m"}}).param(), "messages");
 }
 
 TEST(CompletionRequest, ReadsPrompts) {
   const Json body = {{"model", "m"},  {"prompt", {"a", "b"}}, {"n", 2},      {"best_of", 2},
                      {"logprobs", 3}, {"echo", false},        {"suffix", ""}};
-  const ApiRequest a = read_completion_request(body.dump(), {});
+  const ApiRequest a = read_completion_request(body.dump(), kMaxChoices);
   EXPECT_FALSE(a.chat);
-  EXPECT_EQ(a.prompts, 2U);
-  ASSERT_EQ(a.choices.size(), 4U);
-  EXPECT_EQ(a.choices[1].prompt, "a");
-  EXPECT_EQ(a.choices[2].prompt, "b");
-  EXPECT_EQ(a.choices[3].attempt, 1);
-  EXPECT_TRUE(a.choices[0].messages.empty());
-  EXPECT_EQ(a.choices[0].sampling.max_tokens, 16);
-  EXPECT_EQ(a.choices[0].sampling.top_logprobs, 3);
+  EXPECT_EQ(a.prompts.size(), 2U);
+  ASSERT_EQ(a.choices(), 4U);
+  EXPECT_EQ(a.choice(1).prompt, "a");
+  EXPECT_EQ(a.choice(2).prompt, "b");
+  EXPECT_EQ(a.choice(3).attempt, 1);
+  EXPECT_TRUE(a.choice(0).messages.empty());
+  EXPECT_EQ(a.choice(0).sampling.max_tokens, 16);
+  EXPECT_EQ(a.choice(0).sampling.top_logprobs, 3);
 }
 
 TEST(CompletionRequest, NamesWhatItCannotServe) {

@@ -60,5 +60,17 @@ TEST(Conversation, AFailedTurnIsForgotten) {
   EXPECT_TRUE(conversation.messages().empty());
 }
 
+TEST(Conversation, ATurnThatFailsAfterSomeTextIsForgottenToo) {
+  TypewriterModel model([](const llm::ChatRequest&) {
+    llm::ChatReply reply;
+    reply.failure = llm::Failure::server_error;
+    reply.text = "half an ans";
+    return reply;
+  });
+  Conversation conversation(model, {});
+  EXPECT_FALSE(conversation.ask("x", [](std::string_view) {}, {}).ok());
+  EXPECT_TRUE(conversation.messages().empty());
+}
+
 }  // namespace
 }  // namespace tapir::serve

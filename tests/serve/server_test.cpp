@@ -28,6 +28,13 @@ Json chat(const std::string& text, const Json& more = Json::object()) {
   return body;
 }
 
+// What takes a model with a pause of 5 ms some ten seconds to say.
+std::string many_words() {
+  std::string words;
+  for (int i = 0; i < 2000; ++i) words += i == 0 ? "word" : " word";
+  return words;
+}
+
 // The text of a streamed chat.
 std::string streamed_text(const RawReply& reply) {
   std::string text;
@@ -241,6 +248,34 @@ TEST_F(Api, AFullQueueGets429) {
   EXPECT_EQ(ask(chat("y")).status, 200);
 }
 
+// Takes one request, then none until it is told to.
+class BrokenModel final : public llm::ChatModel {
+ public:
+  const llm::ModelIdentity& identity() const override { return inner_.identity(); }
+  void submit(llm::ChatRequest request, llm::Completion done, std::stop_token stop) override {
+    if (broken_ && request.attempt > 0) throw std::bad_alloc();
+    inner_.submit(std::move(request), std::move(done), std::move(stop));
+  }
+  void mend() { broken_ = false; }
+
+ private:
+  TypewriterModel inner_;
+  std::atomic<bool> broken_{true};
+};
+
+TEST_F(Api, ChoicesThatCannotBeSubmittedLeaveTheQueue) {
+  BrokenModel model;
+  server_ = std::make_unique<Server>(model, options_);
+  EXPECT_EQ(ask(chat("x", {{"n", 4}})).status, 500);
+  const auto empty = [&] {
+    return metrics().find("tapir_answers_in_flight 0\n") != std::string::npos;
+  };
+  for (int i = 0; i < 5000 && !empty(); ++i) std::this_thread::sleep_for(1ms);
+  model.mend();
+  EXPECT_EQ(ask(chat("x", {{"n", 4}})).status, 200);
+  server_.reset();  // waits for all that is in the model
+}
+
 TEST_F(Api, AClientThatHangsUpCancelsItsAnswer) {
   for (const bool stream : {false, true}) {
     model_.hold();
@@ -278,6 +313,26 @@ TEST_F(Api, AnAnswerThatTakesTooLongEnds) {
   const RawReply late = ask(chat("x"));
   EXPECT_EQ(late.status, 504);
   EXPECT_EQ(late.json()["error"]["code"], "timeout");
+}
+
+// Words come faster than a connection looks for what else there is.
+TEST_F(Api, AStreamWithoutAPauseEndsWhenItTakesTooLong) {
+  model_.pause = 5ms;
+  options_.api.answer_timeout = 200ms;
+  start();
+  const RawReply reply = ask(chat(many_words(), {{"stream", true}}));
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_THAT(reply.events().back(), HasSubstr("took too long"));
+}
+
+TEST_F(Api, AStreamWithoutAPauseEndsWithAnErrorWhenTheServerStops) {
+  model_.pause = 5ms;
+  start();
+  RawClient stream(server_->port());
+  stream.send(post("/v1/chat/completions", chat(many_words(), {{"stream", true}}).dump()));
+  while (stream.received().find("data: ") == std::string::npos) ASSERT_TRUE(stream.receive());
+  server_->stop(50ms);
+  EXPECT_THAT(stream.read_reply().events().back(), HasSubstr("the server is stopping"));
 }
 
 TEST_F(Api, WantsItsKey) {

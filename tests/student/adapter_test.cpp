@@ -43,7 +43,8 @@ class AdapterGolden : public ::testing::TestWithParam<const char*> {
         adapter_(read_adapter(folder_, base_->layout, base_->parameters())),
         rows_(golden_rows(SafetensorsFile(find_student(folder_).base / "golden.safetensors"))) {}
 
-  LaneOptions options(int lanes, std::int64_t tokens = 0, double dropout = 0) const {
+  LaneOptions options(int lanes, std::int64_t tokens = kMicroBatchTokens,
+                      double dropout = 0) const {
     LaneOptions made;
     made.lanes = lanes;
     made.micro_batch_tokens = tokens;
@@ -231,7 +232,7 @@ TEST_F(Adapters, ForAnotherBaseAreRefusedWithTheReason) {
   const std::vector<float> zeros(static_cast<std::size_t>(layout.size));
   EXPECT_THAT(
       complaint_of(ErrorKind::data, [&] { (void)read_adapter(folder, layout, zeros.data()); }),
-      HasSubstr("of another shape"));
+      HasSubstr("wrong shape"));
   // Fewer layers.
   ModelConfig flatter = config_;
   flatter.num_hidden_layers = 1;

@@ -69,11 +69,11 @@ TEST(AnswerCheck, OneThatTalksOnIsNamedWithTheReason) {
 
 TEST(AnswerCheck, TheBuiltInPromptsAreEnough) {
   AnswerCheckOptions options;
-  options.prompts = built_in_prompts();
+  options.prompts = 8;
   EXPECT_EQ(check_answers(TalkingStudent(), options).size(), 8U);
   options.prompts = 0;
   EXPECT_TRUE(check_answers(TalkingStudent(), options).empty());
-  options.prompts = built_in_prompts() + 1;
+  options.prompts = 9;
   EXPECT_THROW(check_answers(TalkingStudent(), options), Error);
 }
 

@@ -78,6 +78,52 @@ TEST_F(AnswerStreamTest, BlanksOfTheFormatDoNotBelongToTheAnswer) {
   }
 }
 
+// Formats around an answer: blanks, and qwen3's reasoning.
+class EveryFormat : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(EveryFormat, PiecesAreTheAnswersText) {
+  const auto tokenizer = text::load_tokenizer(testing::goldens() / "chats" / "byte_level_inst");
+  const auto format = text::load_chat_format({}, tokenizer, GetParam());
+  RandomStream random(5, "test", GetParam());
+  const std::vector<std::string> parts{"<think>", "</think>", "<thi", "nk>", "\n", " ", "a", "bc"};
+  for (int i = 0; i < 300; ++i) {
+    std::string text = random.chance(0.3) ? "<think>\n" : "";
+    for (int n = random.between(0, 12); n > 0; --n) text += parts[random.below(parts.size())];
+    AnswerStream stream(*tokenizer, format.get(), {});
+    std::string shown;
+    for (const char letter : text) {
+      for (const text::TokenId token : tokenizer->encode(std::string(1, letter))) {
+        stream.push(token);
+        shown += stream.take();
+        EXPECT_LE(stream.taken(), stream.size());
+      }
+    }
+    stream.finish();
+    shown += stream.take();
+    EXPECT_EQ(shown, format->answer_text(text)) << text;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, EveryFormat, ::testing::ValuesIn(text::chat_format_names()),
+                         [](const auto& instance) {
+                           std::string name = instance.param;
+                           std::erase_if(name, [](char c) { return c == '.' || c == '-'; });
+                           return name;
+                         });
+
+// As every student is trained in this format: an empty block, then the answer.
+TEST_F(AnswerStreamTest, NothingIsLostBehindReasoning) {
+  const auto tokenizer = text::load_tokenizer(testing::goldens() / "chats" / "byte_level_inst");
+  const auto format = text::load_chat_format({}, tokenizer, "qwen3");
+  AnswerStream stream(*tokenizer, format.get(), {});
+  std::vector<std::string> pieces;
+  for (const std::string text : {"<think>", "\n\n", "</think>", "\n\n", "the", " river"}) {
+    for (const text::TokenId token : tokenizer->encode(text)) stream.push(token);
+    pieces.push_back(stream.take());
+  }
+  EXPECT_EQ(pieces, (std::vector<std::string>{"", "", "", "", "the", " river"}));
+}
+
 TEST_F(AnswerStreamTest, AnyTokensGiveValidText) {
   RandomStream random(4, "test", "tokens");
   const auto vocab = static_cast<std::uint64_t>(tokenizer_->vocab_size());

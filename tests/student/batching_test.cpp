@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "error_of.h"
+#include "packed_rows.h"
 #include "student/lanes.h"
 #include "student/schedule.h"
 
@@ -176,7 +177,7 @@ TEST(Lanes, PackingKeepsOrderAndLimit) {
     rows[i].loss = std::move(loss);
     pointers.push_back(&rows[i]);
   }
-  const std::vector<PackedBatch> batches = pack(pointers, 10);
+  const std::vector<PackedBatch> batches = testing::pack(pointers, 10);
   ASSERT_EQ(batches.size(), 3U);
   EXPECT_EQ(batches[0].starts, (std::vector<std::int64_t>{0, 4, 9}));
   EXPECT_EQ(batches[1].size(), 20);

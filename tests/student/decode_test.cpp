@@ -160,6 +160,29 @@ TEST_P(Decode, BitsDoNotDependOnTheCompany) {
   }
 }
 
+// More rows than are taken through the head at a time.
+TEST(DecodeStep, TakesAnyNumberOfRows) {
+  constexpr int kRows = 1030;
+  const GoldenStudent student("generate/gqa_untied");
+  const auto vocab = static_cast<std::size_t>(student.config.vocab_size);
+  const auto weights = student.weights();
+  RandomStream random(6, "test", "many rows");
+  const Tokens texts = random_tokens(random, 2 * kRows, student.config.vocab_size);
+  DecodeWorker worker(weights, /*threads=*/2);
+  std::vector<KvCache> caches;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    worker.prefill(std::span(texts).subspan(2 * i, 1), caches.emplace_back(student.config));
+  }
+  std::vector<DecodeRow> rows;
+  for (std::size_t i = 0; i < kRows; ++i) rows.push_back({&caches[i], texts[2 * i + 1], 1});
+  const float* logits = worker.step(rows);
+  DecodeWorker other(weights);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    const float* alone = other.step({&rows[i], 1});
+    ASSERT_EQ(std::memcmp(logits + i * vocab, alone, vocab * sizeof(float)), 0) << "row " << i;
+  }
+}
+
 // Threads share out columns, rows and heads; no sum is split.
 TEST_P(Decode, BitsDoNotDependOnTheNumberOfThreads) {
   RandomStream random(4, "test", GetParam());

@@ -117,6 +117,32 @@ TEST_F(Generate, RowsAreTheSameWithAnyWorkersSlotsAndOrder) {
   }
 }
 
+// Whose rows may depend on the number of slots.
+class DependentRows final : public DecodeEngine {
+ public:
+  explicit DependentRows(std::shared_ptr<const DecodeEngine> engine) : engine_(std::move(engine)) {}
+  const ModelConfig& config() const override { return engine_->config(); }
+  std::int64_t parameter_count() const override { return engine_->parameter_count(); }
+  std::int64_t bytes() const override { return engine_->bytes(); }
+  bool independent_rows() const override { return false; }
+  int most_workers() const override { return 1; }
+  std::unique_ptr<RowDecoder> rows(int slots, int threads) const override {
+    EXPECT_EQ(slots, 16);
+    return engine_->rows(slots, threads);
+  }
+
+ private:
+  std::shared_ptr<const DecodeEngine> engine_;
+};
+
+TEST_F(Generate, FewRequestsChangeNoSlotsWhereRowsDependOnThem) {
+  const auto engine = std::make_shared<DependentRows>(make_cpu_decode_engine(weights_));
+  std::size_t answers = 0;
+  generate({engine, *tokenizer_, *format_}, requests(3), options(0, 16),
+           [&](const Generation&) { ++answers; }, {});
+  EXPECT_EQ(answers, 3U);
+}
+
 TEST_F(Generate, RowsAreTheSameWithAnyThreads) {
   const auto rows = requests(6);
   GenerateOptions team = options(0, 4);

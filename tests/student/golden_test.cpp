@@ -4,6 +4,7 @@
 
 #include "differences.h"
 #include "golden_rows.h"
+#include "packed_rows.h"
 #include "student/gradients.h"
 #include "student/model.h"
 #include "student/safetensors.h"
@@ -52,7 +53,7 @@ TEST_P(Golden, GradientsOfEveryKernelSet) {
     std::vector<float> gradients(static_cast<std::size_t>(model_->layout.size));
     std::int64_t supervised = 0;
     for (const EncodedRow& row : rows_) supervised += row.supervised;
-    for (const PackedBatch& packed : pack(pointers_to(rows_), /*limit=*/40)) {
+    for (const PackedBatch& packed : testing::pack(pointers_to(rows_), /*limit=*/40)) {
       decoder.add_gradients(parameters(), packed, 1.0F / static_cast<float>(supervised),
                             gradients.data());
     }

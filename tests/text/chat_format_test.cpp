@@ -246,6 +246,19 @@ TEST(ChatFormat, CompactTakesThreeControlTokensARow) {
             (std::vector<std::string>{"<|user|>", "<|assistant|>", "<|system|>", "<|end|>"}));
 }
 
+TEST(ChatFormat, ReasoningAtTheBeginningIsNotTheAnswer) {
+  const auto format = load_chat_format({}, tokenizer(), "qwen3");
+  EXPECT_EQ(format->answer_text("<think>\n\n</think>\n\nfour"), "four");
+  EXPECT_EQ(format->answer_text("\n<think>\n2+2\n</think>\n\n"), "");
+  EXPECT_EQ(format->answer_text("<think>\n2+2"), "<think>\n2+2");  // cut off
+  EXPECT_EQ(format->answer_text("<think>a</think>b</think>c"), "b</think>c");
+  EXPECT_EQ(format->answer_text("close it with </think>"), "close it with </think>");
+  EXPECT_EQ(format->answer_begin("<think>\n2+2"), 11U);
+  EXPECT_EQ(format->answer_begin("<thi"), 4U);
+  EXPECT_EQ(format->answer_begin("<this"), 0U);
+  EXPECT_EQ(format->answer_begin("<think>a</think>\nb"), 17U);
+}
+
 TEST(ChatFormat, UnknownNamesAndTemplatesAreRefused) {
   EXPECT_THAT(refusal([] { load_chat_format({}, tokenizer(), "chatmll"); }),
               HasSubstr("did you mean chatml?"));
