@@ -68,6 +68,12 @@ std::string cost_of(const store::RunStore& store, const store::StageRecord& reco
   return text;
 }
 
+// A whole student, or an adapter, whose base stands elsewhere.
+bool holds_student(const std::filesystem::path& folder) {
+  return std::filesystem::exists(folder / "config.json") ||
+         std::filesystem::exists(folder / "adapter_config.json");
+}
+
 }  // namespace
 
 void Run::open() {
@@ -224,9 +230,7 @@ void Run::note_plan() {
 // gone on from.
 void Run::sweep() {
   for (const store::TrainRecord& record : store_->trainings()) {
-    const std::filesystem::path folder = options_.run_dir / record.folder;
-    if (!std::filesystem::exists(folder / "config.json") &&
-        !std::filesystem::exists(folder / "adapter_config.json")) {
+    if (!holds_student(options_.run_dir / record.folder)) {
       throw Error(
           ErrorKind::data,
           "the run says that " + record.folder + " is trained, but the folder is not there",
