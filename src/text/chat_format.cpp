@@ -79,7 +79,7 @@ class TokenSink final : public ChatSink {
     const auto id = ids_(token);
     if (!id) return;
     const TokenEdges edges = tokenizer_.edges(*id);
-    if (edges.lstrip) pending_.resize(strip_space_right(pending_).size());
+    if (edges.lstrip) pending_.resize(strip_space_right(pending_, is_white_space).size());
     boundary();
     push(*id, loss);
     before_ = Before::token;
@@ -87,7 +87,7 @@ class TokenSink final : public ChatSink {
   }
   void boundary() override {
     std::string_view text = pending_;
-    if (swallows_) text = strip_space_left(text);
+    if (swallows_) text = strip_space_left(text, is_white_space);
     if (!text.empty()) {
       for (const TokenId id : tokenizer_.encode_part(text, before_)) push(id, loss_);
       before_ = Before::text;

@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "text/regex.h"
 #include "text/unicode.h"
+#include "text/white_space.h"
 
 namespace tapir::text {
 namespace {
@@ -79,19 +80,9 @@ bool lower(std::string_view utf8, std::string& out) {
 }
 
 bool strip(std::string_view utf8, bool left, bool right, std::string& out) {
-  const auto size = static_cast<std::int32_t>(utf8.size());
-  std::int32_t begin = 0;
-  std::int32_t end = size;
-  UChar32 point = 0;
-  for (std::int32_t at = 0; left && at < size; begin = at) {
-    U8_NEXT_UNSAFE(utf8.data(), at, point);
-    if (!u_isUWhiteSpace(point)) break;
-  }
-  for (std::int32_t at = size; right && at > begin; end = at) {
-    U8_PREV_UNSAFE(utf8.data(), at, point);
-    if (!u_isUWhiteSpace(point)) break;
-  }
-  out = utf8.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  if (left) utf8 = strip_space_left(utf8, is_white_space);
+  if (right) utf8 = strip_space_right(utf8, is_white_space);
+  out = utf8;
   return true;
 }
 
