@@ -108,7 +108,7 @@ Normalizer::Normalizer(const Json& description, const std::string& where) {
 void Normalizer::add(const Json& description, const std::string& where) {
   const auto type = json_get<std::string>(description, "type", where);
   if (type == "Sequence") {
-    for (const Json& part : json_get<Json>(description, "normalizers", where)) add(part, where);
+    for (const Json& part : json_member(description, "normalizers", where)) add(part, where);
   } else if (const auto form = unicode_form(type)) {
     steps_.push_back({[form](auto in, auto& out) { return compose(*form, in, out); }});
   } else if (type == "Lowercase") {
@@ -123,7 +123,7 @@ void Normalizer::add(const Json& description, const std::string& where) {
         {[prefix](auto in, auto& out) { return out.append(prefix).append(in), true; }, true});
   } else if (type == "Replace") {
     const auto content = json_get<std::string>(description, "content", where);
-    const Json pattern = json_get<Json>(description, "pattern", where);
+    const Json& pattern = json_member(description, "pattern", where);
     const auto literal = json_get_or<std::string>(pattern, "String", "", where);
     if (!literal.empty()) {
       steps_.push_back({[=](auto in, auto& out) {
