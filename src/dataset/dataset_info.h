@@ -17,6 +17,7 @@ struct DatasetEntry {
   std::optional<Form> form;  // nothing: each file's first row tells
   RowFields fields;
   std::size_t num_samples = 0;  // the first so many rows of all files together; 0: all
+  std::string text;             // the entry itself, as JSON; empty: there is none
 };
 
 // "DIR/dataset_info.json" or "DIR/dataset_info.json:NAME"; nothing for another path.

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/strings.h"
 #include "dataset/dataset_info.h"
@@ -124,6 +125,21 @@ std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>&
   ListReader list;
   for (const auto& path : files) list.add(data_set(path));
   return list.take();
+}
+
+std::filesystem::path instructions_file(const std::filesystem::path& path) {
+  const auto reference = dataset_reference(path);
+  return reference ? reference->info : path;
+}
+
+std::string instructions_digest(const std::vector<std::filesystem::path>& files) {
+  std::string digests;
+  for (const auto& path : files) {
+    const DatasetEntry set = data_set(path);
+    if (!set.text.empty()) digests += hash_fields({set.text});
+    for (const auto& file : set.files) digests += sha256_file(file);
+  }
+  return digests;
 }
 
 std::vector<DataRow> read_instructions(const std::filesystem::path& file) {

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "dataset/read_instructions.h"
 #include "gym/models.h"
 #include "llm/budget.h"
 #include "llm/cached.h"
@@ -18,6 +19,7 @@
 #include "pipeline/estimate.h"
 #include "pipeline/options.h"
 #include "pipeline/run.h"
+#include "student/student_folder.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -66,12 +68,6 @@ std::string cost_of(const store::RunStore& store, const store::StageRecord& reco
   std::string text = fmt::format("{:.0f} s", record.seconds);
   if (replies > 0) text += fmt::format(", {} replies kept, ${:.2f} spent", replies, usd);
   return text;
-}
-
-// A whole student, or an adapter, whose base stands elsewhere.
-bool holds_student(const std::filesystem::path& folder) {
-  return std::filesystem::exists(folder / "config.json") ||
-         std::filesystem::exists(folder / "adapter_config.json");
 }
 
 }  // namespace
@@ -136,9 +132,7 @@ void Run::make_models() {
 
 PlanFacts Run::facts() const {
   PlanFacts facts;
-  facts.data = kGymVersion;
-  for (const std::string& file : recipe_.data.instructions)
-    facts.data += sha256_file(resolve(file));
+  facts.data = kGymVersion + dataset::instructions_digest(instruction_files(recipe_));
   const std::filesystem::path base = resolve(recipe_.student.model_name_or_path);
   for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model",
                            "tokenizer_config.json", "model.safetensors"}) {
@@ -230,7 +224,7 @@ void Run::note_plan() {
 // gone on from.
 void Run::sweep() {
   for (const store::TrainRecord& record : store_->trainings()) {
-    if (!holds_student(options_.run_dir / record.folder)) {
+    if (!student::holds_student(options_.run_dir / record.folder)) {
       throw Error(
           ErrorKind::data,
           "the run says that " + record.folder + " is trained, but the folder is not there",
