@@ -203,7 +203,6 @@ void check_options(const TrainJob& job) {
   need(job.io.micro_batch_tokens >= 0, "micro_batch_tokens", job.io.micro_batch_tokens,
        "0 (chosen) or more");
   check_newer_options(o);
-  if (job.output_dir.empty()) impossible("output_dir", "nothing", "a folder");
   if (job.examples.empty()) {
     throw Error(ErrorKind::data, "there are no rows to train on",
                 "give at least one row with an answer");

@@ -158,9 +158,7 @@ std::string TableFormat::describe() const {
 }
 
 std::vector<TokenId> TableFormat::encode_prompt(const Messages& messages) const {
-  std::vector<Segment> segments;
-  for (const Message& message : messages)
-    segments.push_back({message.role, message.content, false});
+  const std::vector<Segment> segments = segments_of(messages);
   layout_.check(segments, "prompt");
   if (segments.back().role == Role::assistant) {
     throw Error(ErrorKind::data, "prompt: the conversation already ends with an answer",
@@ -247,8 +245,8 @@ FolderTemplate folder_chat_template(const std::filesystem::path& folder) {
   if (std::filesystem::exists(own)) return {read_file(own), own};
   const std::filesystem::path path = folder / "tokenizer_config.json";
   if (!std::filesystem::exists(path)) return {};
-  const Json config = parse_json(read_file(path), path.string());
-  if (!config.is_object() || !config.contains("chat_template")) return {};
+  const Json config = read_json_object(path);
+  if (!config.contains("chat_template")) return {};
   const Json& value = config["chat_template"];
   if (value.is_string()) return {value.get<std::string>(), path};
   if (!value.is_array()) return {};
