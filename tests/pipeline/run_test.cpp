@@ -1,6 +1,8 @@
 // The whole pipeline with a student that needs no torch.
 #include "pipeline/run.h"
 
+#include <atomic>
+
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
@@ -140,6 +142,27 @@ TEST_F(PipelineTest, CrossFittingSeesWhatTheStudentMemorised) {
   EXPECT_TRUE(std::filesystem::exists(folder_.path() / "crossed/students/s0-b/model.safetensors"));
 }
 
+class CheckedProgress final : public ProgressSink {
+ public:
+  void update(const ProgressUpdate& update) override {
+    ++updates;
+    if (update.total > 0) {
+      EXPECT_LE(update.done, update.total) << update.stage;
+    }
+  }
+  void message(std::string_view) override {}
+  std::atomic<int> updates = 0;
+};
+
+// The rows of one half counted as done in the other half.
+TEST_F(PipelineTest, ProgressNeverPassesItsTotal) {
+  CheckedProgress progress;
+  pipeline::Run(recipe({"difficulty.cross_fit=true", "arms={}"}), options("a"),
+                std::make_shared<testing::FakeEngine>(), progress, {})
+      .go();
+  EXPECT_GT(progress.updates, 300);
+}
+
 TEST_F(PipelineTest, TwoRunsAreTheSameToTheByte) {
   run("a");
   run("b");
@@ -200,6 +223,36 @@ TEST_F(PipelineTest, AChangedKeyIsRefusedListedAndThenRedoesWhatItTouches) {
   accept.accept_changes = true;
   EXPECT_TRUE(run("a", {"evaluate.exam.pool=10"}, accept).finished);
   EXPECT_EQ(open("a")->stage("exam/s0")->ledger.in, 80U + 10U + 32U);
+}
+
+// Of a data set the dataset_info.json alone was looked at, and one with a name was not found.
+TEST_F(PipelineTest, ChangedFilesOfADataSetAreNoticed) {
+  const auto folder = folder_.path() / "rows";
+  std::filesystem::create_directories(folder / "parts");
+  const auto write_rows = [&](const std::string& name, const std::string& question) {
+    write_file(folder / "parts" / name,
+               Json{{"instruction", question}, {"output", "4"}}.dump() + "\n");
+  };
+  write_rows("a.jsonl", "2 + 2?");
+  write_rows("b.jsonl", "1 + 3?");
+  write_file(folder / "dataset_info.json",
+             R"({"one": {"file_name": "parts"}, "two": {"file_name": "parts/a.jsonl"}})");
+  const std::vector<std::string> keys = {"data.gym.rows=0",
+                                         "data.instructions=[rows/dataset_info.json:one]"};
+  RunOptions until;
+  until.until = "data";
+  run("a", keys, until);
+  EXPECT_EQ(open("a")->stage("data")->ledger.done, 2U);
+  write_file(folder / "dataset_info.json", R"({"one": {"file_name": "parts"}})");
+  EXPECT_NO_THROW(run("a", keys, until)) << "another data set";
+  write_rows("b.jsonl", "3 + 1?");
+  try {
+    run("a", keys, until);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::usage);
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("\n  data "));
+  }
 }
 
 TEST_F(PipelineTest, AnotherAlphaBuysNothingTwice) {
