@@ -133,11 +133,9 @@ void Run::make_models() {
 PlanFacts Run::facts() const {
   PlanFacts facts;
   facts.data = kGymVersion + dataset::instructions_digest(instruction_files(recipe_));
-  const std::filesystem::path base = resolve(recipe_.student.model_name_or_path);
-  for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model",
-                           "tokenizer_config.json", "model.safetensors"}) {
-    if (std::filesystem::exists(base / name)) facts.student += sha256_file(base / name);
-  }
+  facts.student = student::student_digest(resolve(recipe_.student.model_name_or_path));
+  if (recipe_.student.s0 != "train" && recipe_.student.s0 != "as_is")
+    facts.student += student::student_digest(resolve(recipe_.student.s0));
   facts.prompts = prompts_.fingerprint();
   facts.taxonomy = taxonomy_.version;
   facts.teacher = identity_text(teacher_->identity());

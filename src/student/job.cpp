@@ -105,34 +105,8 @@ void check_newer_options(const TrainOptions& o) {
        "0 to below 1");
 }
 
-std::string digest_of_weights(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("model") && name.ends_with(".safetensors")) files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  if (files.empty()) return "absent";
-  std::string text;
-  for (const std::filesystem::path& file : files) text += sha256_file(file);
-  return text;
-}
-
 // Of a row that is repeated: "<id>#2" is a repetition of "<id>" (records: Example::id).
 std::string original_id(const std::string& id) { return id.substr(0, id.rfind('#')); }
-
-std::string digest_of_folder(const StudentFolder& folder) {
-  std::string text = digest_of_file(folder.base / "config.json") + digest_of_weights(folder.base) +
-                     digest_of_file(folder.words / "tokenizer.json") +
-                     digest_of_file(folder.words / "tokenizer_config.json");
-  if (std::filesystem::exists(folder.words / "tokenizer.model"))
-    text += digest_of_file(folder.words / "tokenizer.model");
-  if (folder.is_adapter()) {
-    text += digest_of_file(folder.adapter / "adapter_config.json") +
-            digest_of_file(folder.adapter / "adapter_model.safetensors");
-  }
-  return text;
-}
 
 EncodedRow encode_row(const Example& example, const text::ChatFormat& format, std::int64_t limit) {
   text::EncodedExample encoded = format.encode_example(example);
@@ -276,7 +250,7 @@ Preflight summarise(const std::vector<EncodedRow>& rows, const RowSplit& split,
 std::string job_digest(const TrainJob& job) {
   std::string rows;
   for (const Example& example : job.examples) rows += digest_of(example);
-  std::string files = digest_of_folder(find_student(job.model_dir));
+  std::string files = student_digest(job.model_dir);
   if (!job.optimizer_from.empty())
     files += digest_of_file(job.optimizer_from / "optimizer.safetensors");
   return hash_fields({options_text(job.options, job.io), sha256_hex(rows), files});

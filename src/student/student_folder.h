@@ -1,7 +1,8 @@
-// Where the parts of a student lie. No torch here; in every build.
+// Where the parts of a student lie, and what they are. No torch here; in every build.
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 namespace tapir::student {
 
@@ -21,5 +22,12 @@ struct StudentFolder {
 // Resolves base_model_name_or_path of an adapter: as it stands, or from the adapter's folder.
 // Error{data} when the base is not there, or is an adapter itself.
 StudentFolder find_student(const std::filesystem::path& folder);
+
+// Digest of the tokenizer and chat template of a folder.
+std::string words_digest(const std::filesystem::path& folder);
+// Digest of all that decides what a student answers and what a training makes of it: configuration,
+// weights in one file or in shards, words; of an adapter those of its base too. Reads every byte.
+// Error{data}: no folder.
+std::string student_digest(const std::filesystem::path& folder);
 
 }  // namespace tapir::student

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "gym/family.h"
 #include "student/student.h"
+#include "student/student_folder.h"
 
 namespace tapir::testing {
 
@@ -94,6 +95,7 @@ class FakeEngine final : public student::StudentEngine {
     write_file(job.output_dir / (lora ? "adapter_model.safetensors" : "model.safetensors"),
                sha256_hex(text + weights_of(job.model_dir)));
     Json after = {{"skill", before["skill"].get<double>() + 0.1}};
+    if (lora) after["base_model_name_or_path"] = student::find_student(job.model_dir).base.string();
     if (before.value("memorises", false)) {
       for (const Example& example : job.examples)
         after["learnt"].push_back(example.segments.front().text);

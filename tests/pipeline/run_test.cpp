@@ -225,6 +225,27 @@ TEST_F(PipelineTest, AChangedKeyIsRefusedListedAndThenRedoesWhatItTouches) {
   EXPECT_EQ(open("a")->stage("exam/s0")->ledger.in, 80U + 10U + 32U);
 }
 
+// Five names of files were looked at: shards, adapters and chat templates went unnoticed.
+TEST_F(PipelineTest, AChangedStudentIsNoticed) {
+  const auto base = folder_.path() / "base";
+  write_file(base / "chat_template.jinja", "one");
+  write_file(base / "model-00002-of-00002.safetensors", "shard");
+  RunOptions until;
+  until.until = "data";
+  run("a", {}, until);
+  EXPECT_NO_THROW(run("a", {}, until));
+  for (const char* name :
+       {"chat_template.jinja", "model-00002-of-00002.safetensors", "generation_config.json",
+        "special_tokens_map.json", "added_tokens.json"}) {
+    const auto before =
+        std::filesystem::exists(base / name) ? std::optional(read_file(base / name)) : std::nullopt;
+    write_file(base / name, "another");
+    EXPECT_THROW(run("a", {}, until), Error) << name;
+    before ? write_file(base / name, *before) : void(std::filesystem::remove(base / name));
+  }
+  EXPECT_NO_THROW(run("a", {}, until));
+}
+
 // Of a data set the dataset_info.json alone was looked at, and one with a name was not found.
 TEST_F(PipelineTest, ChangedFilesOfADataSetAreNoticed) {
   const auto folder = folder_.path() / "rows";
