@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-from peers import peer_python, run_json
+from peers import our_program, peer_python, run_json
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOKENIZER = ROOT / "tests" / "goldens" / "tokenizers" / "trained" / "tokenizer.json"
@@ -97,8 +97,7 @@ def main():
         return time_peer(arguments.folder, arguments)
 
     python = peer_python(pathlib.Path(arguments.peers))
-    subprocess.run(["ninja", "-C", arguments.build, "generate_speed"], check=True, stdout=subprocess.DEVNULL)
-    program = next(pathlib.Path(arguments.build).rglob("generate_speed"))
+    program = our_program(arguments.build, "generate_speed")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         peer = [python, __file__, "--folder", folder, "--threads", arguments.threads,

@@ -13,6 +13,7 @@ import venv
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ["torch==2.11.0", "transformers==4.57.1", "numpy==2.4.6"]
 LLAMA_CPP = ["llama-cpp-python==0.3.36", "gguf==0.19.0"]
+TOKENIZERS = ["tokenizers==0.23.3", "sentencepiece==0.2.3", "protobuf==7.36.2"]
 TRL = ["trl==0.24.0", "datasets==4.3.0", "accelerate==1.11.0", "tokenizers==0.22.1"]
 
 
@@ -32,9 +33,10 @@ def peer_python(folder, packages=PEERS):
     return python
 
 
-def run_json(command):
-    """Runs a program; its last line of output as JSON."""
-    out = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True).stdout
+def run_json(command, **environment):
+    """Runs a program, with these variables added to its environment; its last line of output as JSON."""
+    out = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True,
+                         env=os.environ | environment).stdout
     return json.loads(out.strip().splitlines()[-1])
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Tokenizing speed beside the `tokenizers` package: Alpaca rows with Qwen2's vocabulary, alternating runs, 1 and 2 threads.
 
-    python3 benchmarks/tokenize_bench.py [--build build] [--runs 3] [--python /path/to/peers/bin/python]
+    python3 benchmarks/tokenize_bench.py [--build build] [--runs 3]
 
-Installs the peer into .venv-peers (git-ignored) on first use unless --python names one, builds the program tokenize_speed in
-the build folder, checks that both sides give the same ids, and prints the median megabytes per second of both and the
-median of the ratios as one JSON object. `encode_batch` is what transformers calls; `encode_batch_fast` leaves out offsets.
+Installs the peer into .venv-peers (git-ignored) on first use, builds the program tokenize_speed in the build folder, checks
+that both sides give the same ids, and prints the median megabytes per second of both and the median of the ratios as one
+JSON object. `encode_batch` is what transformers calls; `encode_batch_fast` leaves out offsets.
 """
 import argparse
 import gzip
@@ -17,22 +17,11 @@ import struct
 import subprocess
 import sys
 import tempfile
-import venv
+
+from peers import TOKENIZERS, our_program, peer_python, run_json
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PEERS = ["tokenizers==0.23.3", "sentencepiece==0.2.3", "protobuf==7.36.2"]
 ROWS = "instructions/alpaca_union_17k.jsonl.gz"
-
-
-def peer_python(folder):
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-    wanted = "import tokenizers, sentencepiece; assert tokenizers.__version__ == '0.23.3'"
-    if subprocess.run([python, "-c", wanted], stderr=subprocess.DEVNULL).returncode != 0:
-        print("installing the peer into", folder, file=sys.stderr)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PEERS], check=True)
-    return python
 
 
 def read_texts(data):
@@ -67,12 +56,6 @@ def peer_side(arguments):
                       "tokens": sum(len(encoding.ids) for encoding in encodings)}))
 
 
-def run_json(command, **environment):
-    out = subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True,
-                         env=os.environ | environment).stdout
-    return json.loads(out.strip().splitlines()[-1])
-
-
 def compare(ours_command, peer_command, threads, arguments):
     """Alternating runs; the first run of each process fills its caches and does not count."""
     rounds = {"tapir": [], "encode_batch": [], "encode_batch_fast": []}
@@ -97,7 +80,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="a configured build folder")
     parser.add_argument("--peers", type=pathlib.Path, default=ROOT / ".venv-peers", help="environment of the peer")
-    parser.add_argument("--python", type=pathlib.Path, help="a python that has the peer; nothing is installed")
     parser.add_argument("--data", type=pathlib.Path,
                         default=os.environ.get("TAPIR_TEST_DATA", ROOT.parent / "shared" / "data"))
     parser.add_argument("--family", default="qwen2")
@@ -110,9 +92,8 @@ def main():
     if arguments.peer:
         return prepare(arguments) if arguments.peer == "prepare" else peer_side(arguments)
 
-    python = arguments.python or peer_python(arguments.peers)
-    subprocess.run(["ninja", "-C", arguments.build, "tokenize_speed"], check=True, stdout=subprocess.DEVNULL)
-    program = next(arguments.build.rglob("tokenize_speed"))
+    python = peer_python(arguments.peers, TOKENIZERS)
+    program = our_program(arguments.build, "tokenize_speed")
     with tempfile.TemporaryDirectory() as folder:
         peer = [python, __file__, "--folder", folder, "--data", arguments.data, "--family", arguments.family, "--peer"]
         subprocess.run([str(part) for part in [*peer, "prepare"]], check=True)

@@ -44,17 +44,17 @@ def logprob_row(model, tokenizer, prompt, completion):
 
 
 def greedy_row(model, tokenizer, prompt, count):
-    """margin: the smallest distance of the chosen logit to the next. A tie may be decided either way."""
-    ids, margin, start = tokenizer(prompt).input_ids, float("inf"), len(tokenizer(prompt).input_ids)
+    """margins: at each step the distance of the chosen logit to the next. A tie may be decided either way."""
+    ids, margins, start = tokenizer(prompt).input_ids, [], len(tokenizer(prompt).input_ids)
     ends = model.generation_config.eos_token_id
     ends = set(ends if isinstance(ends, list) else [ends])
     for _ in range(count):
         best = model(torch.tensor([ids])).logits[0, -1].float().topk(2)
-        margin = min(margin, (best.values[0] - best.values[1]).item())
+        margins.append((best.values[0] - best.values[1]).item())
         if best.indices[0].item() in ends:
             break
         ids.append(best.indices[0].item())
-    return {"prompt": prompt, "text": tokenizer.decode(ids[start:], skip_special_tokens=True), "margin": margin,
+    return {"prompt": prompt, "text": tokenizer.decode(ids[start:], skip_special_tokens=True), "margins": margins,
             "tokens": ids[start:], "max_new_tokens": count}
 
 
@@ -67,7 +67,7 @@ def main():
     tokenizer = transformers.AutoTokenizer.from_pretrained(arguments.model)
     model = transformers.AutoModelForCausalLM.from_pretrained(arguments.model).to(getattr(torch, arguments.dtype)).eval()
     with torch.no_grad():
-        dump = {"format": 1, "transformers": transformers.__version__, "torch": torch.__version__, "dtype": arguments.dtype,
+        dump = {"format": 2, "transformers": transformers.__version__, "torch": torch.__version__, "dtype": arguments.dtype,
                 "architecture": type(model).__name__, "vocab_size": model.config.vocab_size,
                 "parameters": sum(p.numel() for p in model.parameters()),
                 "texts": [{"text": text, "ids": tokenizer(text).input_ids} for text in TEXTS],

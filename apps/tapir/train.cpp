@@ -26,18 +26,11 @@ struct Arguments {
 
 pipeline::LearnOptions learn_options(const Arguments& a) {
   pipeline::LearnOptions options{{}, a.mask_history};
-  for (const std::string& role : a.roles) {
-    try {
-      options.roles.push_back(parse_role(role, "--learn"));
-    } catch (const Error& error) {
-      throw Error(ErrorKind::usage, error.what(), error.hint());
-    }
-  }
+  for (const std::string& role : a.roles) options.roles.push_back(parse_role(role, "--learn"));
   return options;
 }
 
-void show_preview(Arguments& a, const student::StudentEngine& engine) {
-  if (a.train.output_dir.empty()) a.train.output_dir = "preview";  // nothing is written
+void show_preview(const Arguments& a, const student::StudentEngine& engine) {
   const auto rows = engine.preview(a.train, a.preview_rows);
   const student::Preflight preflight = engine.preflight(a.train);
   print(preview_text(rows, colours_wanted()) + "\n" + preflight_table(preflight));
@@ -56,6 +49,10 @@ void ask_to_stop(Arguments& a, const student::StudentEngine& engine) {
 }
 
 void run_train(Arguments& a, Context& context) {
+  if (a.train.output_dir.empty() && !a.preview) {
+    throw Error(ErrorKind::usage, "--output is missing: the folder of the trained student",
+                "to look at the rows first, --preview");
+  }
   pipeline::TrainingRows rows = pipeline::read_training_rows(a.data, learn_options(a));
   a.train.examples = std::move(rows.examples);
   const auto engine = student::make_student_engine();
@@ -115,8 +112,9 @@ void add_train(CLI::App& app, Context& context) {
   verb->add_option("--template", o.chat_format,
                    "chat format; auto: found from the folder's own template; a named one becomes "
                    "the trained folder's (docs/chat_formats.md lists them)");
-  verb->add_option("--learn", a->roles, "roles whose messages are learnt (system, user, assistant)")
-      ->delimiter(',');
+  verb->add_option("--learn", a->roles, "roles whose messages are learnt")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"system", "user", "assistant", "tool"}));
   verb->add_flag("--mask-history", a->mask_history, "learn the last answer of a conversation only");
   verb->add_option("--learning-rate", o.learning_rate, "peak rate")->check(CLI::PositiveNumber);
   verb->add_option("--lr-scheduler-type", o.lr_scheduler_type, "cosine | linear | constant")

@@ -11,6 +11,8 @@ namespace tapir {
 
 // The whole file; a file that ends in .gz is decompressed. Error{data} with the path.
 std::string read_file(const std::filesystem::path& path);
+// As read_file; `-` is all of standard input.
+std::string read_input(const std::filesystem::path& path);
 
 // Write aside, fsync, rename, fsync the folder: after a crash the old or the new content is there,
 // never a part. Error{data} names the path and the system's reason (a full disk, a read-only

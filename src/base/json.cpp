@@ -23,12 +23,26 @@ J parse(std::string_view text, std::string_view where) {
   }
 }
 
+template <typename J>
+J object_in(const std::filesystem::path& path) {
+  J object = parse<J>(read_file(path), path.string());
+  if (object.is_object()) return object;
+  throw Error(ErrorKind::data,
+              path.string() + ": expected a JSON object, found " + object.type_name());
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view where) { return parse<Json>(text, where); }
 
 OrderedJson parse_ordered_json(std::string_view text, std::string_view where) {
   return parse<OrderedJson>(text, where);
+}
+
+Json read_json_object(const std::filesystem::path& path) { return object_in<Json>(path); }
+
+OrderedJson read_ordered_json_object(const std::filesystem::path& path) {
+  return object_in<OrderedJson>(path);
 }
 
 void for_each_jsonl(const std::filesystem::path& path,
@@ -45,12 +59,16 @@ void for_each_jsonl(const std::filesystem::path& path,
   });
 }
 
-namespace json_detail {
-
-void missing(std::string_view key, std::string_view where) {
+const Json& json_member(const Json& object, std::string_view key, std::string_view where) {
+  if (object.is_object()) {
+    const auto found = object.find(std::string(key));
+    if (found != object.end()) return *found;
+  }
   throw Error(ErrorKind::data,
               std::string(where) + ": key \"" + std::string(key) + "\" is missing");
 }
+
+namespace json_detail {
 
 void wrong_type(std::string_view key, std::string_view where, const Json& found,
                 std::string_view reason) {

@@ -19,12 +19,18 @@ using OrderedJson = nlohmann::ordered_json;  // keeps the order in which keys we
 Json parse_json(std::string_view text, std::string_view where);
 OrderedJson parse_ordered_json(std::string_view text, std::string_view where);
 
+// A file that holds one JSON object. Error{data} with the path.
+Json read_json_object(const std::filesystem::path& path);
+OrderedJson read_ordered_json_object(const std::filesystem::path& path);
+
 // One object a line; row(object, "file:line"). Blank lines are skipped. Error{data} "file:line:
 // ...".
 void for_each_jsonl(const std::filesystem::path& path,
                     const std::function<void(const Json& row, const std::string& where)>& row);
 
-// The value of key as T. Error{data}: "<where>: key "x": expected a string, found a number".
+// The value of key, not copied. Error{data} when there is none.
+const Json& json_member(const Json& object, std::string_view key, std::string_view where);
+// As T. Error{data}: "<where>: key "x": expected a string, found a number".
 template <typename T>
 T json_get(const Json& object, std::string_view key, std::string_view where);
 template <typename T>
@@ -32,20 +38,17 @@ T json_get_or(const Json& object, std::string_view key, T fallback, std::string_
 
 // ---- implementation ----
 namespace json_detail {
-[[noreturn]] void missing(std::string_view key, std::string_view where);
 [[noreturn]] void wrong_type(std::string_view key, std::string_view where, const Json& found,
                              std::string_view reason);
 }  // namespace json_detail
 
 template <typename T>
 T json_get(const Json& object, std::string_view key, std::string_view where) {
-  if (!object.is_object()) json_detail::missing(key, where);
-  const auto found = object.find(std::string(key));
-  if (found == object.end()) json_detail::missing(key, where);
+  const Json& found = json_member(object, key, where);
   try {
-    return found->template get<T>();
+    return found.template get<T>();
   } catch (const nlohmann::json::exception& e) {
-    json_detail::wrong_type(key, where, *found, e.what());
+    json_detail::wrong_type(key, where, found, e.what());
   }
 }
 

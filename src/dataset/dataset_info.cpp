@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/strings.h"
 
 namespace tapir::dataset {
@@ -34,6 +33,7 @@ class EntryReader {
       fail("formatting \"" + formatting + "\" is not known", "known: alpaca, sharegpt, openai");
     }
     out.files = files();
+    out.text = entry_.dump();
     const auto samples = json_get_or<std::int64_t>(entry_, "num_samples", 0, where_);
     if (samples < 0) fail("num_samples is negative");
     out.num_samples = static_cast<std::size_t>(samples);
@@ -145,9 +145,7 @@ std::optional<DatasetReference> dataset_reference(const std::filesystem::path& p
 
 DatasetEntry read_dataset_entry(const DatasetReference& reference) {
   const std::string file = reference.info.string();
-  const Json info = parse_json(read_file(reference.info), file);
-  if (!info.is_object())
-    throw Error(ErrorKind::data, file + ": expected an object, found " + info.type_name());
+  const Json info = read_json_object(reference.info);
   std::vector<std::string> names;
   for (const auto& [key, value] : info.items()) names.push_back(key);
   std::string name = reference.name;

@@ -14,9 +14,10 @@ namespace tapir::dataset {
 
 struct DatasetEntry {
   std::vector<std::filesystem::path> files;
-  Form form = Form::alpaca;
+  std::optional<Form> form;  // nothing: each file's first row tells
   RowFields fields;
-  std::size_t num_samples = 0;  // the first so many rows; 0: all
+  std::size_t num_samples = 0;  // the first so many rows of all files together; 0: all
+  std::string text;             // the entry itself, as JSON; empty: there is none
 };
 
 // "DIR/dataset_info.json" or "DIR/dataset_info.json:NAME"; nothing for another path.

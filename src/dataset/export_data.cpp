@@ -39,33 +39,44 @@ std::string dump(const OrderedJson& value, int indent) {
   return value.dump(indent, ' ', /*ensure_ascii=*/false, OrderedJson::error_handler_t::replace);
 }
 
-OrderedJson alpaca_row(const ExportRow& row) {
-  const auto refuse = [&](const char* what) {
-    throw Error(ErrorKind::data, "row " + row.instruction.id + ": " + what,
-                "export it with --format messages");
-  };
-  OrderedJson out;
-  out["id"] = row_id(row);
-  std::string system;
-  OrderedJson history = OrderedJson::array();
-  const Messages& messages = row.instruction.messages;
+// The messages of a row as Alpaca's columns hold them; views into the row.
+struct AlpacaMessages {
+  std::string_view system;  // empty: none
+  std::vector<std::pair<std::string_view, std::string_view>> history;
+  std::string_view instruction;
+};
+
+AlpacaMessages alpaca_messages(const Instruction& row) {
+  AlpacaMessages out;
+  const Messages& messages = row.messages;
   std::size_t next = 0;
   if (next < messages.size() && messages[next].role == Role::system)
-    system = messages[next++].content;
+    out.system = messages[next++].content;
   for (; next + 2 < messages.size(); next += 2) {
     if (messages[next].role != Role::user || messages[next + 1].role != Role::assistant) break;
-    history.push_back({messages[next].content, messages[next + 1].content});
+    out.history.emplace_back(messages[next].content, messages[next + 1].content);
   }
   if (next + 1 != messages.size() || messages[next].role != Role::user) {
-    refuse(
-        "Alpaca's columns hold a system message, then user and assistant in turn, and nothing "
-        "else");
+    throw Error(ErrorKind::data,
+                "row " + row.id +
+                    ": Alpaca's columns hold a system message, then user and assistant in turn, "
+                    "and nothing else",
+                "export it with --format messages");
   }
-  out["instruction"] = messages[next].content;
+  out.instruction = messages[next].content;
+  return out;
+}
+
+OrderedJson alpaca_row(const ExportRow& row) {
+  const AlpacaMessages messages = alpaca_messages(row.instruction);
+  OrderedJson out;
+  out["id"] = row_id(row);
+  out["instruction"] = messages.instruction;
   out["input"] = "";
   out["output"] = row.response;
-  if (!system.empty()) out["system"] = system;
-  if (!history.empty()) out["history"] = history;
+  if (!messages.system.empty()) out["system"] = messages.system;
+  for (const auto& [question, answer] : messages.history)
+    out["history"].push_back({question, answer});
   add_columns(row, out);
   return out;
 }
@@ -116,10 +127,15 @@ std::string dataset_info(const std::vector<ExportRow>& rows, const ExportOptions
     entry["formatting"] = "alpaca";
     entry["columns"] = {{"prompt", "instruction"}, {"query", "input"}, {"response", "output"}};
     // LLaMA-Factory fails on a column that no row has.
-    for (const char* column : {"system", "history"}) {
-      const auto has = [&](const ExportRow& row) { return alpaca_row(row).contains(column); };
-      if (std::any_of(rows.begin(), rows.end(), has)) entry["columns"][column] = column;
+    bool system = false;
+    bool history = false;
+    for (const ExportRow& row : rows) {
+      const AlpacaMessages messages = alpaca_messages(row.instruction);
+      system = system || !messages.system.empty();
+      history = history || !messages.history.empty();
     }
+    if (system) entry["columns"]["system"] = "system";
+    if (history) entry["columns"]["history"] = "history";
   }
   return dump({{options.name, entry}}, 2) + "\n";
 }

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/strings.h"
 #include "dataset/dataset_info.h"
@@ -33,38 +34,28 @@ std::string id_of(const Json& row, const std::string& stem, std::size_t index,
   return id;
 }
 
-// A file and how its rows are read; form: nothing where the first row tells.
-struct SourceFile {
-  std::filesystem::path path;
-  std::optional<Form> form;
-  RowFields fields;
-  std::size_t limit = 0;  // of rows; 0: none
-};
-
+// One file of a data set: its first rows, `most` at most.
 class FileReader {
  public:
-  FileReader(const SourceFile& source, std::string stem)
-      : source_(source), file_(source.path), form_(source.form), stem_(std::move(stem)) {}
+  FileReader(const DatasetEntry& set, const std::filesystem::path& file, std::string stem,
+             std::size_t most)
+      : fields_(set.fields), file_(file), form_(set.form), stem_(std::move(stem)), most_(most) {}
 
   std::vector<DataRow> read() {
-    const auto take = [&](const Json& row, const std::string& where) { add(row, where); };
-    if (file_ == "-") {
-      for_each_jsonl(file_, take);
-    } else {
-      for_each_json_row(read_file(file_), file_.string(), take);
-    }
+    for_each_json_row(read_input(file_), file_.string(),
+                      [&](const Json& row, const std::string& where) { add(row, where); });
     if (rows_.empty()) {
       throw Error(ErrorKind::data, file_.string() + ": expected instructions, found no row at all",
                   "the file is empty; check the path and how it was made");
     }
-    if (source_.limit > 0 && rows_.size() > source_.limit) rows_.resize(source_.limit);
     return std::move(rows_);
   }
 
  private:
   void add(const Json& row, const std::string& where) {
+    if (rows_.size() == most_) return;
     if (!form_) form_ = detect_form(row, where);
-    Conversation conversation = read_conversation(row, *form_, source_.fields, where);
+    Conversation conversation = read_conversation(row, *form_, fields_, where);
     DataRow data;
     data.instruction.id = id_of(row, stem_, rows_.size(), where);
     data.instruction.messages = std::move(conversation.messages);
@@ -78,50 +69,77 @@ class FileReader {
     rows_.push_back(std::move(data));
   }
 
-  const SourceFile& source_;
+  const RowFields& fields_;
   const std::filesystem::path& file_;
   std::optional<Form> form_;
-  std::string stem_;
+  const std::string stem_;
+  const std::size_t most_;
   std::vector<DataRow> rows_;
 };
 
-// The files themselves: a data set of a dataset_info.json may be several.
-std::vector<SourceFile> source_files(const std::vector<std::filesystem::path>& paths) {
-  std::vector<SourceFile> sources;
-  for (const auto& path : paths) {
-    const auto reference = dataset_reference(path);
-    if (!reference) {
-      sources.push_back({path, std::nullopt, {}, 0});
-      continue;
-    }
-    const DatasetEntry entry = read_dataset_entry(*reference);
-    for (const auto& file : entry.files)
-      sources.push_back({file, entry.form, entry.fields, entry.num_samples});
-  }
-  return sources;
+// A file by itself is a data set whose first row tells its form.
+DatasetEntry data_set(const std::filesystem::path& path) {
+  if (const auto reference = dataset_reference(path)) return read_dataset_entry(*reference);
+  DatasetEntry set;
+  set.files = {path};
+  return set;
 }
 
-}  // namespace
+// Data sets as one list of rows.
+class ListReader {
+ public:
+  void add(const DatasetEntry& set) {
+    const std::size_t most = set.num_samples > 0 ? set.num_samples : rows_.max_size();
+    const std::size_t before = rows_.size();
+    for (const auto& file : set.files) {
+      const std::size_t taken = rows_.size() - before;
+      if (taken < most) add_file(set, file, most - taken);
+    }
+  }
+  std::vector<DataRow> take() { return std::move(rows_); }
 
-std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>& files) {
-  std::vector<DataRow> rows;
-  std::map<std::string, int> stems;
-  std::map<std::string, std::string> places;  // id -> where it came first
-  for (const SourceFile& file : source_files(files)) {
-    std::string stem = stem_of(file.path);
-    if (const int times = ++stems[stem]; times > 1) stem.append("~").append(std::to_string(times));
-    for (DataRow& row : FileReader(file, std::move(stem)).read()) {
-      const auto [place, is_new] = places.emplace(row.instruction.id, row.where);
+ private:
+  void add_file(const DatasetEntry& set, const std::filesystem::path& file, std::size_t most) {
+    std::string stem = stem_of(file);
+    if (const int times = ++stems_[stem]; times > 1) stem.append("~").append(std::to_string(times));
+    for (DataRow& row : FileReader(set, file, std::move(stem), most).read()) {
+      const auto [place, is_new] = places_.emplace(row.instruction.id, row.where);
       if (!is_new) {
         throw Error(
             ErrorKind::data,
             row.where + ": the id \"" + row.instruction.id + "\" came before, at " + place->second,
             "ids must be unique; leave \"id\" out to have them made");
       }
-      rows.push_back(std::move(row));
+      rows_.push_back(std::move(row));
     }
   }
-  return rows;
+
+  std::vector<DataRow> rows_;
+  std::map<std::string, int> stems_;
+  std::map<std::string, std::string> places_;  // id -> where it came first
+};
+
+}  // namespace
+
+std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>& files) {
+  ListReader list;
+  for (const auto& path : files) list.add(data_set(path));
+  return list.take();
+}
+
+std::filesystem::path instructions_file(const std::filesystem::path& path) {
+  const auto reference = dataset_reference(path);
+  return reference ? reference->info : path;
+}
+
+std::string instructions_digest(const std::vector<std::filesystem::path>& files) {
+  std::string digests;
+  for (const auto& path : files) {
+    const DatasetEntry set = data_set(path);
+    if (!set.text.empty()) digests += hash_fields({set.text});
+    for (const auto& file : set.files) digests += sha256_file(file);
+  }
+  return digests;
 }
 
 std::vector<DataRow> read_instructions(const std::filesystem::path& file) {

@@ -37,6 +37,13 @@ struct DataRow {
 // before, a file without rows.
 std::vector<DataRow> read_instructions(const std::filesystem::path& file);
 
+// The file that must be there for a path to be read: of a data set the dataset_info.json.
+std::filesystem::path instructions_file(const std::filesystem::path& path);
+
+// Of all that read_instructions() reads: every file of every data set, and what dataset_info.json
+// says of it. Error{data}.
+std::string instructions_digest(const std::vector<std::filesystem::path>& files);
+
 // Several files as one list, ids unique over all of them. The k-th file of one stem counts as
 // "<stem>~k".
 std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>& files);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "dataset/read_instructions.h"
 #include "pipeline/doctor_dump.h"
 #include "pipeline/options.h"
 #include "pipeline/training_job.h"
@@ -107,10 +108,17 @@ std::filesystem::path resolve_path(const Recipe& recipe, const std::string& path
   std::string looked;
   for (const auto& place : places) {
     std::error_code ignored;
-    if (std::filesystem::exists(place, ignored)) return place;
+    if (std::filesystem::exists(dataset::instructions_file(place), ignored)) return place;
     looked += (looked.empty() ? "" : ", ") + place.string();
   }
   throw Error(ErrorKind::data, "there is no " + path, "looked at " + looked);
+}
+
+std::vector<std::filesystem::path> instruction_files(const Recipe& recipe) {
+  std::vector<std::filesystem::path> files;
+  for (const std::string& file : recipe.data.instructions)
+    files.push_back(resolve_path(recipe, file));
+  return files;
 }
 
 std::vector<Check> doctor(const student::StudentEngine& engine, const std::filesystem::path& model,
@@ -171,16 +179,12 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
   checks.push_back(look("instructions", [&] {
     if (recipe.data.gym_rows > 0) return fmt::format("{} rows of the gym", recipe.data.gym_rows);
     std::string found;
-    for (const std::string& file : recipe.data.instructions) {
-      found += (found.empty() ? "" : ", ") + resolve_path(recipe, file).string();
-    }
+    for (const auto& file : instruction_files(recipe))
+      found += (found.empty() ? "" : ", ") + file.string();
     return found;
   }));
   checks.push_back(look("taxonomy", [&] {
-    const bool is_file =
-        recipe.tasks.taxonomy.ends_with(".yaml") || recipe.tasks.taxonomy.ends_with(".yml");
-    const auto taxonomy = tasks::load_taxonomy(
-        is_file ? resolve_path(recipe, recipe.tasks.taxonomy).string() : recipe.tasks.taxonomy);
+    const auto taxonomy = taxonomy_of(recipe);
     return fmt::format("{}: {} tasks", taxonomy.name, taxonomy.tasks.size());
   }));
   checks.push_back(

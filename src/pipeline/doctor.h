@@ -29,8 +29,11 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
 std::string checks_text(const std::vector<Check>& checks);
 Json checks_json(const std::vector<Check>& checks);
 
-// Where a file or folder named in a recipe lies: as it is, beside the recipe, one above, or in the
-// installed share folder. Error{data} names every place that was looked at.
+// Where a file, folder or data set ("DIR/dataset_info.json:NAME") named in a recipe lies: as it is,
+// beside the recipe, one above, or in the installed share folder. Error{data} names every place
+// that was looked at.
 std::filesystem::path resolve_path(const Recipe& recipe, const std::string& path);
+// data.instructions.
+std::vector<std::filesystem::path> instruction_files(const Recipe& recipe);
 
 }  // namespace tapir::pipeline

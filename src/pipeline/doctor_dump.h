@@ -13,7 +13,8 @@ namespace tapir::pipeline {
 // One check each for size, token ids, chat template, log-probabilities and greedy continuations;
 // one that differs says where first and by how much. Log-probabilities agree within 1e-3 when the
 // dump is of float32, else within 0.25: 16-bit arithmetic rounds. A continuation may leave the
-// other's at a near tie only. Error{data} when the file is no such dump.
+// other's where the logits of the best two tokens are nearer than twice that; the check says where
+// it did. Error{data} when the file is no such dump.
 std::vector<Check> compare_with_dump(const student::Student& student,
                                      const std::filesystem::path& dump);
 

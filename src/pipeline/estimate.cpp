@@ -80,10 +80,7 @@ Corpus corpus_of(const Recipe& recipe) {
     answer *= static_cast<double>(recipe.data.gym_rows) / static_cast<double>(corpus.rows);
     corpus.rows = recipe.data.gym_rows;
   } else {
-    std::vector<std::filesystem::path> files;
-    for (const std::string& file : recipe.data.instructions)
-      files.push_back(resolve_path(recipe, file));
-    for (const auto& row : dataset::read_instructions(files))
+    for (const auto& row : dataset::read_instructions(instruction_files(recipe)))
       add(row.instruction, row.response.value_or(""));
   }
   keep_longest(corpus.longest);

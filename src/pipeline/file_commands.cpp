@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "student/student_folder.h"
 #include "text/chat_format.h"
 #include "text/encode_batch.h"
 
@@ -88,9 +89,8 @@ OrderedJson generation_row(const InputRow& row, const student::Generation& g) {
 bool is_raw(const InputRow& row) { return row.messages.empty() && !row.completion.empty(); }
 
 Example example_of(const InputRow& row) {
-  Example example{row.id.is_string() ? row.id.get<std::string>() : row.id.dump(), {}};
-  for (const Message& message : row.messages)
-    example.segments.push_back({message.role, message.content, false});
+  Example example{row.id.is_string() ? row.id.get<std::string>() : row.id.dump(),
+                  segments_of(row.messages)};
   if (!row.completion.empty()) {
     example.segments.push_back({Role::assistant, row.completion, true});
   } else if (!example.segments.empty() && example.segments.back().role == Role::assistant) {
@@ -101,6 +101,32 @@ Example example_of(const InputRow& row) {
   }
   return example;
 }
+
+// What tells a folder's tokens of rows. Thread-safe.
+class RowEncoder {
+ public:
+  // The chat template is read where a row has messages only.
+  RowEncoder(const std::filesystem::path& model, const std::vector<InputRow>& rows) {
+    const std::filesystem::path words = student::find_student(model).words;
+    tokenizer_ = text::load_tokenizer(words);
+    const auto is_chat = [](const InputRow& row) { return !row.messages.empty(); };
+    if (std::any_of(rows.begin(), rows.end(), is_chat))
+      format_ = text::load_chat_format(words, tokenizer_);
+  }
+  std::vector<text::TokenId> ids(const InputRow& row) const {
+    if (row.messages.empty())
+      return tokenizer_->encode_with_specials(row.prompt, /*add_special_tokens=*/true);
+    try {
+      return format_->encode_prompt(row.messages);
+    } catch (const Error& e) {
+      throw Error(e.kind(), row.where + ": " + e.what(), e.hint());
+    }
+  }
+
+ private:
+  std::shared_ptr<const text::Tokenizer> tokenizer_;
+  std::shared_ptr<const text::ChatFormat> format_;
+};
 
 // Their ids are their places.
 std::vector<student::GenerateRequest> requests_of(const std::vector<InputRow>& rows) {
@@ -149,20 +175,14 @@ FileSummary generate_file(const student::StudentEngine& engine, const FileComman
 
 FileSummary tokenize_file(const FileCommand& files, int threads) {
   const auto start = Clock::now();
-  const auto tokenizer = text::load_tokenizer(files.model);
   const std::vector<InputRow> rows = read_rows(files.input);
-  std::vector<std::string> prompts;
-  for (const InputRow& row : rows) prompts.push_back(row.prompt);
+  const RowEncoder encoder(files.model, rows);
   if (threads == 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  auto ids = text::encode_batch(*tokenizer, prompts, {/*add_special_tokens=*/true, threads});
-  std::shared_ptr<const text::ChatFormat> format;
+  const auto ids = text::encode_batch(
+      rows.size(), [&](std::size_t i) { return encoder.ids(rows[i]); }, threads);
   Output output(files.output);
   FileSummary summary;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!rows[i].messages.empty()) {
-      if (format == nullptr) format = text::load_chat_format(files.model, tokenizer);
-      ids[i] = format->encode_prompt(rows[i].messages);
-    }
     output.add({{"id", rows[i].id}, {"ids", ids[i]}});
     ++summary.rows;
     summary.tokens += static_cast<std::int64_t>(ids[i].size());

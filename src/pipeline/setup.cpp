@@ -1,7 +1,6 @@
 // What a sitting needs before its first stage: folder, lock, store, prompts, models, plan.
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -10,6 +9,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "dataset/read_instructions.h"
 #include "gym/models.h"
 #include "llm/budget.h"
 #include "llm/cached.h"
@@ -19,6 +19,7 @@
 #include "pipeline/estimate.h"
 #include "pipeline/options.h"
 #include "pipeline/run.h"
+#include "student/student_folder.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -66,29 +67,6 @@ std::string cost_of(const store::RunStore& store, const store::StageRecord& reco
   }
   std::string text = fmt::format("{:.0f} s", record.seconds);
   if (replies > 0) text += fmt::format(", {} replies kept, ${:.2f} spent", replies, usd);
-  return text;
-}
-
-// Of what a student's training and answers depend on.
-std::string student_digest(const std::filesystem::path& folder) {
-  std::vector<std::string> names = {"config.json",
-                                    "tokenizer.json",
-                                    "tokenizer.model",
-                                    "tokenizer_config.json",
-                                    "chat_template.jinja",
-                                    "adapter_config.json",
-                                    "adapter_model.safetensors",
-                                    "model.safetensors"};
-  std::set<std::string> shards;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("model-") && name.ends_with(".safetensors")) shards.insert(name);
-  }
-  names.insert(names.end(), shards.begin(), shards.end());
-  std::string text;
-  for (const std::string& name : names) {
-    if (std::filesystem::exists(folder / name)) text += sha256_file(folder / name);
-  }
   return text;
 }
 
@@ -154,10 +132,10 @@ void Run::make_models() {
 
 PlanFacts Run::facts() const {
   PlanFacts facts;
-  facts.data = kGymVersion;
-  for (const std::string& file : recipe_.data.instructions)
-    facts.data += sha256_file(resolve(file));
-  facts.student = student_digest(resolve(recipe_.student.model_name_or_path));
+  facts.data = kGymVersion + dataset::instructions_digest(instruction_files(recipe_));
+  facts.student = student::student_digest(resolve(recipe_.student.model_name_or_path));
+  if (recipe_.student.s0 != "train" && recipe_.student.s0 != "as_is")
+    facts.student += student::student_digest(resolve(recipe_.student.s0));
   facts.prompts = prompts_.fingerprint();
   facts.taxonomy = taxonomy_.version;
   facts.teacher = identity_text(teacher_->identity());
@@ -244,9 +222,7 @@ void Run::note_plan() {
 // gone on from.
 void Run::sweep() {
   for (const store::TrainRecord& record : store_->trainings()) {
-    const std::filesystem::path folder = options_.run_dir / record.folder;
-    if (!std::filesystem::exists(folder / "config.json") &&
-        !std::filesystem::exists(folder / "adapter_config.json")) {
+    if (!student::holds_student(options_.run_dir / record.folder)) {
       throw Error(
           ErrorKind::data,
           "the run says that " + record.folder + " is trained, but the folder is not there",

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "dataset/read_instructions.h"
 #include "llm/ask_all.h"
+#include "pipeline/doctor.h"
 #include "pipeline/gym_binding.h"
 #include "pipeline/options.h"
 #include "pipeline/run.h"
@@ -94,12 +95,8 @@ Run::StageEnd Run::read_data(const std::string& stage) {
   if (recipe_.data.gym_rows > 0) {
     for (const GymRow& row : gym_pool(recipe_)) keep(row.instruction, row.answer);
   }
-  std::vector<std::filesystem::path> files;
-  for (const std::string& file : recipe_.data.instructions) files.push_back(resolve(file));
-  if (!files.empty()) {
-    for (const dataset::DataRow& row : dataset::read_instructions(files))
-      keep(row.instruction, row.response);
-  }
+  for (const dataset::DataRow& row : dataset::read_instructions(instruction_files(recipe_)))
+    keep(row.instruction, row.response);
   StageEnd end = end_of(stage, in);
   if (end.ledger.done == 0) {
     throw Error(ErrorKind::data, "not one instruction is left of " + std::to_string(in),
@@ -122,9 +119,10 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
     if (answered.contains(row.id)) store_->put_outcome(stage, row.id, Outcome::done, "");
   }
   std::erase_if(rows, [&](const Instruction& row) { return answered.contains(row.id); });
+  const std::uint64_t waiting = rows.size();
   PlainRequests source(std::move(rows), sampling_of(recipe_.teacher), stage);
   bool complete = true;
-  std::uint64_t done = answered.size();
+  std::uint64_t done = in - waiting;
   ReplyFunction sink([&](const llm::ChatReply& reply) {
     if (reply.ok()) {
       store_->put_response(stage, {reply.row_id, kTeacherAuthor, reply.text, reply.finish_reason,

@@ -82,7 +82,7 @@ void Run::ask_student(const std::string& stage, const std::string& student,
       requests.push_back({row.id, row.messages, ""});
     }
   }
-  std::uint64_t done = answered.size();
+  std::uint64_t done = rows.size() - requests.size();
   const auto keep = [&](const student::Generation& generation) {
     if (generation.failure.empty()) {
       store_->put_response(stage, {generation.id, author, generation.text, generation.finish_reason,

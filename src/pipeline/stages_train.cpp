@@ -7,24 +7,15 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "pipeline/run.h"
 #include "pipeline/training_job.h"
-#include "student/weight_names.h"
+#include "student/student_folder.h"
 
 namespace tapir::pipeline {
 namespace {
 
 std::int64_t steps_for(std::int64_t tokens, std::int64_t batch_tokens) {
   return std::max<std::int64_t>(1, (tokens + batch_tokens / 2) / batch_tokens);
-}
-
-// Of every weight file, in the order of names.
-std::string weights_digest(const std::filesystem::path& folder) {
-  const std::vector<std::filesystem::path> files = student::list_weight_files(folder);
-  std::string text;
-  for (const auto& file : files) text += sha256_file(file);
-  return files.size() == 1 ? text : sha256_hex(text);
 }
 
 void copy_folder(const std::filesystem::path& from, const std::filesystem::path& place) {
@@ -72,8 +63,9 @@ Run::StageEnd Run::train_s0(const std::string& stage) {
         recipe_.student.s0 == "as_is" ? recipe_.student.model_name_or_path : recipe_.student.s0);
     const std::filesystem::path place = options_.run_dir / student_folder("s0");
     copy_folder(from, place);
-    store_->put_training(
-        stage, {.student = "s0", .folder = student_folder("s0"), .digest = weights_digest(place)});
+    store_->put_training(stage, {.student = "s0",
+                                 .folder = student_folder("s0"),
+                                 .digest = student::student_digest(place)});
     return end_of(stage, 0);
   }
   return train(stage, "s0", first_job("s0", corpus_.rows));
@@ -189,7 +181,7 @@ Run::StageEnd Run::train(const std::string& stage, const std::string& student,
                                .last_loss = result.last_loss,
                                .seconds = result.seconds,
                                .folder = student_folder(student),
-                               .digest = weights_digest(job.output_dir)});
+                               .digest = student::student_digest(job.output_dir)});
   StageEnd end;
   end.ledger.in = end.ledger.done = job.examples.size();
   return end;
@@ -202,7 +194,9 @@ void Run::publish_final() {
     student = student_name(kMainArm, static_cast<int>(recipe_.curriculum.rounds));
   const std::filesystem::path place = options_.run_dir / "students" / "final";
   const std::filesystem::path from = options_.run_dir / student_folder(student);
-  if (std::filesystem::exists(place) && weights_digest(place) == weights_digest(from)) return;
+  if (std::filesystem::exists(place) &&
+      student::student_digest(place) == student::student_digest(from))
+    return;
   copy_folder(from, place);
 }
 

@@ -84,6 +84,8 @@ struct Example {
   bool operator==(const Example&) const = default;
 };
 
+// Messages that are read, not learnt.
+std::vector<Segment> segments_of(const Messages& messages);
 // Instruction and its answer as an example: loss on the answer only.
 Example make_example(const Instruction& instruction, std::string_view response);
 

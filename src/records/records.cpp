@@ -71,11 +71,15 @@ std::string_view to_string(Outcome outcome) {
   return "done";
 }
 
+std::vector<Segment> segments_of(const Messages& messages) {
+  std::vector<Segment> segments;
+  for (const Message& message : messages)
+    segments.push_back({message.role, message.content, /*loss=*/false});
+  return segments;
+}
+
 Example make_example(const Instruction& instruction, std::string_view response) {
-  Example example{instruction.id, {}};
-  for (const Message& message : instruction.messages) {
-    example.segments.push_back({message.role, message.content, /*loss=*/false});
-  }
+  Example example{instruction.id, segments_of(instruction.messages)};
   example.segments.push_back({Role::assistant, std::string(response), /*loss=*/true});
   return example;
 }

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/strings.h"
 
@@ -14,7 +13,6 @@ namespace {
 
 using Path = std::filesystem::path;
 
-constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char* kWeightsFile = "adapter_model.safetensors";
 constexpr const char* kDigestKey = "base_digest";
 
@@ -76,27 +74,9 @@ void check_base(const SafetensorsFile& file, const std::string& digest,
 
 }  // namespace
 
-StudentFolder find_student(const Path& folder) {
-  if (!std::filesystem::exists(folder / kConfigFile)) return {folder, folder, {}};
-  const std::string name = read_adapter_config(folder).base_model_name_or_path;
-  const std::string where = (folder / kConfigFile).string() + ": base_model_name_or_path \"" + name;
-  for (const Path& base : {Path(name), folder / name}) {
-    if (name.empty() || !std::filesystem::is_directory(base)) continue;
-    if (std::filesystem::exists(base / kConfigFile)) {
-      throw Error(ErrorKind::data, where + "\" is an adapter itself",
-                  "merge that one first: tapir merge --model " + base.string() + " --output DIR");
-    }
-    const bool own_words = std::filesystem::exists(folder / "tokenizer.json") ||
-                           std::filesystem::exists(folder / "tokenizer.model");
-    return {base, own_words ? folder : base, folder};
-  }
-  throw Error(ErrorKind::data, where + "\" is not a folder here",
-              "put the base there, or write its folder into adapter_config.json");
-}
-
 AdapterConfig read_adapter_config(const Path& folder) {
-  const std::string where = (folder / kConfigFile).string();
-  const Json json = parse_json(read_file(where), where);
+  const std::string where = (folder / kAdapterConfigFile).string();
+  const Json json = read_json_object(where);
   refuse_unknown(json, where);
   AdapterConfig config;
   config.base_model_name_or_path =
@@ -151,7 +131,8 @@ Adapter read_adapter(const Path& folder, const ParameterLayout& base, const floa
   try {
     adapter.layout = make_adapter_layout(base, adapter.config);
   } catch (const Error& e) {
-    throw Error(ErrorKind::data, (folder / kConfigFile).string() + ": " + e.what(), e.hint());
+    throw Error(ErrorKind::data, (folder / kAdapterConfigFile).string() + ": " + e.what(),
+                e.hint());
   }
   if (!std::filesystem::exists(folder / kWeightsFile)) {
     throw Error(ErrorKind::data, folder.string() + ": " + kWeightsFile + " is missing",

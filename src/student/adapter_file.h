@@ -8,20 +8,9 @@
 #include <vector>
 
 #include "student/adapter.h"
+#include "student/student_folder.h"
 
 namespace tapir::student {
-
-// Where the parts of a student lie.
-struct StudentFolder {
-  std::filesystem::path base;     // config.json and the weights
-  std::filesystem::path words;    // tokenizer and chat format: the adapter's own where it has them
-  std::filesystem::path adapter;  // empty: a whole student
-  bool is_adapter() const { return !adapter.empty(); }
-};
-
-// Resolves base_model_name_or_path of an adapter: as it stands, or from the adapter's folder.
-// Error{data} when the base is not there, or is an adapter itself.
-StudentFolder find_student(const std::filesystem::path& folder);
 
 // Error{data} lists the keys that ask for something this student does not have (DoRA, biases, other
 // peft types, patterns per layer).

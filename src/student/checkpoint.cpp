@@ -56,7 +56,7 @@ TrainerState from_json(const Json& json, const std::string& where) {
   state.version = json_get<std::string>(json, "version", where);
   state.global_step = json_get<std::int64_t>(json, "global_step", where);
   state.optimizer_steps = json_get<std::int64_t>(json, "optimizer_steps", where);
-  const Json cursor = json_get<Json>(json, "cursor", where);
+  const Json& cursor = json_member(json, "cursor", where);
   state.cursor = {json_get<std::int64_t>(cursor, "epoch", where),
                   json_get<std::int64_t>(cursor, "position", where),
                   json_get<std::int64_t>(cursor, "rows", where),

@@ -17,11 +17,8 @@ namespace {
 
 using Path = std::filesystem::path;
 
-OrderedJson read_object(const Path& file) {
-  if (!std::filesystem::exists(file)) return OrderedJson::object();
-  OrderedJson json = parse_ordered_json(read_file(file), file.string());
-  if (json.is_object()) return json;
-  throw Error(ErrorKind::data, file.string() + ": expected a JSON object");
+OrderedJson read_optional(const Path& file) {
+  return std::filesystem::exists(file) ? read_ordered_json_object(file) : OrderedJson::object();
 }
 
 void write_object(const Path& file, const OrderedJson& json) {
@@ -40,7 +37,7 @@ std::vector<text::TokenId> stop_tokens(const Path& folder) {
 
 void complete_generation_config(const Path& folder) {
   const Path file = folder / "generation_config.json";
-  OrderedJson json = read_object(file);
+  OrderedJson json = read_optional(file);
   const ModelConfig config = read_config(folder);  // its end tokens are those of both files
   std::vector<std::int32_t> ends = config.eos_token_ids;
   const bool there = json.contains("eos_token_id") && !json["eos_token_id"].is_null();
@@ -60,7 +57,7 @@ void complete_generation_config(const Path& folder) {
 void add_special_tokens_map(const Path& folder) {
   const Path file = folder / "special_tokens_map.json";
   if (std::filesystem::exists(file)) return;
-  const OrderedJson config = read_object(folder / "tokenizer_config.json");
+  const OrderedJson config = read_optional(folder / "tokenizer_config.json");
   OrderedJson map = OrderedJson::object();
   for (const char* key : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
                           "cls_token", "mask_token", "additional_special_tokens"}) {

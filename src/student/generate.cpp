@@ -142,6 +142,7 @@ void Worker::take(const RowToken& token) {
   generation.completion_tokens = static_cast<int>(tokens.size());
   const std::span<const std::int32_t> answer(tokens.data(), tokens.size() - (ended ? 1 : 0));
   generation.text = job_.context.tokenizer.decode(answer, /*skip_special_tokens=*/true);
+  generation.tokens.assign(answer.begin(), answer.end());
   if (!request->messages.empty()) {
     generation.text = job_.context.format.answer_text(generation.text);
   }

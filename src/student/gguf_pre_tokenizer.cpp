@@ -51,7 +51,7 @@ constexpr std::array<PreTokenizerRow, 9> kRows = {{
 }
 
 std::string split_part(const Json& part, const std::string& where) {
-  const Json pattern = json_get<Json>(part, "pattern", where);
+  const Json& pattern = json_member(part, "pattern", where);
   const auto behavior = json_get_or<std::string>(part, "behavior", "Isolated", where);
   const bool inverted = json_get_or<bool>(part, "invert", false, where);
   // Matches are words and nothing lies between them: two ways to say it.
@@ -64,7 +64,7 @@ void add_parts(const Json& description, const std::string& where, std::vector<st
   if (description.is_null()) unknown(where, "none at all");
   const auto type = json_get<std::string>(description, "type", where);
   if (type == "Sequence") {
-    for (const Json& part : json_get<Json>(description, "pretokenizers", where)) {
+    for (const Json& part : json_member(description, "pretokenizers", where)) {
       add_parts(part, where, parts);
     }
   } else if (type == "Split") {
@@ -85,7 +85,7 @@ void add_parts(const Json& description, const std::string& where, std::vector<st
 std::string gguf_pre_tokenizer(const Json& tokenizer, const std::string& where) {
   std::vector<std::string> parts;
   add_parts(tokenizer.value("pre_tokenizer", Json()), where, parts);
-  const Json model = json_get<Json>(tokenizer, "model", where);
+  const Json& model = json_member(tokenizer, "model", where);
   const bool ignore_merges = json_get_or<bool>(model, "ignore_merges", false, where);
   const std::string found = join(parts, ", ");
   for (const PreTokenizerRow& row : kRows) {

@@ -77,7 +77,7 @@ Tokens list_tokens(std::int64_t vocab_size, const std::function<Token(text::Toke
 
 Tokens tokens_of_json(const Json& json, const text::Tokenizer& tokenizer, std::int64_t vocab_size,
                       const std::string& where) {
-  const Json model = json_get<Json>(json, "model", where);
+  const Json& model = json_member(json, "model", where);
   const std::set<std::string> added = added_tokens(json, where);
   const auto unknown = json_get_or<std::string>(model, "unk_token", "", where);
   const bool bytes = json_get_or<bool>(model, "byte_fallback", false, where);
@@ -100,7 +100,7 @@ Tokens tokens_of_json(const Json& json, const text::Tokenizer& tokenizer, std::i
 // "left right", whichever form the file has.
 std::vector<std::string> list_merges(const Json& model, const std::string& where) {
   std::vector<std::string> merges;
-  for (const Json& merge : json_get<Json>(model, "merges", where)) {
+  for (const Json& merge : json_member(model, "merges", where)) {
     merges.push_back(merge.is_array()
                          ? merge.at(0).get<std::string>() + " " + merge.at(1).get<std::string>()
                          : merge.get<std::string>());
@@ -221,7 +221,7 @@ std::vector<std::string> add_gguf_tokenizer(const std::filesystem::path& folder,
   }
   const std::string where = file.string();
   const Json json = parse_json(read_file(file), where);
-  const Json model = json_get<Json>(json, "model", where);
+  const Json& model = json_member(json, "model", where);
   Tokens tokens = tokens_of_json(json, tokenizer, facts.vocab_size, where);
   if (json_get_or<bool>(model, "byte_fallback", false, where)) {
     score_by_merges(list_merges(model, where), tokens);

@@ -17,7 +17,7 @@
 #include "student/bf16_kernels.h"
 #include "student/folder_files.h"
 #include "student/lanes.h"
-#include "student/weight_names.h"
+#include "student/student_folder.h"
 
 namespace tapir::student {
 namespace {
@@ -107,26 +107,8 @@ void check_newer_options(const TrainOptions& o) {
        "0 to below 1");
 }
 
-std::string digest_of_weights(const std::filesystem::path& folder) {
-  const std::vector<std::filesystem::path> files = list_weight_files(folder);
-  if (files.empty()) return "absent";
-  std::string text;
-  for (const std::filesystem::path& file : files) text += sha256_file(file);
-  return text;
-}
-
 // Of a row that is repeated: "<id>#2" is a repetition of "<id>" (records: Example::id).
 std::string original_id(const std::string& id) { return id.substr(0, id.rfind('#')); }
-
-std::string digest_of_folder(const StudentFolder& folder) {
-  std::string text = digest_of_file(folder.base / "config.json") + digest_of_weights(folder.base) +
-                     words_digest(folder.words);
-  if (folder.is_adapter()) {
-    text += digest_of_file(folder.adapter / "adapter_config.json") +
-            digest_of_file(folder.adapter / "adapter_model.safetensors");
-  }
-  return text;
-}
 
 EncodedRow encode_row(const Example& example, const text::ChatFormat& format, std::int64_t limit) {
   text::EncodedExample encoded = format.encode_example(example);
@@ -159,16 +141,6 @@ Words load_words(const std::filesystem::path& folder, const ModelConfig& config,
   }
   words.format = text::load_chat_format(folder, words.tokenizer, chat_format);
   return words;
-}
-
-std::string words_digest(const std::filesystem::path& folder) {
-  std::string text =
-      digest_of_file(folder / "tokenizer.json") + digest_of_file(folder / "tokenizer_config.json");
-  // Younger names stand here only where they are: jobs of folders without them keep their digests.
-  for (const char* name : {"tokenizer.model", "special_tokens_map.json", "chat_template.jinja"}) {
-    if (std::filesystem::exists(folder / name)) text += digest_of_file(folder / name);
-  }
-  return text;
 }
 
 std::string rows_digest(std::span<const Example> examples) {
@@ -213,7 +185,6 @@ void check_options(const TrainJob& job) {
   need(job.io.micro_batch_tokens >= 0, "micro_batch_tokens", job.io.micro_batch_tokens,
        "0 (chosen) or more");
   check_newer_options(o);
-  if (job.output_dir.empty()) impossible("output_dir", "nothing", "a folder");
   if (job.examples.empty()) {
     throw Error(ErrorKind::data, "there are no rows to train on",
                 "give at least one row with an answer");
@@ -289,7 +260,7 @@ Preflight summarise(const std::vector<EncodedRow>& rows, const RowSplit& split,
 }
 
 std::string job_digest(const TrainJob& job) {
-  std::string files = digest_of_folder(find_student(job.model_dir));
+  std::string files = student_digest(job.model_dir);
   if (!job.optimizer_from.empty())
     files += digest_of_file(job.optimizer_from / "optimizer.safetensors");
   return hash_fields({options_text(job.options, job.io), rows_digest(job.examples), files});

@@ -26,8 +26,6 @@ struct Words {
 Words load_words(const std::filesystem::path& folder, const ModelConfig& config,
                  std::string_view chat_format = "auto");
 
-// Digest of the files that load_words() reads.
-std::string words_digest(const std::filesystem::path& folder);
 // Of ids and segments, in order.
 std::string rows_digest(std::span<const Example> examples);
 

@@ -42,6 +42,7 @@ struct Generation {
   int prompt_tokens = 0;
   int completion_tokens = 0;  // the end-of-sequence token included
   std::string failure;        // "too_long": the prompt leaves no room in the context; else empty
+  std::vector<std::int32_t> tokens;  // as they came, without the end-of-sequence token
 };
 
 struct GenerateOptions {

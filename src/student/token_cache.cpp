@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "student/student_folder.h"
 
 namespace tapir::student {
 namespace {

@@ -414,6 +414,8 @@ std::optional<TrainResult> finished_before(const TrainJob& job, const std::strin
 TrainResult train(const TrainJob& job, const std::string& version, ProgressSink& progress,
                   std::stop_token stop) {
   check_options(job);
+  if (job.output_dir.empty())
+    throw Error(ErrorKind::usage, "output_dir: found nothing, expected a folder");
   const std::string digest = job_digest(job);
   if (const auto result = finished_before(job, digest)) return *result;
   return Training(job, version, progress).run(digest, stop);

@@ -4,29 +4,16 @@
 #include <utility>
 
 #include <unicode/uchar.h>
-#include <unicode/utf8.h>
+
+#include "text/unicode.h"
+#include "text/white_space.h"
 
 namespace tapir::text {
 namespace {
 
-UChar32 last_character(std::string_view text, std::size_t& begin) {
-  UChar32 c = 0;
-  auto at = static_cast<std::int32_t>(text.size());
-  U8_PREV(text.data(), 0, at, c);
-  begin = static_cast<std::size_t>(at);
-  return c;
-}
-
-UChar32 first_character(std::string_view text, std::size_t& end) {
-  UChar32 c = 0;
-  std::int32_t at = 0;
-  U8_NEXT(text.data(), at, static_cast<std::int32_t>(text.size()), c);
-  end = static_cast<std::size_t>(at);
-  return c;
-}
-
 // \w of Unicode's regular expressions (UTS 18).
-bool is_word(UChar32 c) {
+bool is_word(char32_t point) {
+  const auto c = static_cast<UChar32>(point);
   const auto type = u_charType(c);
   return u_isUAlphabetic(c) || type == U_NON_SPACING_MARK || type == U_ENCLOSING_MARK ||
          type == U_COMBINING_SPACING_MARK || type == U_DECIMAL_DIGIT_NUMBER ||
@@ -34,29 +21,11 @@ bool is_word(UChar32 c) {
 }
 
 bool ends_with_word(std::string_view text) {
-  std::size_t at = 0;
-  return !text.empty() && is_word(last_character(text, at));
+  return !text.empty() && is_word(last_character(text).point);
 }
 
 bool starts_with_word(std::string_view text) {
-  std::size_t at = 0;
-  return !text.empty() && is_word(first_character(text, at));
-}
-
-std::size_t without_space_at_end(std::string_view text) {
-  std::size_t begin = 0;
-  while (!text.empty() && u_isUWhiteSpace(last_character(text, begin)))
-    text = text.substr(0, begin);
-  return text.size();
-}
-
-std::size_t space_at_start(std::string_view text) {
-  std::size_t length = 0;
-  std::size_t end = 0;
-  while (length < text.size() && u_isUWhiteSpace(first_character(text.substr(length), end))) {
-    length += end;
-  }
-  return length;
+  return !text.empty() && is_word(first_character(text).point);
 }
 
 }  // namespace
@@ -111,8 +80,9 @@ void AddedTokenMatcher::split(std::string_view text, bool skip_special,
         (ends_with_word(text.substr(0, begin)) || starts_with_word(text.substr(end)))) {
       continue;
     }
-    if (token.lstrip) begin = std::max(without_space_at_end(text.substr(0, begin)), taken);
-    if (token.rstrip) end += space_at_start(text.substr(end));
+    if (token.lstrip)
+      begin = std::max(strip_space_right(text.substr(0, begin), is_white_space).size(), taken);
+    if (token.rstrip) end = text.size() - strip_space_left(text.substr(end), is_white_space).size();
     if (taken < begin) parts.push_back({std::nullopt, text.substr(taken, begin - taken)});
     parts.push_back({token.id, text.substr(begin, end - begin)});
     taken = end;

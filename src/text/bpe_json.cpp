@@ -50,13 +50,6 @@ std::pair<std::string, std::string> read_merge(const Json& merge, bool byte_leve
 
 }  // namespace
 
-const Json& json_member(const Json& object, const char* key, const std::string& where) {
-  if (!object.is_object() || !object.contains(key)) {
-    throw Error(ErrorKind::data, where + ": key \"" + key + "\" is missing");
-  }
-  return object[key];
-}
-
 BpeDescription read_bpe(const Json& model, bool byte_level, const std::string& where,
                         TokenTable& table) {
   check_options(model, where);

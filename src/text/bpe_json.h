@@ -14,7 +14,4 @@ namespace tapir::text {
 BpeDescription read_bpe(const Json& model, bool byte_level, const std::string& where,
                         TokenTable& table);
 
-// The value of key, without a copy: vocabularies are big. Error{data}.
-const Json& json_member(const Json& object, const char* key, const std::string& where);
-
 }  // namespace tapir::text

@@ -116,7 +116,9 @@ std::string BpeTokenizer::decode(std::span<const TokenId> ids, bool skip_special
 }
 
 std::string BpeTokenizer::token_bytes(TokenId id) const {
-  return table().known(id) ? parts_.decoder->token_bytes(table().token(id)) : std::string();
+  if (!table().known(id)) return {};
+  return bytes_.empty() ? parts_.decoder->token_bytes(table().token(id))
+                        : bytes_[static_cast<std::size_t>(id)];
 }
 
 }  // namespace tapir::text

@@ -79,7 +79,7 @@ class TokenSink final : public ChatSink {
     const auto id = ids_(token);
     if (!id) return;
     const TokenEdges edges = tokenizer_.edges(*id);
-    if (edges.lstrip) pending_.resize(strip_space_right(pending_).size());
+    if (edges.lstrip) pending_.resize(strip_space_right(pending_, is_white_space).size());
     boundary();
     push(*id, loss);
     before_ = Before::token;
@@ -87,7 +87,7 @@ class TokenSink final : public ChatSink {
   }
   void boundary() override {
     std::string_view text = pending_;
-    if (swallows_) text = strip_space_left(text);
+    if (swallows_) text = strip_space_left(text, is_white_space);
     if (!text.empty()) {
       for (const TokenId id : tokenizer_.encode_part(text, before_)) push(id, loss_);
       before_ = Before::text;
@@ -159,9 +159,7 @@ std::string TableFormat::describe() const {
 }
 
 std::vector<TokenId> TableFormat::encode_prompt(const Messages& messages) const {
-  std::vector<Segment> segments;
-  for (const Message& message : messages)
-    segments.push_back({message.role, message.content, false});
+  const std::vector<Segment> segments = segments_of(messages);
   layout_.check(segments, "prompt");
   if (segments.back().role == Role::assistant) {
     throw Error(ErrorKind::data, "prompt: the conversation already ends with an answer",
@@ -260,8 +258,8 @@ FolderTemplate folder_chat_template(const std::filesystem::path& folder) {
   if (std::filesystem::exists(own)) return {read_file(own), own};
   const std::filesystem::path path = folder / "tokenizer_config.json";
   if (!std::filesystem::exists(path)) return {};
-  const Json config = parse_json(read_file(path), path.string());
-  if (!config.is_object() || !config.contains("chat_template")) return {};
+  const Json config = read_json_object(path);
+  if (!config.contains("chat_template")) return {};
   const Json& value = config["chat_template"];
   if (value.is_string()) return {value.get<std::string>(), path};
   if (!value.is_array()) return {};

@@ -249,9 +249,7 @@ void ChatLayout::write(const std::vector<Segment>& segments, bool add_generation
 
 std::string render_text(const ChatLayout& layout, const Messages& messages,
                         bool add_generation_prompt, std::string_view bos, std::string_view eos) {
-  std::vector<Segment> segments;
-  for (const Message& message : messages)
-    segments.push_back({message.role, message.content, false});
+  const std::vector<Segment> segments = segments_of(messages);
   layout.check(segments, "conversation");
   TextSink sink(bos, eos);
   layout.write(segments, add_generation_prompt, sink);

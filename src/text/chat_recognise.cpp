@@ -50,13 +50,17 @@ class Recogniser {
   Recogniser(std::string_view jinja, std::string where, std::string_view bos, std::string_view eos)
       : where_(std::move(where)), bos_(bos), eos_(eos) {
     const JinjaTemplate compiled(jinja, where_);
-    for (const Probe& probe : probes()) answers_.push_back(ask(compiled, probe));
+    for (const Probe& probe : probes()) {
+      JinjaResult result = ask(compiled, probe);
+      if (answers_.empty()) refusal_ = result.refusal;
+      answers_.push_back(std::move(result.text));
+    }
   }
 
   RecognisedFormat run() const;
 
  private:
-  std::optional<std::string> ask(const JinjaTemplate& compiled, const Probe& probe) const;
+  JinjaResult ask(const JinjaTemplate& compiled, const Probe& probe) const;
   std::optional<std::string> write(const ChatLayout& layout, const Probe& probe) const;
   ChatVariant fit_variant(const ChatFormatSpec& spec) const;
   bool agrees(const ChatLayout& layout, std::size_t probe) const;
@@ -67,17 +71,17 @@ class Recogniser {
   std::string_view bos_;
   std::string_view eos_;
   Answers answers_;
+  std::optional<std::string> refusal_;  // of the plain question, in the template's words
 };
 
-std::optional<std::string> Recogniser::ask(const JinjaTemplate& compiled,
-                                           const Probe& probe) const {
+JinjaResult Recogniser::ask(const JinjaTemplate& compiled, const Probe& probe) const {
   Json variables = {{"messages", parse_json(messages_to_json(probe.messages), "probe")},
                     {"add_generation_prompt", probe.add_generation_prompt},
                     {"bos_token", bos_},
                     {"eos_token", eos_},
                     {"tools", nullptr},
                     {"documents", nullptr}};
-  return compiled.render(variables).text;
+  return compiled.render(variables);
 }
 
 std::optional<std::string> Recogniser::write(const ChatLayout& layout, const Probe& probe) const {
@@ -161,7 +165,8 @@ std::string Recogniser::describe(const ChatLayout& closest, std::size_t probe) c
 RecognisedFormat Recogniser::run() const {
   const auto known = "known: " + join(chat_format_names(), ", ");
   if (!answers_[0]) {
-    throw Error(ErrorKind::data, where_ + ": the chat template refuses a plain question",
+    throw Error(ErrorKind::data,
+                where_ + ": the chat template refuses a plain question: " + quoted(refusal_),
                 "set `template` to the format that the model was trained with; " + known);
   }
   for (const ChatFormatSpec& spec : chat_table()) {

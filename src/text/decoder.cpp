@@ -72,7 +72,7 @@ void Decoder::add(const Json& description, const std::string& where) {
   const auto type = json_get<std::string>(description, "type", where);
   Step step;
   if (type == "Sequence") {
-    for (const Json& part : json_get<Json>(description, "decoders", where)) add(part, where);
+    for (const Json& part : json_member(description, "decoders", where)) add(part, where);
     return;
   }
   if (type == "ByteLevel") {
@@ -89,7 +89,7 @@ void Decoder::add(const Json& description, const std::string& where) {
   } else if (type == "Replace") {
     step.kind = Kind::replace;
     step.pattern =
-        json_get<std::string>(json_get<Json>(description, "pattern", where), "String", where);
+        json_get<std::string>(json_member(description, "pattern", where), "String", where);
     step.content = json_get<std::string>(description, "content", where);
   } else if (type == "Metaspace") {
     step.kind = Kind::metaspace;

@@ -15,7 +15,8 @@ using Kind = JinjaNode::Kind;
 
 // Far above what a conversation needs: a template must come to an end.
 constexpr int kMostSteps = 50'000;
-constexpr std::size_t kMostText = std::size_t{1} << 22;
+constexpr std::size_t kMostText = std::size_t{1} << 22;  // rendered
+constexpr std::size_t kMostMade = std::size_t{1} << 26;  // bytes of all values on the way
 
 // The day that templates fall back on which ask for today's: what is rendered must not depend on
 // the day.
@@ -25,6 +26,15 @@ constexpr std::string_view kToday = "26 Jul 2024";
 struct Refusal {
   std::string message;
 };
+
+// What a value takes, about.
+std::size_t bytes_of(const Json& value) {
+  std::size_t bytes = sizeof(Json);
+  if (value.is_string()) bytes += value.get_ref<const std::string&>().size();
+  if (value.is_structured())
+    for (const Json& part : value) bytes += bytes_of(part);
+  return bytes;
+}
 
 class Rendering {
  public:
@@ -57,6 +67,11 @@ class Rendering {
     return nullptr;
   }
 
+  void write(const JinjaNode& node, std::string_view text) {
+    out_ += text;
+    if (out_.size() > kMostText) fail(node, "the template does not come to an end");
+  }
+
   void execute(const JinjaNode& node);
   void print(const JinjaNode& node, const Json& value);
   void execute_loop(const JinjaNode& node);
@@ -65,6 +80,7 @@ class Rendering {
   void set_attribute(const JinjaNode& node);
 
   Json evaluate(const JinjaNode& node);
+  Json value_of(const JinjaNode& node);
   Json evaluate_optional(const JinjaChild& node) {
     return node ? evaluate(*node) : jinja_undefined();
   }
@@ -79,13 +95,13 @@ class Rendering {
   std::vector<std::map<std::string, Json>> scopes_;
   std::string out_;
   int steps_ = 0;
+  std::size_t made_ = 0;  // bytes
 };
 
 void Rendering::print(const JinjaNode& node, const Json& value) {
   const auto text = jinja_text(value);
   if (!text) fail(node, "printing a list or an object is not known here");
-  out_ += *text;
-  if (out_.size() > kMostText) fail(node, "the template does not come to an end");
+  write(node, *text);
 }
 
 void Rendering::execute(const JinjaNode& node) {
@@ -95,8 +111,7 @@ void Rendering::execute(const JinjaNode& node) {
       for (const JinjaChild& child : node.children) execute(*child);
       return;
     case Kind::text:
-      out_ += node.name;
-      return;
+      return write(node, node.name);
     case Kind::print:
       return print(node, evaluate(*node.children[0]));
     case Kind::condition:
@@ -237,8 +252,16 @@ Json Rendering::call(const JinjaNode& node) {
   fail(node, node.name + "() is not known here");
 }
 
+// Values may double at every step: what they take is counted, copies too.
 Json Rendering::evaluate(const JinjaNode& node) {
   count_step(node);
+  Json value = value_of(node);
+  made_ += bytes_of(value);
+  if (made_ > kMostMade) fail(node, "the template makes too much of what it is given");
+  return value;
+}
+
+Json Rendering::value_of(const JinjaNode& node) {
   switch (node.kind) {
     case Kind::constant:
       return node.value;

@@ -13,6 +13,9 @@ namespace {
 
 using Arguments = std::span<const Json>;
 
+// Of a text that one step makes out of others.
+constexpr std::size_t kMostText = std::size_t{1} << 22;
+
 const std::string& text_of(const Json& value) { return value.get_ref<const std::string&>(); }
 
 Json argument(Arguments arguments, std::size_t index) {
@@ -54,8 +57,15 @@ std::optional<std::string> join_texts(const Json& list, const std::string& separ
     if (!text) return std::nullopt;
     if (i > 0) out += separator;
     out += *text;
+    if (out.size() > kMostText) return std::nullopt;
   }
   return out;
+}
+
+std::optional<Json> replace_text(const std::string& text, const std::string& from,
+                                 const std::string& to) {
+  if (from.empty() || text.size() / from.size() * to.size() > kMostText) return std::nullopt;
+  return replace_all(text, from, to);
 }
 
 std::string upper_ascii(std::string text) {
@@ -245,9 +255,8 @@ std::optional<Json> jinja_method(std::string_view name, Arguments arguments) {
   if (!first.is_string()) return std::nullopt;
   if (name == "startswith") return text.starts_with(text_of(first));
   if (name == "endswith") return text.ends_with(text_of(first));
-  if (name == "replace" && arguments.size() == 3 && arguments[2].is_string() &&
-      !text_of(first).empty())
-    return replace_all(text, text_of(first), text_of(arguments[2]));
+  if (name == "replace" && arguments.size() == 3 && arguments[2].is_string())
+    return replace_text(text, text_of(first), text_of(arguments[2]));
   return std::nullopt;
 }
 

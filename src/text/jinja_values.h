@@ -19,8 +19,8 @@ bool jinja_truth(const Json& value);
 // As printed; nothing for what has no text here (lists, objects).
 std::optional<std::string> jinja_text(const Json& value);
 
-// Nothing: not known for these values. arguments[0] is what stands before the filter, test or
-// method.
+// Nothing: not known for these values, or too long a text. arguments[0] is what stands before the
+// filter, test or method.
 std::optional<Json> jinja_filter(std::string_view name, std::span<const Json> arguments);
 std::optional<bool> jinja_test(std::string_view name, std::span<const Json> arguments);
 std::optional<Json> jinja_method(std::string_view name, std::span<const Json> arguments);

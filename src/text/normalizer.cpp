@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "text/regex.h"
 #include "text/unicode.h"
+#include "text/white_space.h"
 
 namespace tapir::text {
 namespace {
@@ -79,19 +80,9 @@ bool lower(std::string_view utf8, std::string& out) {
 }
 
 bool strip(std::string_view utf8, bool left, bool right, std::string& out) {
-  const auto size = static_cast<std::int32_t>(utf8.size());
-  std::int32_t begin = 0;
-  std::int32_t end = size;
-  UChar32 point = 0;
-  for (std::int32_t at = 0; left && at < size; begin = at) {
-    U8_NEXT_UNSAFE(utf8.data(), at, point);
-    if (!u_isUWhiteSpace(point)) break;
-  }
-  for (std::int32_t at = size; right && at > begin; end = at) {
-    U8_PREV_UNSAFE(utf8.data(), at, point);
-    if (!u_isUWhiteSpace(point)) break;
-  }
-  out = utf8.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  if (left) utf8 = strip_space_left(utf8, is_white_space);
+  if (right) utf8 = strip_space_right(utf8, is_white_space);
+  out = utf8;
   return true;
 }
 
@@ -117,7 +108,7 @@ Normalizer::Normalizer(const Json& description, const std::string& where) {
 void Normalizer::add(const Json& description, const std::string& where) {
   const auto type = json_get<std::string>(description, "type", where);
   if (type == "Sequence") {
-    for (const Json& part : json_get<Json>(description, "normalizers", where)) add(part, where);
+    for (const Json& part : json_member(description, "normalizers", where)) add(part, where);
   } else if (const auto form = unicode_form(type)) {
     steps_.push_back({[form](auto in, auto& out) { return compose(*form, in, out); }});
   } else if (type == "Lowercase") {
@@ -132,7 +123,7 @@ void Normalizer::add(const Json& description, const std::string& where) {
         {[prefix](auto in, auto& out) { return out.append(prefix).append(in), true; }, true});
   } else if (type == "Replace") {
     const auto content = json_get<std::string>(description, "content", where);
-    const Json pattern = json_get<Json>(description, "pattern", where);
+    const Json& pattern = json_member(description, "pattern", where);
     const auto literal = json_get_or<std::string>(pattern, "String", "", where);
     if (!literal.empty()) {
       steps_.push_back({[=](auto in, auto& out) {

@@ -83,7 +83,7 @@ void PreTokenizer::add(const Json& description, const std::string& where) {
     steps_.push_back(split_step(pattern, found, invert, where));
   };
   if (type == "Sequence") {
-    for (const Json& part : json_get<Json>(description, "pretokenizers", where)) add(part, where);
+    for (const Json& part : json_member(description, "pretokenizers", where)) add(part, where);
   } else if (type == "Split") {
     add_split(description, where + ": Split");
   } else if (type == "ByteLevel") {
@@ -122,7 +122,7 @@ void PreTokenizer::add_byte_level(const Json& description, const std::string& wh
 }
 
 void PreTokenizer::add_split(const Json& description, const std::string& where) {
-  const auto given = json_get<Json>(description, "pattern", where);
+  const Json& given = json_member(description, "pattern", where);
   const std::string pattern = given.contains("Regex")
                                   ? json_get<std::string>(given, "Regex", where)
                                   : Regex::quote(json_get<std::string>(given, "String", where));

@@ -19,7 +19,6 @@ constexpr std::uint64_t kPieceScore = 2;
 constexpr std::uint64_t kPieceType = 3;
 constexpr std::uint64_t kTrainerModelType = 3;
 constexpr std::uint64_t kNormalizerDummyPrefix = 3;
-constexpr std::uint64_t kNormalizerExtraWhitespaces = 4;
 
 // One field of a message; `value` or `bytes`, by its wire type.
 struct Field {
@@ -130,7 +129,6 @@ SentencePieceModel read_sentencepiece_model(std::string_view file, const std::st
     } else if (field.number == kModelNormalizer) {
       for (Field f; inner.next(f);) {
         if (f.number == kNormalizerDummyPrefix) model.add_dummy_prefix = f.value != 0;
-        if (f.number == kNormalizerExtraWhitespaces) model.remove_extra_whitespaces = f.value != 0;
       }
     }
   }

@@ -21,7 +21,6 @@ struct SentencePieceModel {
   Kind kind = Kind::unigram;
   std::vector<SentencePiece> pieces;  // by id
   bool add_dummy_prefix = true;       // a blank is put before every text
-  bool remove_extra_whitespaces = true;
 };
 
 // Error{data} naming `where` and what is broken.

@@ -20,6 +20,8 @@ using Type = SentencePiece::Type;
 using Processor = std::shared_ptr<const sentencepiece::SentencePieceProcessor>;
 
 constexpr std::string_view kBlank = "▁";
+// Put before a text whose first blank must stay; its tokens are taken away.
+constexpr std::string_view kGuard = "<unk>";
 
 Processor load_processor(std::string_view file, const std::string& where) {
   auto processor = std::make_shared<sentencepiece::SentencePieceProcessor>();
@@ -34,6 +36,7 @@ Processor load_processor(std::string_view file, const std::string& where) {
 struct Readers {
   Processor with_prefix;
   Processor without_prefix;
+  std::size_t guard = 0;  // tokens of kGuard without the blank
 };
 
 // What the files say, read and checked.
@@ -119,11 +122,10 @@ std::vector<TokenId> SentencePieceTokenizer::encode_section(std::string_view utf
   if (!text.starts_with(kBlank) && !text.starts_with(' ')) {
     return encode_with(readers.without_prefix, text);
   }
-  // The model may drop a blank in front: something is put before it, and its tokens are taken away.
-  constexpr std::string_view kGuard = "<unk>";
-  const std::size_t guard = encode_with(readers.without_prefix, kGuard).size();
+  // The model may drop a blank in front.
   std::vector<TokenId> ids = encode_with(readers.without_prefix, std::string(kGuard) + text);
-  if (ids.size() >= guard) ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(guard));
+  if (ids.size() >= readers.guard)
+    ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(readers.guard));
   return ids;
 }
 
@@ -240,6 +242,7 @@ Readers load_readers(const std::string& file, const SentencePieceModel& model,
     change.without_dummy_prefix = true;
     readers.without_prefix = load_processor(change_sentencepiece_model(file, change), where);
   }
+  readers.guard = encode_with(readers.without_prefix, kGuard).size();
   return readers;
 }
 

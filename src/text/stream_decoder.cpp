@@ -1,6 +1,7 @@
 #include "text/stream_decoder.h"
 
 #include <span>
+#include <utility>
 
 namespace tapir::text {
 namespace {
@@ -20,21 +21,25 @@ std::string StreamDecoder::text(std::size_t from, std::size_t to) const {
 std::string StreamDecoder::push(TokenId token) {
   if (tokenizer_.is_special(token)) return {};
   ids_.push_back(token);
-  if (!text(given_, ids_.size()).ends_with(kReplacement)) return settle(ids_.size());
-  if (ids_.size() - given_ > kMaxHeld) return settle(ids_.size() - kUnfinished);
-  return {};
+  std::string fresh = text(given_, ids_.size());
+  if (!fresh.ends_with(kReplacement)) return settle(ids_.size(), std::move(fresh));
+  if (ids_.size() - given_ <= kMaxHeld) return {};
+  const std::size_t up_to = ids_.size() - kUnfinished;
+  return settle(up_to, text(given_, up_to));
 }
 
-std::string StreamDecoder::finish() { return settle(ids_.size()); }
+std::string StreamDecoder::finish() {
+  if (given_ == ids_.size()) return {};
+  return settle(ids_.size(), text(given_, ids_.size()));
+}
 
-// Gives out ids_[given_, up_to) and makes them the context of what follows.
-std::string StreamDecoder::settle(std::size_t up_to) {
-  if (up_to == given_) return {};
-  const std::string before = text(0, given_);
-  std::string all = text(0, up_to);
-  std::string piece = all.starts_with(before) ? all.substr(before.size()) : text(given_, up_to);
+// Gives out ids_[given_, up_to), whose text is `fresh`, and makes them the context of what follows.
+std::string StreamDecoder::settle(std::size_t up_to, std::string fresh) {
+  const std::string all = text(0, up_to);
+  std::string piece = all.starts_with(before_) ? all.substr(before_.size()) : fresh;
   ids_.erase(ids_.begin(), ids_.begin() + static_cast<std::ptrdiff_t>(given_));
   given_ = up_to - given_;
+  before_ = std::move(fresh);
   return piece;
 }
 

@@ -24,13 +24,14 @@ class StreamDecoder {
 
  private:
   std::string text(std::size_t from, std::size_t to) const;
-  std::string settle(std::size_t up_to);
+  std::string settle(std::size_t up_to, std::string fresh);
 
   const Tokenizer& tokenizer_;
   // ids_[0, given_) have been given out; they stay because a tokenizer may write a token in another
   // way at the beginning of a text.
   std::vector<TokenId> ids_;
   std::size_t given_ = 0;
+  std::string before_;  // text(0, given_)
 };
 
 }  // namespace tapir::text

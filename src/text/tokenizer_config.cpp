@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
 
 namespace tapir::text {
 namespace {
@@ -59,12 +58,6 @@ Json read_optional(const std::filesystem::path& path) {
 }
 
 }  // namespace
-
-Json read_json_object(const std::filesystem::path& path) {
-  Json object = parse_json(read_file(path), path.string());
-  if (!object.is_object()) throw Error(ErrorKind::data, path.string() + ": expected a JSON object");
-  return object;
-}
 
 AddedToken read_added_token(const Json& entry, TokenId id, const std::string& where) {
   AddedToken token;

@@ -34,7 +34,5 @@ std::map<TokenId, std::string> read_added_tokens_file(const std::filesystem::pat
 
 // An entry of "added_tokens" or "added_tokens_decoder".
 AddedToken read_added_token(const Json& entry, TokenId id, const std::string& where);
-// A file that holds a JSON object. Error{data}.
-Json read_json_object(const std::filesystem::path& path);
 
 }  // namespace tapir::text

@@ -24,7 +24,7 @@ void read_template(const Json& description, const std::string& where, BpeTokeniz
     }
     const auto name = json_get<std::string>(json_member(piece, "SpecialToken", where), "id", where);
     const auto ids =
-        json_get<std::vector<TokenId>>(json_member(specials, name.c_str(), where), "ids", where);
+        json_get<std::vector<TokenId>>(json_member(specials, name, where), "ids", where);
     for (const TokenId id : ids) {
       if (parts.table.known(id)) continue;
       throw Error(ErrorKind::data, where + ": \"" + name + "\" has the id " + std::to_string(id) +

@@ -7,6 +7,7 @@
 
 #include <unicode/uchar.h>
 #include <unicode/uniset.h>
+#include <unicode/utf8.h>
 
 #include "base/error.h"
 
@@ -64,6 +65,25 @@ void append_range(char32_t first, char32_t last, std::string& ranges) {
 }
 
 }  // namespace
+
+// U8_NEXT and U8_PREV give -1 where there is no character.
+static_assert(static_cast<char32_t>(UChar32{-1}) == kNoCharacter);
+
+Character first_character(std::string_view text) {
+  text = text.substr(0, U8_MAX_LENGTH);
+  UChar32 point = 0;
+  std::int32_t at = 0;
+  U8_NEXT(text.data(), at, static_cast<std::int32_t>(text.size()), point);
+  return {static_cast<char32_t>(point), static_cast<std::size_t>(at)};
+}
+
+Character last_character(std::string_view text) {
+  if (text.size() > U8_MAX_LENGTH) text.remove_prefix(text.size() - U8_MAX_LENGTH);
+  UChar32 point = 0;
+  auto at = static_cast<std::int32_t>(text.size());
+  U8_PREV(text.data(), 0, at, point);
+  return {static_cast<char32_t>(point), text.size() - static_cast<std::size_t>(at)};
+}
 
 const std::array<CharClass, 128> kAsciiClasses = ascii_classes();
 

@@ -1,13 +1,25 @@
-// The classes of characters that split patterns name, with the members that the `tokenizers`
-// package sees: Unicode 16, where the libraries of the system may have an older version.
+// Characters of UTF-8, and the classes of them that split patterns name, with the members that the
+// `tokenizers` package sees: Unicode 16, where the libraries of the system may have an older
+// version.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace tapir::text {
+
+// The first and the last character of a text that is not empty; kNoCharacter where its bytes are no
+// UTF-8.
+constexpr char32_t kNoCharacter = 0xFFFFFFFF;
+struct Character {
+  char32_t point = kNoCharacter;
+  std::size_t length = 0;  // bytes
+};
+Character first_character(std::string_view text);
+Character last_character(std::string_view text);
 
 using CharClass = std::uint8_t;    // exactly one of these, kNewline beside kSpace
 constexpr CharClass kSymbol = 0;   // [^\s\p{L}\p{N}]

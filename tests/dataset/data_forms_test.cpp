@@ -149,6 +149,21 @@ TEST_F(DataForms, DataSetsAreNamedOrTheOnlyOne) {
   EXPECT_THAT(failure([&] { read_instructions(info.string() + ":two"); }), HasSubstr("none.json"));
 }
 
+// It was of each file, and rows behind it were read: one that is no instruction stopped the
+// reading.
+TEST_F(DataForms, NumSamplesIsOfAllFilesTogether) {
+  const auto part = folder_.path() / "parts";
+  std::filesystem::create_directories(part);
+  write_file(part / "a.jsonl", "{\"instruction\":\"1\"}\n{\"instruction\":\"2\"}\n");
+  write_file(part / "b.jsonl", "{\"instruction\":\"3\"}\n{\"instruction\":4}\n");
+  write_file(part / "c.jsonl", "no row at all");
+  const auto rows = read_set(R"({"file_name": "parts", "num_samples": 3})");
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[2].instruction.prompt(), "3");
+  EXPECT_THAT(failure([&] { read_set(R"({"file_name": "parts", "num_samples": 4})"); }),
+              HasSubstr("b.jsonl:2"));
+}
+
 TEST_F(DataForms, DataSetsThatCannotBeLearntSayWhy) {
   EXPECT_THAT(failure([&] { read_set(R"({"hf_hub_url": "a/b"})"); }),
               AllOf(HasSubstr("dataset_info.json: set"), HasSubstr("nothing is downloaded")));

@@ -1,5 +1,8 @@
 #include "dataset/read_instructions.h"
 
+#include <iostream>
+#include <sstream>
+
 #include <gmock/gmock.h>
 
 #include "base/error.h"
@@ -64,6 +67,18 @@ TEST_F(ReadInstructions, LinesWithBlankOnesCarriageReturnsAndByteOrderMark) {
   EXPECT_THAT(rows[1].where, HasSubstr("a.jsonl:4"));
   EXPECT_EQ(rows[1].response, std::nullopt);
   EXPECT_EQ(rows[1].instruction.id, instruction_id("a", "data", "", 1));
+}
+
+// Standard input had a reader of its own, which knew lines only.
+TEST_F(ReadInstructions, StandardInputIsReadAsAFileIs) {
+  std::istringstream text("\xEF\xBB\xBF[{\"instruction\": \"one\"}, {\"instruction\": \"two\"}]");
+  std::streambuf* const before = std::cin.rdbuf(text.rdbuf());
+  const auto rows = read_instructions(std::filesystem::path("-"));
+  std::cin.rdbuf(before);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[1].instruction.prompt(), "two");
+  EXPECT_EQ(rows[1].instruction.source, "stdin");
+  EXPECT_EQ(rows[1].instruction.id, instruction_id("stdin", "data", "", 1));
 }
 
 TEST_F(ReadInstructions, OwnRows) {

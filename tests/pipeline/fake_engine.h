@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "gym/family.h"
 #include "student/student.h"
+#include "student/student_folder.h"
 
 namespace tapir::testing {
 
@@ -59,10 +60,17 @@ class FakeStudent final : public student::Student {
   std::set<std::string> learnt_;
 };
 
+// What a folder's student can do: in config.json, as in an adapter's adapter_config.json.
+inline Json read_fake_config(const std::filesystem::path& folder) {
+  std::filesystem::path file = folder / "adapter_config.json";
+  if (!std::filesystem::exists(file)) file = folder / "config.json";
+  return parse_json(read_file(file), file.string());
+}
+
 class FakeEngine final : public student::StudentEngine {
  public:
   std::shared_ptr<const student::Student> load(const std::filesystem::path& folder) const override {
-    const Json config = parse_json(read_file(folder / "config.json"), "config.json");
+    const Json config = read_fake_config(folder);
     return std::make_shared<FakeStudent>(config["skill"].get<double>(),
                                          config.value("learnt", std::set<std::string>()));
   }
@@ -84,16 +92,18 @@ class FakeEngine final : public student::StudentEngine {
       for (const Segment& segment : example.segments) text += "\t" + segment.text;
       text += "\n";
     }
-    const Json before = parse_json(read_file(job.model_dir / "config.json"), "config.json");
+    const Json before = read_fake_config(job.model_dir);
+    const bool lora = job.options.finetuning_type == "lora";
     std::filesystem::create_directories(job.output_dir);
-    write_file(job.output_dir / "model.safetensors",
-               sha256_hex(text + read_file(job.model_dir / "model.safetensors")));
+    write_file(job.output_dir / (lora ? "adapter_model.safetensors" : "model.safetensors"),
+               sha256_hex(text + weights_of(job.model_dir)));
     Json after = {{"skill", before["skill"].get<double>() + 0.1}};
+    if (lora) after["base_model_name_or_path"] = student::find_student(job.model_dir).base.string();
     if (before.value("memorises", false)) {
       for (const Example& example : job.examples)
         after["learnt"].push_back(example.segments.front().text);
     }
-    write_file(job.output_dir / "config.json", after.dump());
+    write_file(job.output_dir / (lora ? "adapter_config.json" : "config.json"), after.dump());
     const auto p = preflight(job);
     return {.steps = p.steps,
             .tokens = p.tokens,
@@ -105,6 +115,12 @@ class FakeEngine final : public student::StudentEngine {
             .finished = true};
   }
   std::string version() const override { return "fake 1"; }
+
+ private:
+  static std::string weights_of(const std::filesystem::path& folder) {
+    const std::filesystem::path adapter = folder / "adapter_model.safetensors";
+    return read_file(std::filesystem::exists(adapter) ? adapter : folder / "model.safetensors");
+  }
 };
 
 // A folder to start from.

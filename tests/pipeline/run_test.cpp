@@ -1,6 +1,8 @@
 // The whole pipeline with a student that needs no torch.
 #include "pipeline/run.h"
 
+#include <atomic>
+
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 #include <sys/wait.h>
@@ -141,6 +143,27 @@ TEST_F(PipelineTest, CrossFittingSeesWhatTheStudentMemorised) {
   EXPECT_TRUE(std::filesystem::exists(folder_.path() / "crossed/students/s0-b/model.safetensors"));
 }
 
+class CheckedProgress final : public ProgressSink {
+ public:
+  void update(const ProgressUpdate& update) override {
+    ++updates;
+    if (update.total > 0) {
+      EXPECT_LE(update.done, update.total) << update.stage;
+    }
+  }
+  void message(std::string_view) override {}
+  std::atomic<int> updates = 0;
+};
+
+// The rows of one half counted as done in the other half.
+TEST_F(PipelineTest, ProgressNeverPassesItsTotal) {
+  CheckedProgress progress;
+  pipeline::Run(recipe({"difficulty.cross_fit=true", "arms={}"}), options("a"),
+                std::make_shared<testing::FakeEngine>(), progress, {})
+      .go();
+  EXPECT_GT(progress.updates, 300);
+}
+
 TEST_F(PipelineTest, TwoRunsAreTheSameToTheByte) {
   run("a");
   run("b");
@@ -162,16 +185,17 @@ TEST_F(PipelineTest, StoppingAfterAnyStageChangesNothing) {
   EXPECT_EQ(final_bytes("a"), final_bytes("b"));
 }
 
-// A run of adapters could not be gone on with: their folders have no config.json.
-TEST_F(PipelineTest, AnAdaptersFolderIsATrainedStudent) {
+// An adapter's folder has no config.json: that was taken for a student that is gone.
+TEST_F(PipelineTest, ARunThatTrainsAdaptersGoesOn) {
+  const std::vector<std::string> lora = {"train.finetuning_type=lora", "arms={}"};
   RunOptions until;
   until.until = "s0/train";
-  run("a", {}, until);
-  const auto s0 = folder_.path() / "a/students/s0";
-  std::filesystem::rename(s0 / "config.json", s0 / "adapter_config.json");
-  EXPECT_FALSE(run("a", {}, until).finished);
-  std::filesystem::remove(s0 / "adapter_config.json");
-  EXPECT_THROW(run("a", {}, until), Error);
+  EXPECT_FALSE(run("a", lora, until).finished);
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "a/students/s0/adapter_config.json"));
+  EXPECT_TRUE(run("a", lora).finished);
+  EXPECT_TRUE(run("a", lora).finished);
+  std::filesystem::remove_all(folder_.path() / "a/students/s0");
+  EXPECT_THROW(run("a", lora), Error);
 }
 
 TEST_F(PipelineTest, AnUnknownStageToStopAfterIsNamed) {
@@ -194,19 +218,55 @@ TEST_F(PipelineTest, AChangedKeyIsRefusedListedAndThenRedoesWhatItTouches) {
   EXPECT_EQ(open("a")->stage("exam/s0")->ledger.in, 80U + 10U + 32U);
 }
 
-// A base in shards, or with its template in a file of its own, could change unnoticed.
-TEST_F(PipelineTest, EveryFileOfTheBaseThatMattersIsInTheFingerprint) {
+// Five names of files were looked at: shards, adapters and chat templates went unnoticed.
+TEST_F(PipelineTest, AChangedStudentIsNoticed) {
+  const auto base = folder_.path() / "base";
+  write_file(base / "chat_template.jinja", "one");
+  write_file(base / "model-00002-of-00002.safetensors", "shard");
   RunOptions until;
-  until.until = "s0/train";
+  until.until = "data";
   run("a", {}, until);
-  for (const char* name : {"model-00002-of-00002.safetensors", "chat_template.jinja"}) {
-    const auto file = folder_.path() / "base" / name;
-    write_file(file, "other");
+  EXPECT_NO_THROW(run("a", {}, until));
+  for (const char* name :
+       {"chat_template.jinja", "model-00002-of-00002.safetensors", "generation_config.json",
+        "special_tokens_map.json", "added_tokens.json"}) {
+    const auto before =
+        std::filesystem::exists(base / name) ? std::optional(read_file(base / name)) : std::nullopt;
+    write_file(base / name, "another");
     EXPECT_THROW(run("a", {}, until), Error) << name;
-    std::filesystem::remove(file);
+    before ? write_file(base / name, *before) : void(std::filesystem::remove(base / name));
   }
-  write_file(folder_.path() / "base/README.md", "words");
-  EXPECT_FALSE(run("a", {}, until).finished);
+  EXPECT_NO_THROW(run("a", {}, until));
+}
+
+// Of a data set the dataset_info.json alone was looked at, and one with a name was not found.
+TEST_F(PipelineTest, ChangedFilesOfADataSetAreNoticed) {
+  const auto folder = folder_.path() / "rows";
+  std::filesystem::create_directories(folder / "parts");
+  const auto write_rows = [&](const std::string& name, const std::string& question) {
+    write_file(folder / "parts" / name,
+               Json{{"instruction", question}, {"output", "4"}}.dump() + "\n");
+  };
+  write_rows("a.jsonl", "2 + 2?");
+  write_rows("b.jsonl", "1 + 3?");
+  write_file(folder / "dataset_info.json",
+             R"({"one": {"file_name": "parts"}, "two": {"file_name": "parts/a.jsonl"}})");
+  const std::vector<std::string> keys = {"data.gym.rows=0",
+                                         "data.instructions=[rows/dataset_info.json:one]"};
+  RunOptions until;
+  until.until = "data";
+  run("a", keys, until);
+  EXPECT_EQ(open("a")->stage("data")->ledger.done, 2U);
+  write_file(folder / "dataset_info.json", R"({"one": {"file_name": "parts"}})");
+  EXPECT_NO_THROW(run("a", keys, until)) << "another data set";
+  write_rows("b.jsonl", "3 + 1?");
+  try {
+    run("a", keys, until);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::usage);
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("\n  data "));
+  }
 }
 
 TEST_F(PipelineTest, AnotherAlphaBuysNothingTwice) {

@@ -259,6 +259,20 @@ TEST(ChatFormat, ReasoningAtTheBeginningIsNotTheAnswer) {
   EXPECT_EQ(format->answer_begin("<think>a</think>\nb"), 17U);
 }
 
+// Python's white space was swallowed, which the tokenizer beside it leaves where it is.
+TEST(ChatFormat, ControlTokensSwallowTheWhiteSpaceOfTheTokenizer) {
+  Json json = parse_json(read_file(chat_goldens() / "byte_level" / "tokenizer.json"), "golden");
+  for (Json& token : json["added_tokens"]) token["lstrip"] = token["rstrip"] = true;
+  const auto swallowing = load_from(json.dump());
+  const auto format = load_chat_format({}, swallowing, "compact");
+  for (const char* content : {"\x1chello\x1f", " \u3000hello\n", "\x1f \x1c"}) {
+    EXPECT_EQ(format->encode_prompt({{Role::user, content}}),
+              swallowing->encode_with_specials(std::string("<|user|>") + content + "<|assistant|>",
+                                               /*add_special_tokens=*/false))
+        << content;
+  }
+}
+
 TEST(ChatFormat, UnknownNamesAndTemplatesAreRefused) {
   EXPECT_THAT(refusal([] { load_chat_format({}, tokenizer(), "chatmll"); }),
               HasSubstr("did you mean chatml?"));

@@ -118,7 +118,8 @@ TEST(ChatRecognise, WhatDiffersIsNotTaken) {
   EXPECT_THAT(refusal(replace_all(chat_template("llama2"), "| trim", "")),
               HasSubstr("the closest is llama2, but for a question with its answer"));
   EXPECT_THAT(refusal("{{ 'x' }}"), HasSubstr("none of the known ones"));
-  EXPECT_THAT(refusal("{{ raise_exception('no') }}"), HasSubstr("refuses a plain question"));
+  EXPECT_THAT(refusal("{{ raise_exception('no') }}"),
+              HasSubstr("refuses a plain question: \"no\""));
 }
 
 TEST(ChatRecognise, WhatCannotBeReadIsNamedWithItsLine) {

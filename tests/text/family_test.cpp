@@ -1,5 +1,9 @@
 // Tokenizers of each family's form against what the reference reads, and what chat formats need of
 // them.
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -84,6 +88,25 @@ TEST_P(Families, BatchesOfThreadsGiveTheSame) {
   for (std::size_t i = 0; i < texts.size(); ++i) {
     EXPECT_EQ(ids[i], tokenizer->encode_with_specials(texts[i], true));
   }
+}
+
+// Texts and conversations alike are shared out: the first and a later one are in work at once.
+TEST(EncodeBatch, TextsAreEncodedSideBySide) {
+  std::mutex mutex;
+  std::condition_variable met;
+  int there = 0;
+  const auto encode = [&](std::size_t i) {
+    std::unique_lock lock(mutex);
+    if (i == 0 || i == 250) {
+      ++there;
+      met.notify_all();
+      EXPECT_TRUE(met.wait_for(lock, std::chrono::seconds(20), [&] { return there == 2; }));
+    }
+    return std::vector<TokenId>{static_cast<TokenId>(i)};
+  };
+  const auto ids = encode_batch(300, encode, /*threads=*/2);
+  ASSERT_EQ(ids.size(), 300U);
+  EXPECT_EQ(ids[299], std::vector<TokenId>{299});
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Families,

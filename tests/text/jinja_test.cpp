@@ -118,6 +118,23 @@ TEST(Jinja, HostileTemplatesEnd) {
       HasSubstr("does not come to an end"));
 }
 
+// A few lines could take all memory: a text, a list or an object that doubles, a product of two
+// texts, and plain text in a loop.
+TEST(Jinja, TemplatesThatGrowWithoutBoundEnd) {
+  const auto repeated = [](const std::string& start, const std::string& value) {
+    return failure("{% set n = namespace(x=" + start + ") %}{% for i in range(60) %}{% set n.x = " +
+                   value + " %}{% endfor %}{{ n.x | length }}");
+  };
+  for (const char* value : {"n.x ~ n.x", "n.x + n.x"})
+    EXPECT_THAT(repeated("'ab'", value), HasSubstr("too much")) << value;
+  for (const char* value : {"n.x + n.x", "[n.x, n.x]", "{'a': n.x, 'b': n.x}"})
+    EXPECT_THAT(repeated("[1]", value), HasSubstr("too much")) << value;
+  EXPECT_THAT(repeated("'aa'", "n.x.replace('a', n.x)"), HasSubstr(".replace()"));
+  EXPECT_THAT(repeated("'aa'", "range(99) | join(n.x)"), HasSubstr("filter join"));
+  EXPECT_THAT(failure("{% for i in range(9999) %}" + std::string(9999, 'x') + "{% endfor %}"),
+              HasSubstr("does not come to an end"));
+}
+
 // Whatever stands in a template: a text, a refusal or an error, never anything else.
 TEST(Jinja, MutatedTemplatesNeverCrash) {
   RandomStream random(1, "test", "jinja");
