@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """`tapir serve` under load beside the engine's own batch rate: the same student, prompts and lengths.
 
-    python3 benchmarks/serve_bench.py [--model DIR] [--clients 64] [--requests 512] [--max-tokens 128] [--stream]
+    python3 benchmarks/serve_bench.py [--size 5.9M | --model DIR] [--clients 64] [--requests 512] [--max-tokens 128] [--stream]
 
 Offline: `tapir generate` on a file of all prompts. Served: so many clients, each asking its next request as soon as it has
-the answer to the last one. Both greedy, alternating, on all cores (the clients, in Python, share them). Prints the median
-generated tokens per second of both and the median of the ratios as one JSON object. Python's standard library only.
+the answer to the last one. Both greedy, alternating, on all cores (the clients, in Python, share them: a student as small
+as the gym's, whose answers cost less than a request, shows the clients' speed rather than the server's). --size: random
+weights of that size with the gym's tokenizer. Prints the median generated tokens per second of both and the median of
+the ratios as one JSON object. Python's standard library only.
 """
 import argparse
 import http.client
@@ -18,11 +20,23 @@ import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from peers import ROOT
+from sizes import SIZES
+
+GYM_BASE = ROOT / "assets" / "gym-base"
 
 
 def prompt(i):
     return f"Question {i}: what is {i * 7919 % 1000} plus {i * 104729 % 1000}? " + "Think of a river. " * (i % 4)
+
+
+def fresh_student(program, size, folder):
+    """A student of that size over the gym's tokenizer; its folder."""
+    shape = {key: value for key, value in SIZES[size].items() if key != "vocab_size"}
+    (folder / "config.json").write_text(json.dumps(json.loads((GYM_BASE / "config.json").read_text()) | shape))
+    subprocess.run([program, "student", "new", "--config", folder / "config.json", "--tokenizer", GYM_BASE, "--output",
+                    folder / "student"], check=True, stdout=subprocess.DEVNULL)
+    return str(folder / "student")
 
 
 def offline(program, options, folder):
@@ -70,7 +84,7 @@ class Client(threading.Thread):
 
 def served(program, options):
     process = subprocess.Popen([program, "serve", "--model", options.model, "--port", "0", "--max-queue",
-                                str(max(options.clients, 256)), "--json"], stdout=subprocess.PIPE, text=True)
+                                str(max(options.clients, 256)), "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         address = json.loads(process.stdout.readline())
         clients = [Client(address, range(c, options.requests, options.clients), options) for c in range(options.clients)]
@@ -90,7 +104,8 @@ def served(program, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="a folder with the built program")
-    parser.add_argument("--model", default=str(ROOT / "assets" / "gym-base"), help="student folder")
+    parser.add_argument("--size", choices=SIZES, default="5.9M")
+    parser.add_argument("--model", help="student folder, instead of a fresh one")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--requests", type=int, default=512)
     parser.add_argument("--max-tokens", type=int, default=128)
@@ -98,8 +113,10 @@ def main():
     parser.add_argument("--stream", action="store_true", help="answers as server-sent events")
     options = parser.parse_args()
     program = options.build / "tapir"
+    label = options.model or options.size
     rates = []
     with tempfile.TemporaryDirectory() as name:
+        options.model = options.model or fresh_student(program, options.size, pathlib.Path(name))
         for run in range(options.runs):
             alone, expected = offline(program, options, pathlib.Path(name))
             under_load, texts = served(program, options)
@@ -108,7 +125,7 @@ def main():
             rates.append((alone, under_load))
             print(f"run {run + 1}: offline {alone:.0f}, served {under_load:.0f} tok/s", file=sys.stderr)
     print(json.dumps({
-        "model": options.model, "clients": options.clients, "requests": options.requests, "stream": options.stream,
+        "model": label, "clients": options.clients, "requests": options.requests, "stream": options.stream,
         "offline_tok_s": round(statistics.median(a for a, _ in rates)),
         "served_tok_s": round(statistics.median(b for _, b in rates)),
         "ratio": round(statistics.median(b / a for a, b in rates), 3),

@@ -3,13 +3,14 @@
 
     python3 benchmarks/sft_bench.py [--rows 1500] [--size 5.9M] [--steps 0] [--bf16] [--runs 1]
 
-The rows are the first of ../shared/data's 17 k Alpaca rows; a byte-level BPE of the student's vocabulary is trained on
-them. TRL runs twice: packed into rows of --length tokens, and padded. The rate counts tokens that carry data, padding
-left out. --steps limits every side to so many optimizer steps of --batch rows (0: one pass over all rows). Prints the
-medians and the medians of the ratios as one JSON object.
+The rows are the first of ../shared/data's 17 k Alpaca rows that have an answer; a byte-level BPE of the student's
+vocabulary is trained on them. TRL runs twice: packed into rows of --length tokens, and padded. The rate counts tokens
+that carry data, padding left out. --steps limits every side to so many optimizer steps of --batch rows (0: one pass over
+all rows). Prints the medians and the medians of the ratios as one JSON object.
 """
 import argparse
 import gzip
+import itertools
 import json
 import os
 import pathlib
@@ -28,7 +29,8 @@ TEMPLATE = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '
 
 def read_rows(count):
     with gzip.open(DATA / "instructions" / "alpaca_union_17k.jsonl.gz", "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for _, line in zip(range(count), file)]
+        answered = (row for row in map(json.loads, file) if row["output"].strip())
+        rows = list(itertools.islice(answered, count))
     return [(row["instruction"] + ("\n\n" + row["input"] if row.get("input") else ""), row["output"]) for row in rows]
 
 

@@ -56,8 +56,7 @@ run_tidy() {
     ${TAPIR_TORCH_ROOT:+"-DTAPIR_TORCH_ROOT=$TAPIR_TORCH_ROOT"} >build-lint.log 2>&1 ||
     { cat build-lint.log; return 1; }
   rm -f build-lint.log
-  # clang-tidy counts the warnings of system headers too: noise.
-  xargs -P "$(nproc)" -n 1 clang-tidy-16 -p build-lint --quiet <<<"$files" 2> >(grep -vE 'warnings? generated|^Suppressed' >&2)
+  python3 scripts/lint_tidy.py build-lint <<<"$files"
 }
 
 check "formatting (clang-format 14)" check_format

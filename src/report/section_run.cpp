@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -71,7 +72,7 @@ std::string pair_cell(const std::optional<double>& estimated, double actual, boo
   return left + " / " + (begun ? show(actual) : kDash);
 }
 
-std::string whole(double value) { return number(static_cast<std::int64_t>(value + 0.5)); }
+std::string whole(double value) { return number(std::llround(value)); }
 
 std::string estimate_table(const std::vector<StageRow>& stages) {
   const bool any = std::any_of(stages.begin(), stages.end(),

@@ -75,8 +75,7 @@ class Expansion {
  public:
   Expansion(const prompting::PromptSet& prompts, const tasks::Taxonomy& taxonomy,
             const ExpandOptions& options)
-      : prompts_(prompts),
-        taxonomy_(taxonomy),
+      : taxonomy_(taxonomy),
         options_(options),
         stage_(options.arm + "/round-" + std::to_string(options.round) + "/expand"),
         version_(prompts.version("expand")) {}
@@ -147,7 +146,6 @@ class Expansion {
     return draft;
   }
 
-  const prompting::PromptSet& prompts_;
   const tasks::Taxonomy& taxonomy_;
   const ExpandOptions& options_;
   std::string stage_;
