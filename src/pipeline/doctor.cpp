@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "pipeline/cleaning.h"
 #include "pipeline/doctor_dump.h"
 #include "pipeline/options.h"
 #include "pipeline/training_job.h"
@@ -169,6 +170,7 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
                        p.trained_parameters, p.parameters);
   }));
   checks.push_back(look("instructions", [&] {
+    licenses_of(recipe);  // says which entry is none
     if (recipe.data.gym_rows > 0) return fmt::format("{} rows of the gym", recipe.data.gym_rows);
     std::string found;
     for (const std::string& file : recipe.data.instructions) {
@@ -176,6 +178,11 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
     }
     return found;
   }));
+  if (!recipe.data.decontaminate_against.empty()) {
+    checks.push_back(look("evaluation sets", [&] {
+      return fmt::format("{} items", evaluation_index(recipe)->items().size());
+    }));
+  }
   checks.push_back(look("taxonomy", [&] {
     const bool is_file =
         recipe.tasks.taxonomy.ends_with(".yaml") || recipe.tasks.taxonomy.ends_with(".yml");

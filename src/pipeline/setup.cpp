@@ -133,6 +133,8 @@ PlanFacts Run::facts() const {
   facts.data = kGymVersion;
   for (const std::string& file : recipe_.data.instructions)
     facts.data += sha256_file(resolve(file));
+  for (const std::string& file : recipe_.data.decontaminate_against)
+    facts.data += sha256_file(resolve(file));
   const std::filesystem::path base = resolve(recipe_.student.model_name_or_path);
   for (const char* name : {"config.json", "tokenizer.json", "tokenizer.model",
                            "tokenizer_config.json", "model.safetensors"}) {
