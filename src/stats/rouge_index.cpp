@@ -29,9 +29,11 @@ std::size_t least_overlap(double threshold, std::size_t tokens) {
   return low;
 }
 
-void set_bit(std::array<std::uint64_t, 2>& bitmap, std::uint32_t element) {
-  const std::uint32_t bit = (element * 2654435761U) >> 25;  // the top 7 bits of a spread id
-  bitmap[bit / 64] |= 1ULL << (bit % 64);
+// The bit of an element: the top 6 bits of its spread number.
+std::uint64_t bit_of(std::uint32_t element) { return 1ULL << ((element * 2654435761U) >> 26); }
+
+std::uint16_t at_most(std::size_t value, std::uint16_t most) {
+  return static_cast<std::uint16_t>(std::min<std::size_t>(value, most));
 }
 
 }  // namespace
@@ -39,7 +41,7 @@ void set_bit(std::array<std::uint64_t, 2>& bitmap, std::uint32_t element) {
 struct RougeIndex::Query {
   std::vector<std::uint32_t> tokens;  // ids, or kUnknown
   std::vector<Element> prefix;        // the rarest elements, or kUnknown
-  Bitmap bitmap = {};
+  std::uint64_t bitmap = 0;
   std::size_t shortest = 0;          // texts outside these lengths cannot reach the threshold
   std::vector<std::uint32_t> needs;  // overlap with a text of length shortest + i
 };
@@ -89,7 +91,6 @@ void RougeIndex::add(std::string_view text) {
   check(size() < kUnknown && token_ids_.size() < kUnknown >> 1, "RougeIndex: room for more texts");
   for (const std::uint64_t token : rouge_tokens(text)) tokens_.push_back(token_id(token));
   begin_.push_back(tokens_.size());
-  bitmaps_.push_back({});
   index(size() - 1);
   if (size() >= sort_at_) sort_by_frequency_again();
 }
@@ -101,14 +102,14 @@ void RougeIndex::index(std::size_t number) {
     return element_ids_.emplace(key, static_cast<Element>(element_ids_.size())).first->second;
   });
   postings_.resize(element_ids_.size());
-  bitmaps_[number] = {};
-  for (const Element element : elements) set_bit(bitmaps_[number], element);
+  std::uint64_t bitmap = 0;
+  for (const Element element : elements) bitmap |= bit_of(element);
   sort_rarest_first(elements);
   const std::size_t prefix = tokens.size() - least_overlap(threshold_, tokens.size()) + 1;
   for (std::size_t place = 0; place < prefix; ++place) {
-    postings_[elements[place]].push_back({static_cast<std::uint32_t>(number),
-                                          static_cast<std::uint32_t>(tokens.size()),
-                                          static_cast<std::uint32_t>(place)});
+    postings_[elements[place]].push_back({bitmap, static_cast<std::uint32_t>(number),
+                                          at_most(tokens.size(), kLongest),
+                                          at_most(place, kLongest)});
   }
 }
 
@@ -139,7 +140,7 @@ RougeIndex::Query RougeIndex::query(std::string_view text) const {
   std::vector<Element> elements =
       elements_of(query.tokens, [&](std::uint64_t key) { return id_in(element_ids_, key); });
   for (const Element element : elements) {
-    if (element != kUnknown) set_bit(query.bitmap, element);
+    if (element != kUnknown) query.bitmap |= bit_of(element);
   }
   sort_rarest_first(elements);
   query.shortest = least_overlap(threshold_, elements.size());
@@ -153,34 +154,33 @@ RougeIndex::Query RougeIndex::query(std::string_view text) const {
   return query;
 }
 
-// Ascending. The first element that two texts share, in the common order, has as many behind it in
-// each as the overlap still lacks.
+// What lengths, places and bitmaps do not rule out. The first element that two texts share, in the
+// common order, has as many behind it in each as the overlap still lacks. Every bit in which the
+// bitmaps differ is an element that only one of the texts has; unknown elements have no bit, which
+// makes the bound weaker only.
+bool RougeIndex::may_reach(const Query& query, std::size_t place, const Posting& posting) {
+  if (posting.length == kLongest) return true;
+  const std::size_t over = posting.length - query.shortest;  // wraps round where it is shorter
+  if (over >= query.needs.size()) return false;
+  const std::size_t needs = query.needs[over];
+  const std::size_t tokens = query.tokens.size();
+  if (place + needs > tokens || posting.place + needs > posting.length) return false;
+  const auto only_one = static_cast<std::size_t>(std::popcount(query.bitmap ^ posting.bitmap));
+  return only_one + 2 * needs <= tokens + posting.length;
+}
+
+// Ascending.
 std::vector<std::uint32_t> RougeIndex::candidates(const Query& query) const {
   std::vector<std::uint32_t> found;
   for (std::size_t place = 0; place < query.prefix.size(); ++place) {
     if (query.prefix[place] == kUnknown) continue;
     for (const Posting& posting : postings_[query.prefix[place]]) {
-      const std::size_t over = posting.length - query.shortest;  // wraps round where it is shorter
-      if (over >= query.needs.size()) continue;
-      const std::uint32_t needs = query.needs[over];
-      if (place + needs > query.tokens.size() || posting.place + needs > posting.length) continue;
-      found.push_back(posting.number);
+      if (may_reach(query, place, posting)) found.push_back(posting.number);
     }
   }
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
-}
-
-// Every bit in which the bitmaps differ is an element that only one of the texts has. Unknown
-// elements have no bit: they only make the bound weaker.
-bool RougeIndex::may_share(const Query& query, std::uint32_t number) const {
-  const Bitmap& other = bitmaps_[number];
-  const auto only_one = static_cast<std::size_t>(std::popcount(query.bitmap[0] ^ other[0]) +
-                                                 std::popcount(query.bitmap[1] ^ other[1]));
-  const std::size_t length = tokens_of(number).size();
-  const std::size_t needs = query.needs[length - query.shortest];
-  return only_one + 2 * needs <= query.tokens.size() + length;
 }
 
 std::optional<RougeMatch> RougeIndex::find(std::string_view text) const {
@@ -189,7 +189,6 @@ std::optional<RougeMatch> RougeIndex::find(std::string_view text) const {
   std::optional<RougeMatch> best;
   std::optional<LcsPattern<std::uint32_t>> pattern;
   for (const std::uint32_t number : candidates(asked)) {
-    if (!may_share(asked, number)) continue;
     if (!pattern) pattern.emplace(asked.tokens);
     const auto tokens = tokens_of(number);
     const double f1 = rouge_l_f1(pattern->length(tokens), asked.tokens.size(), tokens.size());
@@ -204,7 +203,7 @@ std::size_t RougeIndex::bytes() const {
   for (const auto& list : postings_) postings += list.capacity() * sizeof(Posting);
   return (token_ids_.size() + element_ids_.size()) * kMapEntry + postings +
          tokens_.capacity() * sizeof(tokens_[0]) + begin_.capacity() * sizeof(begin_[0]) +
-         bitmaps_.capacity() * sizeof(Bitmap) + frequency_.capacity() * sizeof(frequency_[0]);
+         frequency_.capacity() * sizeof(frequency_[0]);
 }
 
 }  // namespace tapir::stats

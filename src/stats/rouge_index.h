@@ -2,7 +2,6 @@
 // answer, without comparing with all of them.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,8 +21,9 @@ struct RougeMatch {
 // A pair that reaches the threshold has a long common subsequence, so many tokens in common, so at
 // least one among the rarest of each (prefix filtering: Chaudhuri et al. 2006; its bounds by length
 // and place: Xiao et al. 2008). Texts that have one are looked up by it; most of them are ruled out
-// by a bound on the common tokens (bitmaps), and the rest is compared. Memory: about 170 bytes for
-// an instruction of 13 tokens (bytes()). find() may be called from many threads while nobody adds.
+// by a bound on the common tokens from bitmaps, and the rest is compared. Memory: some 250 bytes
+// for an instruction of 10 tokens (bytes()). find() may be called from many threads while nobody
+// adds.
 class RougeIndex {
  public:
   // threshold: (0, 1], on rouge_l_f1().
@@ -41,12 +41,13 @@ class RougeIndex {
  private:
   // A token's k-th occurrence in a text is an element of its own: texts are then sets of elements.
   using Element = std::uint32_t;
-  using Bitmap = std::array<std::uint64_t, 2>;
   struct Posting {
+    std::uint64_t bitmap;  // of the text's elements
     std::uint32_t number;  // of the text
-    std::uint32_t length;  // its tokens
-    std::uint32_t place;   // of the element among the text's, the rarest first
+    std::uint16_t length;  // its tokens; kLongest: so many or more
+    std::uint16_t place;   // of the element among the text's, the rarest first; at most kLongest
   };
+  static constexpr std::uint16_t kLongest = 0xFFFF;
   struct SameHash {
     std::size_t operator()(std::uint64_t key) const { return key; }
   };
@@ -63,14 +64,13 @@ class RougeIndex {
   void sort_by_frequency_again();
   Query query(std::string_view text) const;
   std::vector<std::uint32_t> candidates(const Query& query) const;
-  bool may_share(const Query& query, std::uint32_t number) const;
+  static bool may_reach(const Query& query, std::size_t place, const Posting& posting);
 
   double threshold_;
   Ids token_ids_;                         // by the token's hash
   Ids element_ids_;                       // by token and occurrence
   std::vector<std::uint32_t> tokens_;     // of all texts, one behind the other
   std::vector<std::size_t> begin_ = {0};  // [texts + 1], into tokens_
-  std::vector<Bitmap> bitmaps_;           // of the elements, by text
   std::vector<std::uint32_t> frequency_;  // texts that an element is in, as of the last sorting
   std::vector<std::vector<Posting>> postings_;  // by element
   std::size_t sort_at_ = 256;                   // texts

@@ -88,6 +88,17 @@ TEST(RougeIndex, DecidesAtTheThresholdAsThePackageRounds) {
   EXPECT_EQ(index.find(b).has_value(), 2 * 0.7 * 0.7 / (0.7 + 0.7) >= 0.7);
 }
 
+TEST(RougeIndex, TextsLongerThanAPlaceCanSayAreCompared) {
+  std::string text;
+  for (int i = 0; i < 66000; ++i) text += "w" + std::to_string(i) + " ";
+  RougeIndex index(0.9);
+  index.add("something short");
+  index.add(text);
+  EXPECT_EQ(index.find(text + "and more"), (RougeMatch{1, rouge_l_f1(66000, 66000, 66002)}));
+  EXPECT_EQ(index.find("something short"), (RougeMatch{0, 1.0}));
+  EXPECT_EQ(index.find(text + text), std::nullopt);
+}
+
 TEST(RougeIndex, TextsWithoutTokensAreLikeNone) {
   RougeIndex index(0.5);
   index.add("");
