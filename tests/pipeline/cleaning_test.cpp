@@ -109,8 +109,10 @@ TEST_F(CleaningTest, TheStageCountsWhatItLeavesOutByReason) {
 
 TEST_F(CleaningTest, NoveltyIsByTextUnlessItIsTheGyms) {
   const auto recipe_of = [&](const std::string& teacher) {
-    return parse_recipe("data: {instructions: [rows.json]}\nteacher: {kind: " + teacher + "}\n",
-                        "test.yaml", folder_.path(), {"data.decontaminate_against=[exam.jsonl]"});
+    return parse_recipe(
+        "student: {model_name_or_path: base}\ndata: {instructions: [rows.json]}\nteacher: {kind: " +
+            teacher + "}\n",
+        "test.yaml", folder_.path(), {"data.decontaminate_against=[exam.jsonl]"});
   };
   Instruction planet;
   planet.messages = {{Role::user, "Please name the largest planet of our solar system!"}};
@@ -121,7 +123,8 @@ TEST_F(CleaningTest, NoveltyIsByTextUnlessItIsTheGyms) {
 TEST_F(CleaningTest, LicencesAreNamedByFile) {
   const auto licenses = [&](const std::string& entry) {
     return licenses_of(
-        parse_recipe("data: {licenses: [\"" + entry + "\"]}\n", "test.yaml", folder_.path(), {}));
+        parse_recipe("student: {model_name_or_path: base}\ndata: {licenses: [\"" + entry + "\"]}\n",
+                     "test.yaml", folder_.path(), {}));
   };
   EXPECT_THAT(licenses("data/alpaca.json: CC BY-NC 4.0"),
               ElementsAre(Pair("alpaca.json", "CC BY-NC 4.0")));
