@@ -31,6 +31,7 @@ struct Context {
 
 void add_run(CLI::App& app, Context& context);        // run
 void add_inspect(CLI::App& app, Context& context);    // status, report, inspect
+void add_data(CLI::App& app, Context& context);       // data stats, clean
 void add_export(CLI::App& app, Context& context);     // export data, gguf
 void add_train(CLI::App& app, Context& context);      // train
 void add_files(CLI::App& app, Context& context);      // generate, logprobs, tokenize

@@ -41,6 +41,7 @@ int run_program(int argc, char** argv) {
   context.command_line = join(std::vector<std::string>(argv, argv + argc), " ");
   add_run(app, context);
   add_inspect(app, context);
+  add_data(app, context);
   add_export(app, context);
   add_train(app, context);
   add_files(app, context);

@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <iomanip>
+#include <locale>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "base/strings.h"
 #include "dataset/export_data.h"
@@ -55,7 +58,57 @@ std::string count_table(const std::vector<ExportRow>& rows) {
   return text;
 }
 
-std::string source_list(const std::vector<ExportRow>& rows) {
+std::string round_table(const std::vector<ExportRow>& rows) {
+  struct Counts {
+    std::size_t hard = 0, easy = 0, expanded = 0;
+  };
+  std::map<int, Counts> by_round;
+  for (const ExportRow& row : rows) {
+    Counts& counts = by_round[row.round];
+    ++(row.stratum == Stratum::hard ? counts.hard : counts.easy);
+    counts.expanded += row.instruction.round > 0 ? 1 : 0;
+  }
+  std::string text =
+      row_of({"round", "rows", "hard", "easy", "expanded"}) + "|---|---:|---:|---:|---:|\n";
+  for (const auto& [round, counts] : by_round) {
+    text += row_of({std::to_string(round), std::to_string(counts.hard + counts.easy),
+                    std::to_string(counts.hard), std::to_string(counts.easy),
+                    std::to_string(counts.expanded)});
+  }
+  return text;
+}
+
+// Dollars to the cent, and small sums to two digits that count.
+std::string dollars(double usd) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text << std::fixed << std::setprecision(usd == 0 || usd >= 1 ? 2 : 6) << usd;
+  return "$" + text.str();
+}
+
+std::string model_table(const std::vector<ModelUse>& models) {
+  if (models.empty()) return "No model was asked.\n";
+  std::string text =
+      row_of({"role", "model", "replies", "prompt tokens", "completion tokens", "spent"}) +
+      "|---|---|---:|---:|---:|---:|\n";
+  for (const ModelUse& use : models) {
+    text += row_of({cell(use.role), cell(use.model), std::to_string(use.replies),
+                    std::to_string(use.prompt_tokens), std::to_string(use.completion_tokens),
+                    dollars(use.usd)});
+  }
+  return text;
+}
+
+std::string license_of(const std::string& source,
+                       const std::map<std::string, std::string>& licenses) {
+  const auto known = licenses.find(source);
+  if (known != licenses.end()) return cell(known->second);
+  // Instructions of tapir's own making fall under what their parents and their author fall under.
+  return source == "expanded" ? "of the parents and of the teacher" : "not stated";
+}
+
+std::string source_list(const std::vector<ExportRow>& rows,
+                        const std::map<std::string, std::string>& licenses) {
   std::map<std::string, std::size_t> sources;
   std::map<std::string, std::size_t> authors;
   for (const ExportRow& row : rows) {
@@ -64,7 +117,8 @@ std::string source_list(const std::vector<ExportRow>& rows) {
   }
   std::string text;
   for (const auto& [source, count] : sources)
-    text += "- instructions from " + cell(source) + ": " + std::to_string(count) + "\n";
+    text += "- instructions from " + cell(source) + ": " + std::to_string(count) +
+            "; licence: " + license_of(source, licenses) + "\n";
   for (const auto& [author, count] : authors)
     text += "- responses by " + cell(author) + ": " + std::to_string(count) + "\n";
   return text;
@@ -110,7 +164,9 @@ std::string data_card(const std::vector<ExportRow>& rows, const DataCard& card,
   for (const auto& [name, value] : card.facts)
     text += "- " + cell(name) + ": " + cell(value) + "\n";
   text += "- Fingerprint: `" + card.fingerprint + "`\n\n## Rows by task\n\n" + count_table(rows);
-  text += "\n## Where the text comes from\n\n" + source_list(rows);
+  text += "\n## Rows by round\n\n" + round_table(rows);
+  text += "\n## Models and what they cost\n\n" + model_table(card.models);
+  text += "\n## Where the text comes from\n\n" + source_list(rows, card.licenses);
   text +=
       "\nInstructions keep the licence of the files they come from; responses fall under the terms "
       "of the model that "

@@ -1,7 +1,9 @@
 // Training data out: a folder that other trainers and the Hugging Face hub take as it is.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,13 +25,23 @@ struct ExportRow {
   std::optional<double> student_score;
 };
 
+// What a model was asked and what that cost.
+struct ModelUse {
+  std::string role;   // "teacher", "judge"
+  std::string model;  // as its endpoint calls it
+  std::int64_t replies = 0, prompt_tokens = 0, completion_tokens = 0;
+  double usd = 0;
+};
+
 // What the data card says beside what is counted from the rows.
 struct DataCard {
   std::string title;        // "Training data of run quickstart, arm tapir"
   std::string version;      // of tapir
   std::string fingerprint;  // of the run
   std::string recipe;       // resolved, YAML
-  std::vector<std::pair<std::string, std::string>> facts;  // "Teacher" -> "gym-teacher", ...
+  std::vector<std::pair<std::string, std::string>> facts;  // "Student" -> "Qwen2.5-1.5B", ...
+  std::vector<ModelUse> models;
+  std::map<std::string, std::string> licenses;  // by Instruction::source
 };
 
 enum class ExportFormat { messages, alpaca };

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "dataset/read_instructions.h"
+#include "pipeline/cleaning.h"
 #include "pipeline/doctor_dump.h"
 #include "pipeline/options.h"
 #include "pipeline/training_job.h"
@@ -177,12 +178,18 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
                        p.trained_parameters, p.parameters);
   }));
   checks.push_back(look("instructions", [&] {
+    licenses_of(recipe);  // says which entry is none
     if (recipe.data.gym_rows > 0) return fmt::format("{} rows of the gym", recipe.data.gym_rows);
     std::string found;
     for (const auto& file : instruction_files(recipe))
       found += (found.empty() ? "" : ", ") + file.string();
     return found;
   }));
+  if (!recipe.data.decontaminate_against.empty()) {
+    checks.push_back(look("evaluation sets", [&] {
+      return fmt::format("{} items", evaluation_index(recipe)->items().size());
+    }));
+  }
   checks.push_back(look("taxonomy", [&] {
     const auto taxonomy = taxonomy_of(recipe);
     return fmt::format("{}: {} tasks", taxonomy.name, taxonomy.tasks.size());

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "dataset/export_data.h"
+#include "pipeline/cleaning.h"
 #include "pipeline/plan.h"
 #include "pipeline/run.h"
 
@@ -62,18 +62,36 @@ class ExportSource {
   std::set<std::string> read_;
 };
 
-std::set<std::string> models_of(const store::RunStore& store, const std::string& role) {
-  std::set<std::string> models;
+// Over all stages.
+std::vector<dataset::ModelUse> models_of(const store::RunStore& store) {
+  std::map<std::pair<std::string, std::string>, dataset::ModelUse> by_model;  // role first
   for (const store::UsageRow& row : store.usage()) {
-    if (row.role == role) models.insert(row.model);
+    dataset::ModelUse& use = by_model[{row.role, row.model}];
+    use.role = row.role;
+    use.model = row.model;
+    use.replies += row.replies;
+    use.prompt_tokens += row.prompt_tokens;
+    use.completion_tokens += row.completion_tokens;
+    use.usd += row.usd;
   }
+  std::vector<dataset::ModelUse> models;
+  for (auto& [key, use] : by_model) models.push_back(std::move(use));
   return models;
 }
 
-std::string listed(const std::set<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out.empty() ? "none asked" : out;
+dataset::DataCard card_of(const store::RunStore& store, const std::string& arm) {
+  dataset::DataCard card;
+  card.title = "Training data of a tapir run, arm " + arm;
+  card.version = store.meta("version").value_or("");
+  card.fingerprint = store.meta("fingerprint").value_or("");
+  card.recipe = store.meta("recipe").value_or("");
+  card.models = models_of(store);
+  if (card.recipe.empty()) return card;
+  const Recipe recipe = parse_recipe(card.recipe, "recipe of the run", {}, {});
+  card.facts = {{"Student", recipe.student.model_name_or_path},
+                {"Taxonomy", recipe.tasks.taxonomy}};
+  card.licenses = licenses_of(recipe);
+  return card;
 }
 
 }  // namespace
@@ -89,18 +107,8 @@ std::int64_t export_data(const store::RunStore& store, const ExportOptions& opti
         ErrorKind::data, "the run has no mixture of the arm " + options.arm + " yet",
         "`tapir status` shows which stages are done; arms: " + store.meta("arms").value_or("none"));
   }
-  dataset::DataCard card;
-  card.title = "Training data of a tapir run, arm " + options.arm;
-  card.version = store.meta("version").value_or("");
-  card.fingerprint = store.meta("fingerprint").value_or("");
-  card.recipe = store.meta("recipe").value_or("");
-  double usd = 0;
-  for (const store::UsageRow& row : store.usage()) usd += row.usd;
-  card.facts = {{"Teacher", listed(models_of(store, "teacher"))},
-                {"Judge", listed(models_of(store, "judge"))},
-                {"Spent", "$" + Json(usd).dump()}};
-  dataset::export_data(rows, card, {dataset::parse_export_format(options.format), "train"},
-                       options.output);
+  dataset::export_data(rows, card_of(store, options.arm),
+                       {dataset::parse_export_format(options.format), "train"}, options.output);
   return static_cast<std::int64_t>(rows.size());
 }
 

@@ -18,7 +18,9 @@ class Planner {
   Planner(const Recipe& recipe, const PlanFacts& facts) : recipe_(recipe), facts_(facts) {}
 
   std::vector<PlannedStage> plan() {
-    add({"data", "data"}, {"data.instructions", "data.gym"}, {facts_.data});
+    add({"data", "data"},
+        {"data.instructions", "data.gym", "data.clean", "data.decontaminate_against"},
+        {facts_.data});
     std::string answered = "data";
     if (recipe_.data.responses != "keep") {
       add({"responses", "responses", "", 0, {"data"}}, {"data.responses", "teacher"},
@@ -93,8 +95,8 @@ class Planner {
       before.push_back(prefix + "/difficulty");
     }
     std::vector<std::string> keys = {
-        "curriculum.rounds", "curriculum.alpha", "curriculum.alpha_step",     "curriculum.rows",
-        "teacher",           "teach.prompts",    "teach.max_attempts_per_row"};
+        "curriculum.rounds", "curriculum.alpha", "curriculum.alpha_step",      "curriculum.rows",
+        "teacher",           "teach.prompts",    "teach.max_attempts_per_row", "teach.novelty"};
     // The main arm's own choices stand under teach and curriculum, the others' under arms.
     if (name == kMainArm) {
       keys.insert(keys.end(), {"teach.expand", "teach.refine", "teach.select", "teach.balance",

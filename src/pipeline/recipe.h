@@ -55,9 +55,15 @@ struct Recipe {
   } student;
 
   struct {
-    std::vector<std::string> instructions;  // files
-    std::string responses = "keep";         // keep | missing | reannotate
-    std::int64_t gym_rows = 0;              // > 0: the gym's pool instead of files
+    std::vector<std::string> instructions;           // files
+    std::string responses = "keep";                  // keep | missing | reannotate
+    std::int64_t gym_rows = 0;                       // > 0: the gym's pool instead of files
+    std::vector<std::string> decontaminate_against;  // evaluation sets: files
+    std::vector<std::string> licenses;               // "FILE: LICENCE", for the data card
+    bool clean_encoding = true;
+    bool clean_refusals = true;
+    double clean_rouge_l = 0;  // 0: off
+    double clean_minhash = 0;  // 0: off
   } data;
 
   ModelPart teacher;
@@ -98,6 +104,14 @@ struct Recipe {
     std::string prompts;  // folder of own templates; empty: built in
     std::int64_t max_attempts_per_row = 3;
   } teach;
+
+  // Of expanded instructions, where they are not the gym's.
+  struct {
+    double rouge_l = 0.7;
+    double minhash = 0;  // 0: off
+    std::int64_t min_characters = 10;
+    std::int64_t max_characters = 8000;
+  } novelty;
 
   Arm tapir;                        // the main arm: its keys stand under `teach` and `curriculum`
   std::map<std::string, Arm> arms;  // beside it

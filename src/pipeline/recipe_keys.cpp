@@ -117,9 +117,9 @@ class Table {
         [get](const Owner& o) { return quote(get(const_cast<Owner&>(o))); });
   }
   template <typename Get>
-  Table& list(std::string path, Get get, std::string help) {
+  Table& list(std::string path, Get get, std::string help, bool results = true) {
     return add(
-        {std::move(path), "list of text", "", std::move(help), true},
+        {std::move(path), "list of text", "", std::move(help), results},
         [get](Owner& o, const YAML::Node& n) {
           std::vector<std::string> values;
           if (n.IsScalar()) values = {n.Scalar()};
@@ -182,7 +182,19 @@ void add_student_and_data(Table<Recipe>& t) {
       .text("data.responses", FIELD(data.responses), {"keep", "missing", "reannotate"},
             "answers of D: as the files have them, filled in where missing, or all by the teacher")
       .whole("data.gym.rows", FIELD(data.gym_rows), kNotNegative,
-             "rows of the gym's pool; 0: files");
+             "rows of the gym's pool; 0: files")
+      .list("data.decontaminate_against", FIELD(data.decontaminate_against),
+            "evaluation sets: rows that hold one of their items are left out, expanded ones too")
+      .flag("data.clean.encoding", FIELD(data.clean_encoding),
+            "leave out rows with broken characters")
+      .flag("data.clean.refusals", FIELD(data.clean_refusals),
+            "leave out rows whose answer refuses, unless all answers are re-annotated")
+      .real("data.clean.rouge_l", FIELD(data.clean_rouge_l), kShare,
+            "leave out rows so like one before them; 0: off")
+      .real("data.clean.minhash", FIELD(data.clean_minhash), kShare,
+            "the same by shared word sequences, estimated; 0: off")
+      .list("data.licenses", FIELD(data.licenses), "\"FILE: LICENCE\", for the data card",
+            /*results=*/false);
 }
 
 // The keys that teacher and judge share.
@@ -256,6 +268,14 @@ void add_method(Table<Recipe>& t) {
       .text("teach.prompts", FIELD(teach.prompts), {}, "folder of own prompt templates")
       .whole("teach.max_attempts_per_row", FIELD(teach.max_attempts_per_row), {1, 100},
              "requests per new row needed")
+      .real("teach.novelty.rouge_l", FIELD(novelty.rouge_l), kShare,
+            "a new instruction stays below this likeness to everything known; 0: off")
+      .real("teach.novelty.minhash", FIELD(novelty.minhash), kShare,
+            "and below this share of common word sequences, estimated; 0: off")
+      .whole("teach.novelty.min_characters", FIELD(novelty.min_characters), kNotNegative,
+             "shorter new instructions are refused")
+      .whole("teach.novelty.max_characters", FIELD(novelty.max_characters), kAtLeastOne,
+             "longer new instructions are refused")
       .flag("teach.expand", FIELD(tapir.expand), "new instructions by the teacher")
       .text("teach.refine", FIELD(tapir.refine), {"all", "hard", "none"},
             "which rows are answered again in their task's style")

@@ -14,6 +14,7 @@
 
 #include "base/progress.h"
 #include "curriculum/curriculum.h"
+#include "dataset/read_instructions.h"
 #include "evaluate/exam.h"
 #include "llm/budget.h"
 #include "llm/chat_model.h"
@@ -104,6 +105,7 @@ class Run {
   void check_complete(bool complete, const std::string& stage, const std::string& role);
 
   // ---- stages_data.cpp ----
+  std::vector<dataset::DataRow> data_rows() const;
   StageEnd read_data(const std::string& stage);
   StageEnd ask_responses(const std::string& stage);
   StageEnd find_tasks(const std::string& stage);

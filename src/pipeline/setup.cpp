@@ -133,6 +133,8 @@ void Run::make_models() {
 PlanFacts Run::facts() const {
   PlanFacts facts;
   facts.data = kGymVersion + dataset::instructions_digest(instruction_files(recipe_));
+  for (const std::string& file : recipe_.data.decontaminate_against)
+    facts.data += sha256_file(resolve(file));
   facts.student = student::student_digest(resolve(recipe_.student.model_name_or_path));
   if (recipe_.student.s0 != "train" && recipe_.student.s0 != "as_is")
     facts.student += student::student_digest(resolve(recipe_.student.s0));

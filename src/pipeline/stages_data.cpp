@@ -1,24 +1,21 @@
 // The corpus D: instructions in, answers, tasks.
-#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "base/json.h"
-#include "dataset/read_instructions.h"
 #include "llm/ask_all.h"
+#include "pipeline/cleaning.h"
 #include "pipeline/doctor.h"
+#include "pipeline/find_tasks.h"
 #include "pipeline/gym_binding.h"
 #include "pipeline/options.h"
 #include "pipeline/run.h"
-#include "tasks/classifier.h"
 
 namespace tapir::pipeline {
 namespace {
 
 constexpr const char* kTeacherAuthor = "teacher/plain";  // of answers without a style of ours
-constexpr double kHeldOutShare = 0.2;  // of the labelled rows: the classifier's own exam
 
 // Instructions as they are, for the teacher to answer.
 class PlainRequests final : public llm::RequestSource {
@@ -48,58 +45,45 @@ class ReplyFunction final : public llm::ReplySink {
   std::function<void(llm::ChatReply)> take_;
 };
 
-std::vector<Instruction> drawn(std::vector<Instruction> rows, std::int64_t count,
-                               std::uint64_t seed, std::string_view stage) {
-  RandomStream(seed, stage).shuffle(rows);
-  rows.resize(std::min<std::size_t>(rows.size(), static_cast<std::size_t>(count)));
+}  // namespace
+
+std::vector<dataset::DataRow> Run::data_rows() const {
+  std::vector<dataset::DataRow> rows;
+  if (recipe_.data.gym_rows > 0) {
+    for (GymRow& row : gym_pool(recipe_)) {
+      rows.emplace_back();
+      rows.back().instruction = std::move(row.instruction);
+      rows.back().response = std::move(row.answer);
+    }
+  }
+  const auto files = instruction_files(recipe_);
+  if (files.empty()) return rows;
+  for (dataset::DataRow& row : dataset::read_instructions(files)) rows.push_back(std::move(row));
   return rows;
 }
 
-struct LabelledSplit {
-  std::vector<tasks::LabelledText> train;
-  std::vector<tasks::LabelledText> held_out;
-};
-
-LabelledSplit split_labelled(const std::vector<Instruction>& rows,
-                             const std::map<std::string, std::string>& task_of) {
-  LabelledSplit out;
-  const auto held = static_cast<std::size_t>(kHeldOutShare * static_cast<double>(rows.size()));
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto found = task_of.find(rows[i].id);
-    if (found == task_of.end()) continue;
-    (i < held ? out.held_out : out.train).push_back({rows[i].id, rows[i].prompt(), found->second});
-  }
-  return out;
-}
-
-}  // namespace
-
 Run::StageEnd Run::read_data(const std::string& stage) {
-  std::set<std::string> seen;
-  std::uint64_t in = 0;
-  const auto keep = [&](const Instruction& instruction, const std::optional<std::string>& answer) {
-    ++in;
-    if (!seen.insert(text_hash(instruction.messages)).second) {
-      store_->put_outcome(stage, instruction.id, Outcome::filtered, "duplicate");
-      return;
-    }
-    if (!answer && recipe_.data.responses == "keep") {
-      store_->put_outcome(stage, instruction.id, Outcome::filtered, "no_response");
-      return;
+  const std::vector<dataset::DataRow> rows = data_rows();
+  const auto evaluation = evaluation_index(recipe_);
+  const std::vector<dataset::Removal> removals =
+      dataset::clean(rows, clean_options(recipe_), evaluation.get());
+  auto removal = removals.begin();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Instruction& instruction = rows[i].instruction;
+    if (removal != removals.end() && removal->row == i) {
+      store_->put_outcome(stage, instruction.id, Outcome::filtered, removal->reason);
+      ++removal;
+      continue;
     }
     store_->put_instruction(stage, instruction);
-    if (answer)
-      store_->put_response(stage, {instruction.id, "data", *answer, FinishReason::stop, 0, ""});
+    if (rows[i].response)
+      store_->put_response(stage,
+                           {instruction.id, "data", *rows[i].response, FinishReason::stop, 0, ""});
     store_->put_outcome(stage, instruction.id, Outcome::done, "");
-  };
-  if (recipe_.data.gym_rows > 0) {
-    for (const GymRow& row : gym_pool(recipe_)) keep(row.instruction, row.answer);
   }
-  for (const dataset::DataRow& row : dataset::read_instructions(instruction_files(recipe_)))
-    keep(row.instruction, row.response);
-  StageEnd end = end_of(stage, in);
+  StageEnd end = end_of(stage, rows.size());
   if (end.ledger.done == 0) {
-    throw Error(ErrorKind::data, "not one instruction is left of " + std::to_string(in),
+    throw Error(ErrorKind::data, "not one instruction is left of " + std::to_string(rows.size()),
                 "rows without a response are left out; set data.responses: missing to have the "
                 "teacher answer them");
   }
@@ -142,57 +126,21 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
 
 Run::StageEnd Run::find_tasks(const std::string& stage) {
   const std::vector<Instruction> rows = store_->instructions(0);
-  Json info = {{"classifier", recipe_.tasks.classifier}, {"taxonomy", taxonomy_.name}};
-  if (recipe_.tasks.classifier == "given") {
-    for (const Instruction& row : rows) {
-      const bool known = taxonomy_.find(row.task) != nullptr;
-      store_->set_task(stage, row.id, known ? row.task : taxonomy_.fallback, known ? 1.0 : 0.0);
-      store_->put_outcome(stage, row.id, Outcome::done, "");
-    }
-    return end_of(stage, rows.size(), info.dump());
-  }
-  const bool light = recipe_.tasks.classifier == "light";
-  const auto labelled_rows =
-      light ? drawn(rows, recipe_.tasks.label_rows, recipe_.seed, "tasks") : rows;
-  tasks::LlmOptions options;
-  options.sampling.max_tokens = static_cast<int>(recipe_.teacher.max_tokens);
-  options.max_in_flight = in_flight(recipe_.teacher);
-  const tasks::LlmLabels labels =
-      tasks::label_by_llm(*teacher_, prompts_, taxonomy_, labelled_rows, options, progress_, stop_);
-  check_complete(labels.complete, stage, "teacher");
-  info["labelled"] = labels.task_of.size();
-  info["fell_back"] = labels.fell_back;
-  std::unique_ptr<tasks::TaskClassifier> classifier;
-  if (light) {
-    const LabelledSplit split = split_labelled(labelled_rows, labels.task_of);
-    if (split.train.empty() || split.held_out.empty()) {
-      throw Error(
-          ErrorKind::data,
-          "too few labelled rows to train a classifier: " + std::to_string(labels.task_of.size()),
-          "raise tasks.label_rows, or set tasks.classifier: llm");
-    }
-    classifier = tasks::train_light(split.train, {.seed = recipe_.seed});
-    const tasks::Agreement agreement = tasks::agreement(*classifier, split.held_out);
-    info["agreement"] = {{"rows", agreement.rows},
-                         {"accuracy", agreement.accuracy},
-                         {"expected_calibration_error", agreement.expected_calibration_error},
-                         {"confusion", agreement.confusion}};
+  const TaskFinder finder{recipe_, taxonomy_, prompts_,
+                          [this]() -> llm::ChatModel& { return *teacher_; }};
+  const FoundTasks found = pipeline::find_tasks(finder, rows, progress_, stop_);
+  check_complete(found.complete, stage, "teacher");
+  if (found.info.contains("agreement")) {
+    const Json& agreement = found.info["agreement"];
     progress_.message(fmt::format(
         "tasks: the light classifier agrees with the teacher on {:.1f} % of {} held-out rows",
-        100 * agreement.accuracy, agreement.rows));
+        100 * agreement["accuracy"].get<double>(), agreement["rows"].get<std::int64_t>()));
   }
-  for (const Instruction& row : rows) {
-    const auto found = labels.task_of.find(row.id);
-    tasks::Label label{taxonomy_.fallback, 0};
-    if (found != labels.task_of.end()) {
-      label = {found->second, 1};
-    } else if (classifier) {
-      label = classifier->classify(row.prompt());
-    }
-    store_->set_task(stage, row.id, label.task, label.confidence);
-    store_->put_outcome(stage, row.id, Outcome::done, "");
+  for (const auto& [id, label] : found.labels) {
+    store_->set_task(stage, id, label.task, label.confidence);
+    store_->put_outcome(stage, id, Outcome::done, "");
   }
-  return end_of(stage, rows.size(), info.dump());
+  return end_of(stage, rows.size(), found.info.dump());
 }
 
 void Run::load_corpus() {

@@ -5,10 +5,9 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "pipeline/gym_binding.h"
+#include "pipeline/cleaning.h"
 #include "pipeline/options.h"
 #include "pipeline/run.h"
-#include "teach/novelty.h"
 #include "teach/teach.h"
 
 namespace tapir::pipeline {
@@ -129,9 +128,13 @@ Run::StageEnd Run::expand(const std::string& stage, const std::string& name, con
   std::map<std::string, std::vector<Instruction>> seeds;
   for (const auto& [id, row] : pool.hard) seeds[row.task].push_back(row);
   const auto needed = needed_rows(name, arm, round, pool);
-  teach::HashNovelty novelty(gym_canonical, gym_reject);
-  for (const Instruction& row : corpus_.rows) novelty.add(row);
-  for (const auto& [id, row] : pool.hard) novelty.add(row);
+  const std::unique_ptr<teach::Novelty> novelty = novelty_of(recipe_);
+  for (const Instruction& row : corpus_.rows) novelty->add(row);
+  for (const auto* rows : {&pool.hard, &pool.easy}) {
+    for (const auto& [id, row] : *rows) {
+      if (row.round > 0) novelty->add(row);  // the others are of the corpus
+    }
+  }
   teach::ExpandOptions options;
   options.arm = name;
   options.round = round;
@@ -141,7 +144,7 @@ Run::StageEnd Run::expand(const std::string& stage, const std::string& name, con
   options.max_in_flight = in_flight(recipe_.teacher);
   std::vector<teach::ExpandedRow> made;
   const auto summary = teach::expand(
-      *teacher_, prompts_, taxonomy_, seeds, needed, novelty, options,
+      *teacher_, prompts_, taxonomy_, seeds, needed, *novelty, options,
       [&](const teach::ExpandedRow& row) { made.push_back(row); }, progress_, stop_);
   check_complete(summary.complete, stage, "teacher");
   answer_new(stage, name, round, made);

@@ -29,6 +29,7 @@ const std::vector<Contract>& contracts() {
       {"refine", {"instruction", "current_answer", "task", "style"}},
       {"answer", {"instruction", "task", "style"}},
       {"classify", {"instruction", "task_types"}},
+      {"classify_again", {"instruction", "task_types", "last_reply", "complaint"}},
   };
   return all;
 }
@@ -190,12 +191,23 @@ Messages chat(std::string system, std::string user) {
   return messages;
 }
 
+// The end of a reply is where its result should have been; a rambling one would only crowd out the
+// rest.
+constexpr std::size_t kLastReplyBytes = 2000;
+
 // The last part of a text, at a character's start.
 std::string_view tail(std::string_view text, std::size_t bytes) {
   if (text.size() <= bytes) return text;
   std::size_t start = text.size() - bytes;
   while (start < text.size() && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) ++start;
   return text.substr(start);
+}
+
+std::string task_lines(const LabelledTasks& tasks) {
+  std::vector<std::string> lines;
+  for (const auto& [task, description] : tasks)
+    lines.push_back(description.empty() ? task : task + ": " + description);
+  return join(lines, "\n");
 }
 
 // A template under a name that nobody asks for would be passed over in silence.
@@ -257,9 +269,6 @@ Messages PromptSet::judge_pair_again(const Messages& instruction, std::string_vi
                                      std::string_view answer_b, std::string_view last_reply,
                                      std::string_view complaint) const {
   const Template& prompt = find("judge_pair_again");
-  // The end of the reply is where the scores should have been; a rambling one would only crowd out
-  // the answers.
-  constexpr std::size_t kLastReplyBytes = 2000;
   return chat(prompt.system, render(prompt.user, {{"instruction", conversation(instruction)},
                                                   {"answer_a", answer_a},
                                                   {"answer_b", answer_b},
@@ -295,16 +304,19 @@ Messages PromptSet::answer(const Messages& instruction, std::string_view task,
                                    {"style", style_payload(style, style_guidance)}}));
 }
 
-Messages PromptSet::classify(
-    const Messages& instruction,
-    const std::vector<std::pair<std::string, std::string>>& tasks_and_descriptions) const {
+Messages PromptSet::classify(const Messages& instruction, const LabelledTasks& tasks) const {
   const Template& prompt = find("classify");
-  std::vector<std::string> lines;
-  for (const auto& [task, description] : tasks_and_descriptions) {
-    lines.push_back(description.empty() ? task : task + ": " + description);
-  }
   return chat(prompt.system, render(prompt.user, {{"instruction", conversation(instruction)},
-                                                  {"task_types", join(lines, "\n")}}));
+                                                  {"task_types", task_lines(tasks)}}));
+}
+
+Messages PromptSet::classify_again(const Messages& instruction, const LabelledTasks& tasks,
+                                   std::string_view last_reply, std::string_view complaint) const {
+  const Template& prompt = find("classify_again");
+  return chat(prompt.system, render(prompt.user, {{"instruction", conversation(instruction)},
+                                                  {"task_types", task_lines(tasks)},
+                                                  {"last_reply", tail(last_reply, kLastReplyBytes)},
+                                                  {"complaint", complaint}}));
 }
 
 std::string PromptSet::version(std::string_view name) const {

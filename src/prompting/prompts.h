@@ -16,8 +16,11 @@
 
 namespace tapir::prompting {
 
-// The names under prompts/: judge_pair, expand, refine, answer, classify (.md, first "system" part,
-// then "user").
+// Task types with their descriptions, in the order shown.
+using LabelledTasks = std::vector<std::pair<std::string, std::string>>;
+
+// The names under prompts/: judge_pair, judge_pair_again, expand, refine, answer, classify,
+// classify_again (.md, first "system" part, then "user").
 class PromptSet {
  public:
   // folder: the user's own templates, taken instead of the built-in ones where a file of that name
@@ -45,9 +48,10 @@ class PromptSet {
   Messages answer(const Messages& instruction, std::string_view task, std::string_view style,
                   std::string_view style_guidance) const;
   // Classification: one label of the list between <answer> tags.
-  Messages classify(
-      const Messages& instruction,
-      const std::vector<std::pair<std::string, std::string>>& tasks_and_descriptions) const;
+  Messages classify(const Messages& instruction, const LabelledTasks& tasks) const;
+  // The same after a reply that named none; complaint: what was wrong with it.
+  Messages classify_again(const Messages& instruction, const LabelledTasks& tasks,
+                          std::string_view last_reply, std::string_view complaint) const;
 
   // Digest of one template's text; "" when there is no such name.
   std::string version(std::string_view name) const;

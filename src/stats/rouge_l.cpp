@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <string>
-#include <unordered_map>
+
+#include "stats/lcs.h"
 
 namespace tapir::stats {
 namespace {
@@ -54,52 +55,33 @@ std::vector<std::uint64_t> rouge_tokens(std::string_view text) {
   return tokens;
 }
 
-// Bit-parallel (Hyyrö 2004): 64 cells of a row of the dynamic programme at a time; zeros of `row`
-// mark where the length grows.
 std::size_t longest_common_subsequence(std::span<const std::uint64_t> a,
                                        std::span<const std::uint64_t> b) {
-  if (a.empty() || b.empty()) return 0;
-  const std::size_t words = (a.size() + 63) / 64;
-  std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> places;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    auto& mask = places[a[i]];
-    mask.resize(words);
-    mask[i / 64] |= 1ULL << (i % 64);
-  }
-  std::vector<std::uint64_t> row(words, ~0ULL);
-  for (const std::uint64_t token : b) {
-    const auto found = places.find(token);
-    if (found == places.end()) continue;
-    std::uint64_t carry = 0;
-    for (std::size_t w = 0; w < words; ++w) {
-      const std::uint64_t both = row[w] & found->second[w];
-      const std::uint64_t partial = row[w] + carry;
-      const std::uint64_t sum = partial + both;
-      carry = (partial < carry || sum < partial) ? 1 : 0;
-      row[w] = sum | (row[w] & ~found->second[w]);
-    }
-  }
-  std::size_t length = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if ((row[i / 64] >> (i % 64) & 1) == 0) ++length;
-  }
-  return length;
+  return LcsPattern<std::uint64_t>(a).length(b);
+}
+
+double rouge_l_f1(std::size_t common, std::size_t tokens_a, std::size_t tokens_b) {
+  if (common == 0) return 0;
+  const double precision = static_cast<double>(common) / static_cast<double>(tokens_b);
+  const double recall = static_cast<double>(common) / static_cast<double>(tokens_a);
+  return 2 * precision * recall / (precision + recall);
 }
 
 double rouge_l_f1(std::span<const std::uint64_t> a, std::span<const std::uint64_t> b) {
-  const auto common = static_cast<double>(longest_common_subsequence(a, b));
-  if (common == 0) return 0;
-  return 2 * common / static_cast<double>(a.size() + b.size());
+  return rouge_l_f1(longest_common_subsequence(a, b), a.size(), b.size());
 }
 
 double rouge_l_f1(std::string_view a, std::string_view b) {
   return rouge_l_f1(rouge_tokens(a), rouge_tokens(b));
 }
 
-double rouge_l_bound(std::size_t tokens_a, std::size_t tokens_b) {
-  if (tokens_a == 0 || tokens_b == 0) return 0;
-  return 2 * static_cast<double>(std::min(tokens_a, tokens_b)) /
-         static_cast<double>(tokens_a + tokens_b);
+std::size_t rouge_l_needs(double f1, std::size_t tokens_a, std::size_t tokens_b) {
+  const auto most = std::min(tokens_a, tokens_b);
+  // The real bound, less one: the rounding of rouge_l_f1 may lie on either side of it.
+  const double bound = f1 * static_cast<double>(tokens_a + tokens_b) / 2;
+  std::size_t common = bound < 2 ? 1 : static_cast<std::size_t>(bound) - 1;
+  while (common <= most && rouge_l_f1(common, tokens_a, tokens_b) < f1) ++common;
+  return common;
 }
 
 }  // namespace tapir::stats

@@ -17,9 +17,13 @@ std::vector<std::uint64_t> rouge_tokens(std::string_view text);
 double rouge_l_f1(std::span<const std::uint64_t> a, std::span<const std::uint64_t> b);
 double rouge_l_f1(std::string_view a, std::string_view b);
 
-// What F1 cannot exceed given the lengths alone: skips most comparisons of a search for
-// near-duplicates.
-double rouge_l_bound(std::size_t tokens_a, std::size_t tokens_b);
+// The same from the length of the longest common subsequence, by the package's own floating-point
+// operations, so that a comparison with a threshold comes out as there.
+double rouge_l_f1(std::size_t common, std::size_t tokens_a, std::size_t tokens_b);
+
+// The shortest common subsequence with which F1 reaches f1 (above 0); more than the shorter text
+// has tokens where none does.
+std::size_t rouge_l_needs(double f1, std::size_t tokens_a, std::size_t tokens_b);
 
 std::size_t longest_common_subsequence(std::span<const std::uint64_t> a,
                                        std::span<const std::uint64_t> b);

@@ -56,8 +56,8 @@ struct Agreement {
 };
 Agreement agreement(const TaskClassifier& classifier, std::span<const LabelledText> held_out);
 
-// Asks an LLM. An unreadable or unknown label is asked again, then counted and given to the
-// taxonomy's fallback.
+// Asks an LLM. After an unreadable or unknown label it is asked again, with the complaint; then the
+// row is counted and given to the taxonomy's fallback.
 struct LlmOptions {
   int max_attempts = 3;
   llm::Sampling sampling;

@@ -1,8 +1,16 @@
+#include <map>
+
 #include "llm/ask_rows.h"
 #include "tasks/classifier.h"
 
 namespace tapir::tasks {
 namespace {
+
+// What the model is told when its label could not be used.
+std::string complaint_about(const std::string& failure) {
+  if (failure == "unknown_label") return "The name between the answer tags is not in the list.";
+  return "There was no name of a type between answer tags.";
+}
 
 class Labelling : public llm::RowQuestions {
  public:
@@ -18,17 +26,24 @@ class Labelling : public llm::RowQuestions {
 
   std::size_t rows() const override { return rows_.size(); }
 
-  llm::ChatRequest request(std::size_t row, int /*attempt*/) override {
+  llm::ChatRequest request(std::size_t row, int attempt) override {
     llm::ChatRequest request;
     request.row_id = rows_[row].id;
-    request.messages = prompts_.classify(rows_[row].messages, labelled_);
+    request.messages = attempt == 0
+                           ? prompts_.classify(rows_[row].messages, labelled_)
+                           : prompts_.classify_again(rows_[row].messages, labelled_,
+                                                     last_replies_.at(row), complaints_.at(row));
     request.sampling = options_.sampling;
     return request;
   }
 
   bool read(std::size_t row, int attempt, const llm::ChatReply& reply) override {
     const prompting::ReadText label = prompting::read_label(reply.text, names_);
-    if (!label.ok() && attempt + 1 < options_.max_attempts) return false;
+    if (!label.ok() && attempt + 1 < options_.max_attempts) {
+      last_replies_[row] = reply.text;
+      complaints_[row] = complaint_about(label.failure);
+      return false;
+    }
     why_open_[row].clear();
     labels_.task_of[rows_[row].id] = label.ok() ? label.text : fallback_;
     if (!label.ok()) ++labels_.fell_back;
@@ -63,7 +78,9 @@ class Labelling : public llm::RowQuestions {
   std::vector<std::string> names_;
   std::vector<std::pair<std::string, std::string>> labelled_;
   std::vector<std::string> why_open_;  // by row: why there is no label yet; empty: there is one
-  std::uint64_t terminal_ = 0;         // rows that the endpoint refused for good
+  std::map<std::size_t, std::string> last_replies_;  // by row: where a label could not be used
+  std::map<std::size_t, std::string> complaints_;
+  std::uint64_t terminal_ = 0;  // rows that the endpoint refused for good
   LlmLabels labels_;
 };
 

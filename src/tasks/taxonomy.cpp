@@ -221,6 +221,20 @@ std::pair<std::string, std::string> Taxonomy::style_of(std::string_view task) co
   return {found->style, styles.at(found->style)};
 }
 
+namespace {
+
+// A name stands for one taxonomy: reports and data cards say no more than the name.
+void refuse_built_in_name(const Taxonomy& taxonomy, const std::string& file) {
+  const std::string_view built_in = built_in_taxonomy(taxonomy.name);
+  if (built_in.empty() || taxonomy.version == short_id({built_in})) return;
+  throw Error(
+      ErrorKind::usage,
+      file + ": name: \"" + taxonomy.name + "\" is the name of a built-in taxonomy that differs",
+      "give this one a name of its own");
+}
+
+}  // namespace
+
 Taxonomy load_taxonomy(const std::string& name_or_path) {
   const std::string_view built_in = built_in_taxonomy(name_or_path);
   if (!built_in.empty()) {
@@ -231,7 +245,9 @@ Taxonomy load_taxonomy(const std::string& name_or_path) {
     throw Error(ErrorKind::usage, "taxonomy \"" + name_or_path + "\": no such file",
                 "built in: " + join(known, ", ") + "; or name a YAML file");
   }
-  return Reader(name_or_path).read(read_file(name_or_path));
+  Taxonomy taxonomy = Reader(name_or_path).read(read_file(name_or_path));
+  refuse_built_in_name(taxonomy, name_or_path);
+  return taxonomy;
 }
 
 }  // namespace tapir::tasks

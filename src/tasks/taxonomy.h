@@ -36,7 +36,8 @@ struct Taxonomy {
 };
 
 // A built-in name ("tapir33", "gym") or a YAML file. Error{usage} with file:line: shares that do
-// not sum to 1 (1e-6; the sum is said), two tasks of one name, a style that is not defined.
+// not sum to 1 (1e-6; the sum is said), two tasks of one name, a style that is not defined, the
+// name of a built-in taxonomy over another content.
 Taxonomy load_taxonomy(const std::string& name_or_path);
 
 }  // namespace tapir::tasks

@@ -42,7 +42,9 @@ const DataCard kCard = {"Rows of a test",
                         "0.1.0",
                         "abc123",
                         "name: test\n# ``` in the recipe\n",
-                        {{"Teacher", "gym-teacher"}}};
+                        {{"Student", "base"}},
+                        {{"teacher", "some-model", 12, 3400, 560, 0.0125}},
+                        {{"d.json", "CC BY 4.0"}}};
 
 TEST(ExportData, MessagesRoundTrip) {
   const testing::TemporaryFolder folder;
@@ -124,7 +126,11 @@ TEST(ExportData, CardCountsWhatIsThere) {
   EXPECT_THAT(card, HasSubstr("| Math | 2 | 2 | 0 | 1 |"));
   EXPECT_THAT(card, HasSubstr("| Others | 1 | 0 | 1 | 0 |"));
   EXPECT_THAT(card, HasSubstr("- responses by teacher/steps: 2"));
-  EXPECT_THAT(card, HasSubstr("- Teacher: gym-teacher"));
+  EXPECT_THAT(card, HasSubstr("- Student: base"));
+  EXPECT_THAT(card, HasSubstr("| 1 | 1 | 1 | 0 | 1 |")) << "round 1: one hard row, expanded";
+  EXPECT_THAT(card, HasSubstr("| 2 | 2 | 1 | 1 | 1 |"));
+  EXPECT_THAT(card, HasSubstr("| teacher | some-model | 12 | 3400 | 560 | $0.012500 |"));
+  EXPECT_THAT(card, HasSubstr("- instructions from d.json: 3; licence: CC BY 4.0"));
   EXPECT_THAT(card, HasSubstr("````yaml\n")) << "a longer fence than the one inside";
   EXPECT_EQ(card.rfind("---\n", 0), 0U);
 }

@@ -42,6 +42,16 @@ TEST(Prompts, JudgePairAgainShowsTheEndOfTheLastReply) {
   EXPECT_TRUE(shown.ends_with("the end"));
 }
 
+TEST(Prompts, ClassifyAgainCarriesTheListAndTheComplaint) {
+  const PromptSet prompts = PromptSet::load({});
+  const std::string text = user_part(prompts.classify_again(
+      kInstruction, {{"Math", "numbers"}, {"Art", ""}}, "Hm.", "no name between the tags"));
+  EXPECT_EQ(read_fence(text, "instruction"), kInstruction.front().content);
+  EXPECT_EQ(read_fence(text, "task_types"), "Math: numbers\nArt");
+  EXPECT_EQ(read_fence(text, "last_reply"), "Hm.");
+  EXPECT_EQ(read_fence(text, "complaint"), "no name between the tags");
+}
+
 TEST(Prompts, TeacherPromptsCarryTaskAndStyle) {
   const PromptSet prompts = PromptSet::load({});
   const std::string expand = user_part(prompts.expand("Math", "numbers", "Add 2 and 3."));

@@ -65,6 +65,24 @@ TEST(LabelByLlm, AsksAgainThenFallsBack) {
   EXPECT_EQ(labels.ledger.done, 4U);
 }
 
+TEST(LabelByLlm, SaysWhatWasWrong) {
+  std::vector<std::string> complaints(3);
+  run(
+      [&](const llm::ChatRequest& request) {
+        const std::string& text = request.messages.back().content;
+        if (request.attempt > 0) {
+          EXPECT_EQ(prompting::read_fence(text, "last_reply"),
+                    request.attempt == 1 ? "Hm." : "<answer>Cooking</answer>");
+          complaints[static_cast<std::size_t>(request.attempt)] =
+              prompting::read_fence(text, "complaint").value();
+        }
+        return says(request.attempt == 0 ? "Hm." : "<answer>Cooking</answer>");
+      },
+      rows_of(1));
+  EXPECT_NE(complaints[1], complaints[2]);
+  EXPECT_FALSE(complaints[1].empty());
+}
+
 TEST(LabelByLlm, FailuresAreCountedByReason) {
   const LlmLabels labels = run(
       [](const llm::ChatRequest& request) {

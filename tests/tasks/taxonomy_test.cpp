@@ -143,6 +143,22 @@ TEST(Taxonomy, FilesThatAreNotThereAreErrorsThatListTheBuiltInOnes) {
   EXPECT_THAT(error.hint(), HasSubstr("tapir33"));
 }
 
+TEST(Taxonomy, ANameOfABuiltInOneStandsForThatOneOnly) {
+  testing::TemporaryFolder folder;
+  const std::string built_in = read_file(std::string(TAPIR_SOURCE_DIR) + "/taxonomies/gym.yaml");
+  write_file(folder.path() / "same.yaml", built_in);
+  EXPECT_EQ(load_taxonomy((folder.path() / "same.yaml").string()).name, "gym");
+  write_file(folder.path() / "other.yaml", "# edited\n" + built_in);
+  try {
+    load_taxonomy((folder.path() / "other.yaml").string());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(error.what(), HasSubstr("other.yaml"));
+    EXPECT_THAT(error.what(), HasSubstr("\"gym\""));
+  }
+}
+
 TEST(Taxonomy, ReadingIsTotal) {
   testing::TemporaryFolder folder;
   const auto path = folder.path() / "fuzz.yaml";

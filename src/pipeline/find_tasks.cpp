@@ -1,0 +1,133 @@
+#include "pipeline/find_tasks.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "pipeline/options.h"
+
+namespace tapir::pipeline {
+namespace {
+
+constexpr double kHeldOutShare = 0.2;  // of the labelled rows: the classifier's own exam
+
+struct LabelledSplit {
+  std::vector<tasks::LabelledText> train;
+  std::vector<tasks::LabelledText> held_out;
+};
+
+std::vector<Instruction> drawn(std::span<const Instruction> all, std::int64_t count,
+                               std::uint64_t seed) {
+  std::vector<Instruction> rows(all.begin(), all.end());
+  RandomStream(seed, "tasks").shuffle(rows);
+  rows.resize(std::min<std::size_t>(rows.size(), static_cast<std::size_t>(count)));
+  return rows;
+}
+
+LabelledSplit split_labelled(const std::vector<Instruction>& rows,
+                             const std::map<std::string, std::string>& task_of) {
+  LabelledSplit out;
+  const auto held = static_cast<std::size_t>(kHeldOutShare * static_cast<double>(rows.size()));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto found = task_of.find(rows[i].id);
+    if (found == task_of.end()) continue;
+    (i < held ? out.held_out : out.train).push_back({rows[i].id, rows[i].prompt(), found->second});
+  }
+  return out;
+}
+
+FoundTasks given_tasks(const tasks::Taxonomy& taxonomy, std::span<const Instruction> rows) {
+  FoundTasks found;
+  for (const Instruction& row : rows) {
+    const bool known = taxonomy.find(row.task) != nullptr;
+    found.labels[row.id] = {known ? row.task : taxonomy.fallback, known ? 1.0 : 0.0};
+  }
+  return found;
+}
+
+std::unique_ptr<tasks::TaskClassifier> learn(const std::vector<Instruction>& rows,
+                                             const std::map<std::string, std::string>& task_of,
+                                             std::uint64_t seed, Json& info) {
+  const LabelledSplit split = split_labelled(rows, task_of);
+  if (split.train.empty() || split.held_out.empty()) {
+    throw Error(ErrorKind::data,
+                "too few labelled rows to train a classifier: " + std::to_string(task_of.size()),
+                "raise tasks.label_rows, or set tasks.classifier: llm");
+  }
+  auto classifier = tasks::train_light(split.train, {.seed = seed});
+  info["agreement"] = agreement_json(tasks::agreement(*classifier, split.held_out));
+  return classifier;
+}
+
+}  // namespace
+
+Json agreement_json(const tasks::Agreement& agreement) {
+  return {{"rows", agreement.rows},
+          {"accuracy", agreement.accuracy},
+          {"expected_calibration_error", agreement.expected_calibration_error},
+          {"confusion", agreement.confusion}};
+}
+
+FoundTasks find_tasks(const TaskFinder& finder, std::span<const Instruction> rows,
+                      ProgressSink& progress, std::stop_token stop) {
+  const Recipe& recipe = finder.recipe;
+  const Json base = {{"classifier", recipe.tasks.classifier}, {"taxonomy", finder.taxonomy.name}};
+  if (recipe.tasks.classifier == "given") {
+    FoundTasks found = given_tasks(finder.taxonomy, rows);
+    found.info = base;
+    return found;
+  }
+  const bool light = recipe.tasks.classifier == "light";
+  const std::vector<Instruction> asked = light ? drawn(rows, recipe.tasks.label_rows, recipe.seed)
+                                               : std::vector<Instruction>(rows.begin(), rows.end());
+  tasks::LlmOptions options;
+  options.sampling.max_tokens = static_cast<int>(recipe.teacher.max_tokens);
+  options.max_in_flight = in_flight(recipe.teacher);
+  const tasks::LlmLabels labels = tasks::label_by_llm(
+      finder.teacher(), finder.prompts, finder.taxonomy, asked, options, progress, stop);
+  FoundTasks found;
+  found.info = base;
+  found.info["labelled"] = labels.task_of.size();
+  found.info["fell_back"] = labels.fell_back;
+  found.labelling = labels.ledger;
+  found.complete = labels.complete;
+  if (!labels.complete) return found;
+  std::unique_ptr<tasks::TaskClassifier> classifier;
+  if (light) classifier = learn(asked, labels.task_of, recipe.seed, found.info);
+  for (const Instruction& row : rows) {
+    const auto label = labels.task_of.find(row.id);
+    if (label != labels.task_of.end()) {
+      found.labels[row.id] = {label->second, 1};
+    } else {
+      found.labels[row.id] = classifier ? classifier->classify(row.prompt())
+                                        : tasks::Label{finder.taxonomy.fallback, 0};
+    }
+  }
+  return found;
+}
+
+FoundTasks find_tasks_as(std::span<const tasks::LabelledText> labelled,
+                         std::span<const Instruction> rows, const LabelledOptions& options) {
+  if (labelled.size() < 2) {
+    throw Error(ErrorKind::data,
+                "expected labelled rows to learn from, found " + std::to_string(labelled.size()),
+                "rows need \"task\"");
+  }
+  FoundTasks found;
+  found.info = {{"classifier", "light"}, {"labelled", labelled.size()}};
+  const tasks::LightOptions light{.seed = options.seed};
+  const auto held =
+      static_cast<std::size_t>(options.held_out * static_cast<double>(labelled.size()));
+  if (held > 0) {
+    std::vector<tasks::LabelledText> order(labelled.begin(), labelled.end());
+    RandomStream(options.seed, "tasks/held-out").shuffle(order);
+    const auto classifier = tasks::train_light(std::span(order).subspan(held), light);
+    found.info["agreement"] =
+        agreement_json(tasks::agreement(*classifier, std::span(order).first(held)));
+  }
+  const auto classifier = tasks::train_light(labelled, light);
+  for (const Instruction& row : rows) found.labels[row.id] = classifier->classify(row.prompt());
+  return found;
+}
+
+}  // namespace tapir::pipeline
