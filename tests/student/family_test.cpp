@@ -15,8 +15,8 @@
 #include "student/parameters.h"
 #include "student/student.h"
 #include "student/student_from_config.h"
-#include "student_folder.h"
 #include "test_data.h"
+#include "tiny_student.h"
 
 namespace tapir::student {
 namespace {

@@ -6,10 +6,10 @@
 #include "base/json.h"
 #include "student/config.h"
 #include "student/new_student.h"
-#include "student_folder.h"
 #include "test_data.h"
 #include "text/chat_format.h"
 #include "text/tokenizer.h"
+#include "tiny_student.h"
 
 namespace tapir::student {
 namespace {

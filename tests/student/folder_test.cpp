@@ -12,8 +12,8 @@
 #include "student/new_student.h"
 #include "student/parameters.h"
 #include "student/student.h"
-#include "student_folder.h"
 #include "test_data.h"
+#include "tiny_student.h"
 
 namespace tapir::student {
 namespace {

@@ -16,8 +16,8 @@
 #include "student/gguf_writer.h"
 #include "student/new_student.h"
 #include "student/safetensors.h"
-#include "student_folder.h"
 #include "test_data.h"
+#include "tiny_student.h"
 
 namespace tapir::student {
 namespace {

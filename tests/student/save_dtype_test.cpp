@@ -12,8 +12,8 @@
 #include "student/parameters.h"
 #include "student/safetensors.h"
 #include "student/trainer.h"
-#include "student_folder.h"
 #include "test_data.h"
+#include "tiny_student.h"
 
 namespace tapir::student {
 namespace {

@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "student/student.h"
-#include "student_folder.h"
 #include "test_data.h"
+#include "tiny_student.h"
 
 namespace tapir::student {
 namespace {

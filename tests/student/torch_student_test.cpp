@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "student/student.h"
 #include "student/torch_device.h"
-#include "student_folder.h"
 #include "test_data.h"
+#include "tiny_student.h"
 
 namespace tapir::student {
 namespace {

@@ -13,8 +13,8 @@
 #include "base/json.h"
 #include "student/student.h"
 #include "student/trainer.h"
-#include "student_folder.h"
 #include "test_data.h"
+#include "tiny_student.h"
 
 namespace tapir::student {
 

@@ -9,8 +9,8 @@
 #include "student/merge.h"
 #include "student/token_cache.h"
 #include "student/trainer.h"
-#include "student_folder.h"
 #include "test_data.h"
+#include "tiny_student.h"
 
 namespace tapir::student {
 namespace {
