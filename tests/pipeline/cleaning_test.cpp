@@ -109,10 +109,11 @@ TEST_F(CleaningTest, TheStageCountsWhatItLeavesOutByReason) {
 
 TEST_F(CleaningTest, NoveltyIsByTextUnlessItIsTheGyms) {
   const auto recipe_of = [&](const std::string& teacher) {
-    return parse_recipe(
-        "student: {model_name_or_path: base}\ndata: {instructions: [rows.json]}\nteacher: {kind: " +
-            teacher + "}\n",
-        "test.yaml", folder_.path(), {"data.decontaminate_against=[exam.jsonl]"});
+    Recipe recipe =
+        parse_recipe("student: {model_name_or_path: base}\ndata: {instructions: [rows.json]}\n",
+                     "test.yaml", folder_.path(), {"data.decontaminate_against=[exam.jsonl]"});
+    recipe.teacher.kind = teacher;
+    return recipe;
   };
   Instruction planet;
   planet.messages = {{Role::user, "Please name the largest planet of our solar system!"}};
@@ -123,7 +124,8 @@ TEST_F(CleaningTest, NoveltyIsByTextUnlessItIsTheGyms) {
 TEST_F(CleaningTest, LicencesAreNamedByFile) {
   const auto licenses = [&](const std::string& entry) {
     return licenses_of(
-        parse_recipe("student: {model_name_or_path: base}\ndata: {licenses: [\"" + entry + "\"]}\n",
+        parse_recipe("student: {model_name_or_path: base}\ndata: {gym: {rows: 10}, licenses: [\"" +
+                         entry + "\"]}\n",
                      "test.yaml", folder_.path(), {}));
   };
   EXPECT_THAT(licenses("data/alpaca.json: CC BY-NC 4.0"),

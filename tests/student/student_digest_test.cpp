@@ -52,7 +52,7 @@ TEST_F(StudentDigest, AnAdapterIsItsBaseTooWithTheWordsThatItHas) {
   std::string before = digest("adapter");
   for (const char* name : {"base/model-00001-of-00002.safetensors", "base/tokenizer.json",
                            "adapter/adapter_model.safetensors", "adapter/tokenizer.json"}) {
-    write(name, "{\"another\": 1}");
+    write(name, std::string("{\"another\": \"") + name + "\"}");
     const std::string after = digest("adapter");
     EXPECT_NE(after, before) << name;
     before = after;
