@@ -11,7 +11,8 @@
 namespace tapir::serve {
 
 struct RequestLimits {
-  int max_choices = 128;  // n times the number of prompts
+  int max_choices = 128;   // n times the number of prompts
+  bool draw_seeds = true;  // for requests without one
 };
 
 struct ApiRequest {
@@ -27,7 +28,8 @@ struct ApiRequest {
 
 // POST /v1/chat/completions and /v1/completions. ApiFault{400} names the first field that is wrong,
 // not known, or not supported. Without max_tokens a chat answer may fill the context, a completion
-// has 16 tokens; without a temperature it is 1; without a seed a random one is drawn.
+// has 16 tokens; without a temperature it is 1; without a seed a random one
+// is drawn where the limits say so.
 ApiRequest read_chat_request(std::string_view body, const RequestLimits& limits);
 ApiRequest read_completion_request(std::string_view body, const RequestLimits& limits);
 
