@@ -24,7 +24,7 @@ std::int64_t draw_seed() {
 }
 
 // What chat and text completions have in common.
-llm::Sampling read_sampling(RequestFields& fields) {
+llm::Sampling read_sampling(RequestFields& fields, const RequestLimits& limits) {
   llm::Sampling s;
   s.temperature = fields.number("temperature", {0, 2}).value_or(1);
   const Json* top_p = fields.any("top_p");
@@ -34,7 +34,7 @@ llm::Sampling read_sampling(RequestFields& fields) {
   s.top_k = static_cast<int>(std::max<std::int64_t>(top_k.value_or(0), 0));  // -1: off, as in vLLM
   s.seed = fields.integer("seed", std::numeric_limits<std::int64_t>::min(),
                           std::numeric_limits<std::int64_t>::max());
-  if (!s.seed) s.seed = draw_seed();
+  if (!s.seed && limits.draw_seeds) s.seed = draw_seed();
   s.stop = fields.text_or_texts("stop", kMaxStops);
   std::erase(s.stop, std::string());
   fields.only("presence_penalty", 0);
@@ -165,17 +165,17 @@ void refuse_tools(RequestFields& fields) {
 
 llm::ChatRequest ApiRequest::choice(std::size_t index) const {
   llm::ChatRequest request = prompts[index / n];
-  request.attempt = static_cast<int>(index % n);
+  request.attempt = attempt + static_cast<int>(index % n);
   return request;
 }
 
-ApiRequest read_chat_request(std::string_view body, int max_choices) {
+ApiRequest read_chat_request(std::string_view body, const RequestLimits& limits) {
   RequestFields fields(body);
   ApiRequest request;
   request.model = fields.text("model").value_or("");
   llm::ChatRequest prompt;
   prompt.messages = read_messages(fields);
-  prompt.sampling = read_sampling(fields);
+  prompt.sampling = read_sampling(fields, limits);
   llm::Sampling& sampling = prompt.sampling;
   const auto old_name = fields.integer("max_tokens", 1, kWholeContext);
   const auto new_name = fields.integer("max_completion_tokens", 1, kWholeContext);
@@ -188,14 +188,14 @@ ApiRequest read_chat_request(std::string_view body, int max_choices) {
   sampling.top_logprobs = static_cast<int>(top_logprobs.value_or(0));
   read_response_format(fields, sampling);
   read_stream(fields, request);
-  const auto n = static_cast<int>(fields.integer("n", 1, max_choices).value_or(1));
+  const auto n = static_cast<int>(fields.integer("n", 1, limits.max_choices).value_or(1));
   refuse_tools(fields);
   fields.finish();
-  set_prompts(request, {std::move(prompt)}, n, max_choices);
+  set_prompts(request, {std::move(prompt)}, n, limits.max_choices);
   return request;
 }
 
-ApiRequest read_completion_request(std::string_view body, int max_choices) {
+ApiRequest read_completion_request(std::string_view body, const RequestLimits& limits) {
   RequestFields fields(body);
   ApiRequest request;
   request.chat = false;
@@ -203,7 +203,7 @@ ApiRequest read_completion_request(std::string_view body, int max_choices) {
   const std::vector<std::string> texts = fields.text_or_texts("prompt", kMaxPrompts);
   if (texts.empty()) throw ApiFault(400, "prompt is missing", "prompt");
   llm::ChatRequest prompt;
-  prompt.sampling = read_sampling(fields);
+  prompt.sampling = read_sampling(fields, limits);
   constexpr int kDefaultTokens = 16;  // the API's own
   prompt.sampling.max_tokens =
       static_cast<int>(fields.integer("max_tokens", 1, kWholeContext).value_or(kDefaultTokens));
@@ -211,7 +211,7 @@ ApiRequest read_completion_request(std::string_view body, int max_choices) {
   request.logprobs = prompt.sampling.logprobs = logprobs.has_value();
   prompt.sampling.top_logprobs = static_cast<int>(logprobs.value_or(0));
   read_stream(fields, request);
-  const auto n = static_cast<int>(fields.integer("n", 1, max_choices).value_or(1));
+  const auto n = static_cast<int>(fields.integer("n", 1, limits.max_choices).value_or(1));
   fields.only("best_of", n);
   fields.only("echo", false);
   fields.only("suffix", "");
@@ -221,7 +221,7 @@ ApiRequest read_completion_request(std::string_view body, int max_choices) {
     prompt.prompt = text;
     prompts.push_back(prompt);
   }
-  set_prompts(request, std::move(prompts), n, max_choices);
+  set_prompts(request, std::move(prompts), n, limits.max_choices);
   return request;
 }
 

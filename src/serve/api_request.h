@@ -10,12 +10,18 @@
 
 namespace tapir::serve {
 
+struct RequestLimits {
+  int max_choices = 128;   // n times the number of prompts
+  bool draw_seeds = true;  // for requests without one
+};
+
 struct ApiRequest {
   bool chat = true;   // else a text completion
   std::string model;  // as the client names it
   // What is asked, `n` times each; without row_id. Kept once: a prompt may be megabytes.
   std::vector<llm::ChatRequest> prompts;
   std::size_t n = 1;
+  int attempt = 0;  // which time the same is asked
   bool stream = false;
   bool include_usage = false;  // a last event with the usage
   bool logprobs = false;
@@ -27,9 +33,9 @@ struct ApiRequest {
 
 // POST /v1/chat/completions and /v1/completions. ApiFault{400} names the first field that is wrong,
 // not known, or not supported. Without max_tokens a chat answer may fill the context, a completion
-// has 16 tokens; without a temperature it is 1; without a seed a random one is drawn. max_choices:
-// n times the number of prompts.
-ApiRequest read_chat_request(std::string_view body, int max_choices);
-ApiRequest read_completion_request(std::string_view body, int max_choices);
+// has 16 tokens; without a temperature it is 1; without a seed a random one is drawn where the
+// limits say so.
+ApiRequest read_chat_request(std::string_view body, const RequestLimits& limits);
+ApiRequest read_completion_request(std::string_view body, const RequestLimits& limits);
 
 }  // namespace tapir::serve

@@ -47,10 +47,9 @@ class FuzzedServer {
  public:
   FuzzedServer() {
     ServeOptions options;
-    options.api.served_model = "m";
     options.http.request_timeout = std::chrono::milliseconds(300);
     options.http.idle_timeout = std::chrono::milliseconds(300);
-    server_ = std::make_unique<Server>(model_, options);
+    server_ = std::make_unique<Server>(ServedModels{{"m", model_}}, options);
     port_ = server_->port();
   }
   // The bytes as a client sends them who then waits for a reply.
