@@ -43,8 +43,12 @@ struct SourceFile {
 
 class FileReader {
  public:
-  FileReader(const SourceFile& source, std::string stem)
-      : source_(source), file_(source.path), form_(source.form), stem_(std::move(stem)) {}
+  FileReader(const SourceFile& source, std::string stem, const ReadOptions& options)
+      : source_(source),
+        file_(source.path),
+        form_(source.form),
+        stem_(std::move(stem)),
+        options_(options) {}
 
   std::vector<DataRow> read() {
     const auto take = [&](const Json& row, const std::string& where) { add(row, where); };
@@ -75,6 +79,7 @@ class FileReader {
     data.response = std::move(conversation.response);
     data.not_learnt = std::move(conversation.not_learnt);
     data.where = where;
+    if (options_.keep_fields) data.fields = row;
     rows_.push_back(std::move(data));
   }
 
@@ -82,6 +87,7 @@ class FileReader {
   const std::filesystem::path& file_;
   std::optional<Form> form_;
   std::string stem_;
+  const ReadOptions& options_;
   std::vector<DataRow> rows_;
 };
 
@@ -103,14 +109,15 @@ std::vector<SourceFile> source_files(const std::vector<std::filesystem::path>& p
 
 }  // namespace
 
-std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>& files) {
+std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>& files,
+                                       const ReadOptions& options) {
   std::vector<DataRow> rows;
   std::map<std::string, int> stems;
   std::map<std::string, std::string> places;  // id -> where it came first
   for (const SourceFile& file : source_files(files)) {
     std::string stem = stem_of(file.path);
     if (const int times = ++stems[stem]; times > 1) stem.append("~").append(std::to_string(times));
-    for (DataRow& row : FileReader(file, std::move(stem)).read()) {
+    for (DataRow& row : FileReader(file, std::move(stem), options).read()) {
       const auto [place, is_new] = places.emplace(row.instruction.id, row.where);
       if (!is_new) {
         throw Error(
