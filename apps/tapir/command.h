@@ -36,6 +36,7 @@ void add_train(CLI::App& app, Context& context);      // train
 void add_files(CLI::App& app, Context& context);      // generate, logprobs, tokenize
 void add_tokenizer(CLI::App& app, Context& context);  // tokenizer train
 void add_merge(CLI::App& app, Context& context);      // merge
+void add_judge(CLI::App& app, Context& context);      // judge, judge read
 void add_gym(CLI::App& app, Context& context);        // gym items, exam, judge, base
 void add_serve(CLI::App& app, Context& context);      // serve
 void add_chat(CLI::App& app, Context& context);       // chat

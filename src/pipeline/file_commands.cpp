@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <iostream>
 #include <map>
 #include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "pipeline/row_files.h"
 #include "text/chat_format.h"
 #include "text/encode_batch.h"
 
@@ -48,27 +47,6 @@ std::vector<InputRow> read_rows(const std::string& input) {
   if (rows.empty()) throw Error(ErrorKind::data, input + " has no rows");
   return rows;
 }
-
-// Rows out, whole or not at all where it is a file.
-class Output {
- public:
-  explicit Output(std::string path) : path_(std::move(path)) {}
-  void add(const OrderedJson& row) {
-    text_ += row.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
-    text_ += '\n';
-  }
-  void finish() {
-    if (path_ == "-") {
-      std::cout << text_ << std::flush;
-    } else {
-      write_file(path_, text_);
-    }
-  }
-
- private:
-  std::string path_;
-  std::string text_;
-};
 
 OrderedJson generation_row(const InputRow& row, const student::Generation& g) {
   OrderedJson out = {{"id", row.id}};
@@ -140,7 +118,7 @@ FileSummary generate_file(const student::StudentEngine& engine, const FileComman
       stop);
   if (stop.stop_requested())
     throw Error(ErrorKind::interrupted, "interrupted: nothing was written");
-  Output output(files.output);
+  RowsOut output(files.output);
   for (std::size_t i = 0; i < rows.size(); ++i) output.add(generation_row(rows[i], generations[i]));
   output.finish();
   summary.seconds = seconds_since(start);
@@ -156,14 +134,14 @@ FileSummary tokenize_file(const FileCommand& files, int threads) {
   if (threads == 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   auto ids = text::encode_batch(*tokenizer, prompts, {/*add_special_tokens=*/true, threads});
   std::shared_ptr<const text::ChatFormat> format;
-  Output output(files.output);
+  RowsOut output(files.output);
   FileSummary summary;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!rows[i].messages.empty()) {
       if (format == nullptr) format = text::load_chat_format(files.model, tokenizer);
       ids[i] = format->encode_prompt(rows[i].messages);
     }
-    output.add({{"id", rows[i].id}, {"ids", ids[i]}});
+    output.add(OrderedJson{{"id", rows[i].id}, {"ids", ids[i]}});
     ++summary.rows;
     summary.tokens += static_cast<std::int64_t>(ids[i].size());
   }
@@ -180,17 +158,17 @@ FileSummary logprobs_file(const student::StudentEngine& engine, const FileComman
   for (const InputRow& row : rows) {
     if (!is_raw(row)) examples.push_back(example_of(row));
   }
-  Output output(files.output);
+  RowsOut output(files.output);
   FileSummary summary;
   const auto losses = student->token_losses(examples);
   auto chat = losses.begin();
   for (const InputRow& row : rows) {
     const student::TokenLosses scored =
         is_raw(row) ? student->completion_losses(row.prompt, row.completion) : *chat++;
-    output.add({{"id", row.id},
-                {"tokens", scored.tokens},
-                {"logprobs", scored.logprobs},
-                {"loss", scored.loss}});
+    output.add(OrderedJson{{"id", row.id},
+                           {"tokens", scored.tokens},
+                           {"logprobs", scored.logprobs},
+                           {"loss", scored.loss}});
     ++summary.rows;
     summary.tokens += static_cast<std::int64_t>(scored.tokens.size());
   }

@@ -1,7 +1,6 @@
 #include "pipeline/gym_commands.h"
 
 #include <algorithm>
-#include <iostream>
 
 #include <fmt/format.h>
 
@@ -13,6 +12,7 @@
 #include "gym/world.h"
 #include "pipeline/gym_binding.h"
 #include "pipeline/recipe.h"
+#include "pipeline/row_files.h"
 #include "student/new_student.h"
 #include "text/chat_format.h"
 #include "text/tokenizer.h"
@@ -68,14 +68,6 @@ std::vector<gym::Item> items_of(const GymItemsOptions& options) {
                     .seed = options.seed});
 }
 
-void write_rows(const std::string& text, const std::string& output) {
-  if (output == "-") {
-    std::cout << text << std::flush;
-  } else {
-    write_file(output, text);
-  }
-}
-
 Json set_json(const std::vector<store::ExamRow>& rows, const std::string& set) {
   const evaluate::ExamSummary summary = evaluate::summarise(rows, set);
   Json families = Json::object();
@@ -115,7 +107,7 @@ std::int64_t gym_items(const GymItemsOptions& options, const std::string& output
     throw Error(ErrorKind::usage, "--level needs --family", "name one of the families");
   }
   const gym::Style style = style_named(options.style);
-  std::string text;
+  RowsOut out(output);
   std::int64_t rows = 0;
   for (const gym::Item& item : items_of(options)) {
     const OrderedJson row = {{"id", item.id},
@@ -124,10 +116,10 @@ std::int64_t gym_items(const GymItemsOptions& options, const std::string& output
                              {"task", item.family->task()},
                              {"family", item.family->name()},
                              {"level", item.level}};
-    text += row.dump() + "\n";
+    out.add(row);
     ++rows;
   }
-  write_rows(text, output);
+  out.finish();
   return rows;
 }
 
@@ -172,7 +164,7 @@ std::string gym_exam_text(const Json& exam) {
 }
 
 std::int64_t gym_judge(const std::string& input, const std::string& output) {
-  std::string text;
+  RowsOut rows(output);
   std::int64_t unknown = 0;
   for_each_jsonl(input, [&](const Json& row, const std::string& where) {
     const std::string prompt =
@@ -192,9 +184,9 @@ std::int64_t gym_judge(const std::string& input, const std::string& output) {
           {"correct", verdict.correct}, {"steps", verdict.steps}, {"format", verdict.format}};
       out["words"] = verdict.words;
     }
-    text += out.dump() + "\n";
+    rows.add(out);
   });
-  write_rows(text, output);
+  rows.finish();
   return unknown;
 }
 

@@ -14,11 +14,13 @@
 
 #include "base/progress.h"
 #include "curriculum/curriculum.h"
+#include "difficulty/pair_scorers.h"
 #include "evaluate/exam.h"
 #include "llm/budget.h"
 #include "llm/chat_model.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
+#include "pipeline/role_models.h"
 #include "pipeline/stage_labels.h"
 #include "prompting/prompts.h"
 #include "store/run_store.h"
@@ -122,6 +124,15 @@ class Run {
   StageEnd select(const std::string& stage);
   // Rows outside D, judged too: the gap that S_0's memory of D hides.
   StageEnd judge_held_out(const std::string& stage);
+  // ---- stages_judging.cpp ----
+  StageEnd judge_rows(const std::string& stage, const std::string& author, const Corpus& rows);
+  // By the losses of the student that the author names, instead of a judge.
+  StageEnd measure_losses(const std::string& stage, const std::string& author, const Corpus& rows);
+  // A sample of S_0's pairs by the auditor, compared with the judge.
+  StageEnd audit_judge(const std::string& stage, const Corpus& rows);
+  // The rows that have both answers.
+  std::vector<difficulty::Pair> pairs_of(const std::string& author, const Corpus& rows) const;
+  void keep_fits(const std::string& stage, const std::vector<difficulty::Pair>& pairs);
   // All of D, or so many rows of it as the recipe says, drawn by the seed. Rows that are not judged
   // are in no stratum.
   Corpus rows_to_judge() const;
@@ -180,11 +191,12 @@ class Run {
   tasks::Taxonomy taxonomy_;
   std::vector<PlannedStage> plan_;
   std::unique_ptr<llm::Budget> budget_;
-  std::vector<std::unique_ptr<llm::ChatModel>>
-      layers_;  // what teacher_ and judge_ stand on; ends before the store
-  llm::ChatModel* teacher_ = nullptr;
-  llm::ChatModel* judge_ = nullptr;
   Corpus corpus_;
+  // Last: their ends wait for requests, which need what stands above.
+  std::unique_ptr<RoleModel> teacher_;
+  std::unique_ptr<RoleModel> judge_;    // nullptr where pairs are scored by rule
+  std::unique_ptr<RoleModel> auditor_;  // nullptr without an audit of its own
+  std::unique_ptr<difficulty::PairScorer> scorer_;
 };
 
 }  // namespace tapir::pipeline

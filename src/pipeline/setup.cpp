@@ -1,6 +1,5 @@
 // What a sitting needs before its first stage: folder, lock, store, prompts, models, plan.
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include <fmt/format.h>
@@ -10,11 +9,6 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/strings.h"
-#include "gym/models.h"
-#include "llm/budget.h"
-#include "llm/cached.h"
-#include "llm/recorded.h"
-#include "llm/retry.h"
 #include "pipeline/doctor.h"
 #include "pipeline/estimate.h"
 #include "pipeline/options.h"
@@ -28,29 +22,6 @@ constexpr const char* kGymVersion = "gym-1";
 
 std::string identity_text(const llm::ModelIdentity& identity) {
   return hash_fields({identity.kind, identity.model, identity.settings});
-}
-
-llm::Prices prices_of(const ModelPart& part) {
-  llm::Prices prices{std::max(0.0, part.price_input), std::max(0.0, part.price_output), {}};
-  if (part.price_cached_input >= 0) prices.cached_input = part.price_cached_input;
-  return prices;
-}
-
-llm::Caps caps_of(const Recipe& recipe) {
-  llm::Caps caps;
-  if (recipe.budget.max_usd > 0) caps.max_usd = recipe.budget.max_usd;
-  if (recipe.budget.max_tokens > 0) caps.max_tokens = recipe.budget.max_tokens;
-  return caps;
-}
-
-// By earlier sittings.
-llm::Amount spent_so_far(const store::RunStore& store) {
-  llm::Amount spent;
-  for (const store::UsageRow& row : store.usage()) {
-    spent.picodollars += std::llround(row.usd * 1e12);
-    spent.tokens += row.prompt_tokens + row.completion_tokens;
-  }
-  return spent;
 }
 
 std::string json_list(const std::vector<std::string>& names) { return Json(names).dump(); }
@@ -122,34 +93,17 @@ std::filesystem::path Run::resolve(const std::string& path) const {
 }
 
 void Run::make_models() {
-  const auto& t = recipe_.teacher_gym;
-  const auto& j = recipe_.judge_gym;
-  budget_ = std::make_unique<llm::Budget>(caps_of(recipe_), spent_so_far(*store_));
-  const auto stack = [&](std::unique_ptr<llm::ChatModel> endpoint, const ModelPart& part,
-                         const std::string& role) {
-    layers_.push_back(std::move(endpoint));
-    layers_.push_back(
-        std::make_unique<llm::BudgetedModel>(*layers_.back(), *budget_, prices_of(part)));
-    layers_.push_back(std::make_unique<llm::RetryModel>(*layers_.back(), llm::RetryOptions{}));
-    const bool local = part.kind == "gym" || part.kind == "recorded";
-    const llm::CacheOptions cache{.book_before_send =
-                                      !local || recipe_.budget.book_requests == "always"};
-    layers_.push_back(std::make_unique<llm::CachedModel>(*layers_.back(), *store_, role, cache));
-    layers_.push_back(std::make_unique<LabelledModel>(*layers_.back(), stage_name_));
-    return layers_.back().get();
-  };
-  // A recorded teacher is never asked: the recipe is refused where it would have to be.
-  std::unique_ptr<llm::ChatModel> teacher;
-  if (recipe_.teacher.kind == "gym") {
-    teacher = gym::make_teacher({t.error_rate, t.evolve_share, t.mutate_share, recipe_.seed});
-  } else {
-    teacher = std::make_unique<llm::RecordedModel>(std::map<std::string, std::string>{},
-                                                   llm::RecordedBy::prompt);
+  budget_ = make_budget(recipe_, *store_);
+  teacher_ =
+      std::make_unique<RoleModel>(recipe_, RoleName::teacher, *store_, *budget_, stage_name_);
+  scorer_ = difficulty::make_pair_scorer(recipe_.judge.kind);
+  if (scorer_ == nullptr) {
+    judge_ = std::make_unique<RoleModel>(recipe_, RoleName::judge, *store_, *budget_, stage_name_);
   }
-  teacher_ = stack(std::move(teacher), recipe_.teacher, "teacher");
-  judge_ = stack(
-      gym::make_judge({j.noise, j.position_bias, j.length_bias, j.malformed_rate, recipe_.seed}),
-      recipe_.judge, "judge");
+  if (recipe_.judge_audit.role == "auditor") {
+    auditor_ =
+        std::make_unique<RoleModel>(recipe_, RoleName::auditor, *store_, *budget_, stage_name_);
+  }
 }
 
 PlanFacts Run::facts() const {
@@ -160,8 +114,10 @@ PlanFacts Run::facts() const {
   facts.student = student_digest(resolve(recipe_.student.model_name_or_path));
   facts.prompts = prompts_.fingerprint();
   facts.taxonomy = taxonomy_.version;
-  facts.teacher = identity_text(teacher_->identity());
-  facts.judge = identity_text(judge_->identity());
+  facts.teacher = identity_text(teacher_->model().identity());
+  facts.judge =
+      scorer_ != nullptr ? std::string(scorer_->name()) : identity_text(judge_->model().identity());
+  if (auditor_ != nullptr) facts.auditor = identity_text(auditor_->model().identity());
   facts.machine = engine_->version();
   const auto before = store_->meta("machine");
   if (before && *before != facts.machine) {

@@ -137,7 +137,7 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
     }
     progress_.update({stage, ++done, 0, in, 0, ""});
   });
-  llm::ask_all(*teacher_, source, sink, {in_flight(recipe_.teacher)}, stop_);
+  llm::ask_all(teacher_->model(), source, sink, {in_flight(recipe_.teacher)}, stop_);
   check_complete(complete, stage, "teacher");
   return end_of(stage, in);
 }
@@ -159,8 +159,8 @@ Run::StageEnd Run::find_tasks(const std::string& stage) {
   tasks::LlmOptions options;
   options.sampling.max_tokens = static_cast<int>(recipe_.teacher.max_tokens);
   options.max_in_flight = in_flight(recipe_.teacher);
-  const tasks::LlmLabels labels =
-      tasks::label_by_llm(*teacher_, prompts_, taxonomy_, labelled_rows, options, progress_, stop_);
+  const tasks::LlmLabels labels = tasks::label_by_llm(teacher_->model(), prompts_, taxonomy_,
+                                                      labelled_rows, options, progress_, stop_);
   check_complete(labels.complete, stage, "teacher");
   info["labelled"] = labels.task_of.size();
   info["fell_back"] = labels.fell_back;
