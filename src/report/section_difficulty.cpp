@@ -135,9 +135,9 @@ std::string difficulty_section(const ReportData& data) {
                "the answer with the instruction over the loss without. The highest ratios below 1 "
                "are taught.";
   if (d.rows == 0) {
-    return section("difficulty", "Difficulty", lead,
-                   not_yet("Nothing has been measured yet: this comes with the stage "
-                           "\"difficulty\"."));
+    return section(
+        "difficulty", "Difficulty", lead,
+        not_yet("No pair has been judged yet: this comes with the stage \"difficulty\"."));
   }
   if (!judged) return section("difficulty", "Difficulty", lead, grid({ratios_card(d)}));
   std::vector<std::string> cards = {overall_card(d), orders_card(d)};

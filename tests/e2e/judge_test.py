@@ -79,7 +79,7 @@ def killed(folder):
     with sqlite3.connect(f"file:{output}.tapir/run.db?mode=ro", uri=True) as db:
         replies, sends = db.execute("select count(*), sum(sends) from replies").fetchone()
     in_flight = 64  # judge.max_concurrent_requests
-    assert replies >= 6000 and sends <= replies + kills * in_flight, (replies, sends, kills)
+    assert replies > 3000 and sends <= replies + kills * in_flight, (replies, sends, kills)
     print(f"{kills} kills, {replies} replies, {sends} sends")
 
 
