@@ -38,8 +38,13 @@ std::string id_of(const Json& row, const std::string& stem, std::size_t index,
 class FileReader {
  public:
   FileReader(const DatasetEntry& set, const std::filesystem::path& file, std::string stem,
-             std::size_t most)
-      : fields_(set.fields), file_(file), form_(set.form), stem_(std::move(stem)), most_(most) {}
+             std::size_t most, const ReadOptions& options)
+      : fields_(set.fields),
+        file_(file),
+        form_(set.form),
+        stem_(std::move(stem)),
+        most_(most),
+        options_(options) {}
 
   std::vector<DataRow> read() {
     for_each_json_row(read_input(file_), file_.string(),
@@ -66,6 +71,7 @@ class FileReader {
     data.response = std::move(conversation.response);
     data.not_learnt = std::move(conversation.not_learnt);
     data.where = where;
+    if (options_.keep_fields) data.fields = row;
     rows_.push_back(std::move(data));
   }
 
@@ -74,6 +80,7 @@ class FileReader {
   std::optional<Form> form_;
   const std::string stem_;
   const std::size_t most_;
+  const ReadOptions& options_;
   std::vector<DataRow> rows_;
 };
 
@@ -88,6 +95,7 @@ DatasetEntry data_set(const std::filesystem::path& path) {
 // Data sets as one list of rows.
 class ListReader {
  public:
+  explicit ListReader(const ReadOptions& options) : options_(options) {}
   void add(const DatasetEntry& set) {
     const std::size_t most = set.num_samples > 0 ? set.num_samples : rows_.max_size();
     const std::size_t before = rows_.size();
@@ -102,7 +110,7 @@ class ListReader {
   void add_file(const DatasetEntry& set, const std::filesystem::path& file, std::size_t most) {
     std::string stem = stem_of(file);
     if (const int times = ++stems_[stem]; times > 1) stem.append("~").append(std::to_string(times));
-    for (DataRow& row : FileReader(set, file, std::move(stem), most).read()) {
+    for (DataRow& row : FileReader(set, file, std::move(stem), most, options_).read()) {
       const auto [place, is_new] = places_.emplace(row.instruction.id, row.where);
       if (!is_new) {
         throw Error(
@@ -114,6 +122,7 @@ class ListReader {
     }
   }
 
+  const ReadOptions& options_;
   std::vector<DataRow> rows_;
   std::map<std::string, int> stems_;
   std::map<std::string, std::string> places_;  // id -> where it came first
@@ -121,8 +130,9 @@ class ListReader {
 
 }  // namespace
 
-std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>& files) {
-  ListReader list;
+std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>& files,
+                                       const ReadOptions& options) {
+  ListReader list(options);
   for (const auto& path : files) list.add(data_set(path));
   return list.take();
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "records/instruction.h"
 
 namespace tapir::dataset {
@@ -18,6 +19,8 @@ struct DataRow {
   // Indices of answers in the messages that the file wants to be read, not learnt: those of a
   // "prompt", and those with "weight": 0. The response has the index messages.size().
   std::vector<std::size_t> not_learnt;
+  // The row as the file has it, when asked for; else null.
+  Json fields;
   std::string where;  // "file:line", or "file:line (element 3)" (from 1) in a JSON array
 };
 
@@ -44,8 +47,13 @@ std::filesystem::path instructions_file(const std::filesystem::path& path);
 // says of it. Error{data}.
 std::string instructions_digest(const std::vector<std::filesystem::path>& files);
 
+struct ReadOptions {
+  bool keep_fields = false;  // DataRow::fields
+};
+
 // Several files as one list, ids unique over all of them. The k-th file of one stem counts as
 // "<stem>~k".
-std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>& files);
+std::vector<DataRow> read_instructions(const std::vector<std::filesystem::path>& files,
+                                       const ReadOptions& options = {});
 
 }  // namespace tapir::dataset

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -22,9 +23,17 @@ namespace tapir::difficulty {
 enum class Orders { adaptive, both, single };
 Orders parse_orders(std::string_view name, std::string_view where);
 
+// δ, and whether a gap exactly on it passes.
+struct Threshold {
+  double value = 2.0;
+  bool strict = true;  // gap > δ; false: >=
+  bool passed_by(double gap) const { return strict ? gap > value : gap >= value; }
+};
+
 struct JudgeOptions {
   Orders orders = Orders::adaptive;
   double threshold = 2.0;       // δ: where a second order can change a decision
+  bool strict = true;           // as in SelectOptions
   int pilot_rows = 1000;        // adaptive: judged in both orders first, to set the band
   double max_flip_rate = 0.01;  // adaptive: share of decisions that may flip
   int max_attempts = 3;         // per order: an unreadable reply is asked again with the complaint
@@ -70,8 +79,15 @@ struct SelectOptions {
   double threshold = 2.0;         // δ
   bool strict = true;             // gap > δ; false: >=
   std::optional<double> max_gap;  // ceiling: rows no student can reach
+  double ifd_share = 0.1;         // of fits that were measured by IFD
 };
+// Of a judged fit.
 bool is_hard(const Fit& fit, const SelectOptions& options);
+
+// Ids of the hard instructions among the fits. Judged ones: is_hard(). Measured by IFD: the share
+// of all with the highest ratios below 1, the greater id first where two are equal; at 1 and above
+// the instruction is no help to the answer, and the row is set aside (as the method's authors do).
+std::set<std::string> hard_of(std::span<const Fit> fits, const SelectOptions& options);
 
 struct ThresholdRow {
   double threshold = 0;

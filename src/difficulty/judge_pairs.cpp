@@ -152,7 +152,7 @@ std::optional<double> band_from(const JudgmentTable& table, const std::vector<st
       return std::nullopt;
     if (first.gap && second.gap) gaps.push_back({*first.gap, *second.gap});
   }
-  return band_of(gaps, options.threshold, options.max_flip_rate);
+  return band_of(gaps, {options.threshold, options.strict}, options.max_flip_rate);
 }
 
 std::vector<Turn> second_orders(std::span<const Pair> pairs, const JudgmentTable& table,
@@ -164,28 +164,6 @@ std::vector<Turn> second_orders(std::span<const Pair> pairs, const JudgmentTable
     if (gap && inside_band(*gap, options.threshold, band)) turns.push_back({i, other(first)});
   }
   return turns;
-}
-
-// Books one pair: done, failed by reason, or missing for now.
-void book(const JudgmentTable& table, std::size_t pair, Order drawn, double threshold,
-          JudgeSummary& summary) {
-  const OrderState& first = table.at(pair, Order::teacher_first);
-  const OrderState& second = table.at(pair, Order::student_first);
-  ++summary.ledger.in;
-  for (const OrderState* state : {&first, &second}) {
-    if (state->transient.empty()) continue;
-    summary.complete = false;
-    ++summary.ledger.failed[state->transient];
-    return;
-  }
-  if (!first.gap && !second.gap) {
-    ++summary.ledger.failed[table.at(pair, drawn).failure];
-    return;
-  }
-  ++summary.ledger.done;
-  const bool both = first.gap && second.gap;
-  ++(both ? summary.two_orders : summary.one_order);
-  if (both && (*first.gap > threshold) != (*second.gap > threshold)) ++summary.flips;
 }
 
 }  // namespace
@@ -213,7 +191,8 @@ JudgeSummary judge_pairs(llm::ChatModel& judge, const prompting::PromptSet& prom
     if (band) judging.ask(judge, second_orders(pairs, table, *band, options), progress, stop);
   }
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    book(table, i, drawn_order(pairs[i].instruction.id, options.seed), options.threshold, summary);
+    book(table, i, drawn_order(pairs[i].instruction.id, options.seed),
+         {options.threshold, options.strict}, summary);
   }
   summary.unread_replies = table.unread();
   return summary;

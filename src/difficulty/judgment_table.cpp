@@ -49,4 +49,25 @@ void JudgmentTable::add(std::size_t pair, const Judgment& judgment) {
   }
 }
 
+void book(const JudgmentTable& table, std::size_t pair, Order drawn, const Threshold& threshold,
+          JudgeSummary& summary) {
+  const OrderState& first = table.at(pair, Order::teacher_first);
+  const OrderState& second = table.at(pair, Order::student_first);
+  ++summary.ledger.in;
+  for (const OrderState* state : {&first, &second}) {
+    if (state->transient.empty()) continue;
+    summary.complete = false;
+    ++summary.ledger.failed[state->transient];
+    return;
+  }
+  if (!first.gap && !second.gap) {
+    ++summary.ledger.failed[table.at(pair, drawn).failure];
+    return;
+  }
+  ++summary.ledger.done;
+  const bool both = first.gap && second.gap;
+  ++(both ? summary.two_orders : summary.one_order);
+  if (both && threshold.passed_by(*first.gap) != threshold.passed_by(*second.gap)) ++summary.flips;
+}
+
 }  // namespace tapir::difficulty

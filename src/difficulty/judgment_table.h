@@ -53,6 +53,11 @@ class JudgmentTable {
   std::int64_t unread_ = 0;
 };
 
+// Books one pair into the summary: done, failed by reason, or missing for now. drawn: the order
+// whose failure is told when neither was read.
+void book(const JudgmentTable& table, std::size_t pair, Order drawn, const Threshold& threshold,
+          JudgeSummary& summary);
+
 // A failure that is a matter of the judge's words: it is asked again. Other failures are the
 // endpoint's and terminal.
 bool is_unread(const std::string& failure);

@@ -49,14 +49,14 @@ std::vector<std::size_t> pilot_of(std::span<const Pair> pairs, const JudgeOption
   return pilot;
 }
 
-double band_of(std::span<const TwoGaps> pilot, double threshold, double max_flip_rate) {
-  if (pilot.empty()) return kLargestGap + std::abs(threshold);
+double band_of(std::span<const TwoGaps> pilot, const Threshold& threshold, double max_flip_rate) {
+  if (pilot.empty()) return kLargestGap + std::abs(threshold.value);
   std::vector<double>
       flips;  // distance from the threshold of single readings that decide otherwise than both
   for (const TwoGaps& gaps : pilot) {
-    const bool hard = (gaps.teacher_first + gaps.student_first) / 2 > threshold;
+    const bool hard = threshold.passed_by(gaps.mean());
     for (const double single : {gaps.teacher_first, gaps.student_first}) {
-      if ((single > threshold) != hard) flips.push_back(std::abs(single - threshold));
+      if (threshold.passed_by(single) != hard) flips.push_back(std::abs(single - threshold.value));
     }
   }
   std::sort(flips.begin(), flips.end());
@@ -69,6 +69,42 @@ double band_of(std::span<const TwoGaps> pilot, double threshold, double max_flip
         static_cast<double>(flips.end() - std::upper_bound(flips.begin(), flips.end(), band));
     if (outside == 0 || outside < allowed) return band;
   }
+}
+
+OrdersReplay replay_adaptive(std::span<const RecordedPair> pairs, const JudgeOptions& options,
+                             bool hindsight) {
+  const Threshold threshold{options.threshold, options.strict};
+  std::vector<Pair> rows(pairs.size());
+  for (std::size_t i = 0; i < pairs.size(); ++i) rows[i].instruction.id = pairs[i].id;
+  const std::vector<std::size_t> pilot =
+      hindsight ? std::vector<std::size_t>{} : pilot_of(rows, options);
+  std::vector<TwoGaps> known;
+  for (const std::size_t pair : pilot) known.push_back(pairs[pair].gaps);
+  if (hindsight) {
+    for (const RecordedPair& pair : pairs) known.push_back(pair.gaps);
+  }
+
+  OrdersReplay replay;
+  replay.pairs = static_cast<std::int64_t>(pairs.size());
+  replay.pilot = static_cast<std::int64_t>(pilot.size());
+  replay.band = band_of(known, threshold, options.max_flip_rate);
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const TwoGaps& gaps = pairs[i].gaps;
+    const bool hard = threshold.passed_by(gaps.mean());
+    const Order drawn = drawn_order(pairs[i].id, options.seed);
+    const double first = drawn == Order::teacher_first ? gaps.teacher_first : gaps.student_first;
+    const bool flips = threshold.passed_by(first) != hard;
+    replay.hard += hard ? 1 : 0;
+    replay.single_flips += flips ? 1 : 0;
+    if (std::binary_search(pilot.begin(), pilot.end(), i)) continue;
+    if (inside_band(first, options.threshold, replay.band)) {
+      ++replay.second_calls;
+    } else {
+      ++replay.saved_calls;
+      replay.flips += flips ? 1 : 0;
+    }
+  }
+  return replay;
 }
 
 }  // namespace tapir::difficulty

@@ -38,6 +38,26 @@ bool is_hard(const Fit& fit, const SelectOptions& options) {
   return options.strict ? gap > options.threshold : gap >= options.threshold;
 }
 
+std::set<std::string> hard_of(std::span<const Fit> fits, const SelectOptions& options) {
+  std::set<std::string> hard;
+  std::vector<std::pair<double, std::string>> measured;  // below 1
+  std::size_t all_measured = 0;
+  for (const Fit& fit : fits) {
+    if (!fit.ifd) {
+      if (is_hard(fit, options)) hard.insert(fit.instruction_id);
+      continue;
+    }
+    ++all_measured;
+    if (*fit.ifd < 1) measured.emplace_back(*fit.ifd, fit.instruction_id);
+  }
+  std::sort(measured.rbegin(), measured.rend());
+  const auto wanted =
+      static_cast<std::size_t>(std::llround(options.ifd_share * static_cast<double>(all_measured)));
+  measured.resize(std::min(measured.size(), wanted));
+  for (auto& [ratio, id] : measured) hard.insert(std::move(id));
+  return hard;
+}
+
 std::vector<ThresholdRow> threshold_table(std::span<const Fit> fits) {
   std::vector<double> gaps;
   for (const Fit& fit : fits) gaps.push_back(fit.gap());

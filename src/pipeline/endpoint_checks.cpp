@@ -66,7 +66,8 @@ Check ask_one(const std::string& what, const llm::OpenAiTransport& transport, st
 std::vector<Check> check_endpoints(const Recipe& recipe, bool ask) {
   std::vector<Check> checks;
   for (const auto& [role, part] :
-       {std::pair{"teacher", &recipe.teacher}, std::pair{"judge", &recipe.judge}}) {
+       {std::pair{"teacher", &recipe.teacher}, std::pair{"judge", &recipe.judge},
+        std::pair{"auditor", &recipe.auditor}}) {
     if (part->kind != "openai") continue;
     llm::OpenAiTransport transport;
     try {

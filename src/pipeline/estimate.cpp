@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "dataset/read_instructions.h"
+#include "difficulty/pair_scorers.h"
 #include "pipeline/doctor.h"
 #include "pipeline/gym_binding.h"
 #include "pipeline/plan.h"
@@ -117,12 +118,7 @@ class Estimator {
       const double share = recipe_.s0_train.tokens > 0 ? 1.0 : 0.5;  // epochs: over half of D
       for (const std::string half : kHalfStudents) train(half + "/train", share * s0_tokens());
     }
-    decode("s0/answers", rows, corpus_.answer_tokens);
-    const double judged = recipe_.difficulty.rows > 0
-                              ? std::min(rows, static_cast<double>(recipe_.difficulty.rows))
-                              : rows;
-    ask("difficulty", recipe_.judge, judged * orders(judged),
-        corpus_.prompt_tokens + 2 * corpus_.answer_tokens + kPromptOverhead, kJudgeReply);
+    if (recipe_.difficulty.method == "mfd") add_judging(rows);
     for (const auto& [name, arm] : arms_of(recipe_)) add_arm(name, arm);
     decode("exam/s0", exam_items(/*all_sets=*/true), corpus_.answer_tokens);
     return finish();
@@ -134,6 +130,21 @@ class Estimator {
     if (recipe_.judge_orders == "single") return 1;
     return 1 + kSecondOrders +
            std::min(1.0, static_cast<double>(recipe_.difficulty.pilot_rows) / std::max(1.0, rows));
+  }
+
+  void add_judging(double rows) {
+    decode("s0/answers", rows, corpus_.answer_tokens);
+    if (difficulty::make_pair_scorer(recipe_.judge.kind) != nullptr) return;
+    const double judged = recipe_.difficulty.rows > 0
+                              ? std::min(rows, static_cast<double>(recipe_.difficulty.rows))
+                              : rows;
+    const double prompt = corpus_.prompt_tokens + 2 * corpus_.answer_tokens + kPromptOverhead;
+    ask("difficulty", recipe_.judge, judged * orders(judged), prompt, kJudgeReply);
+    if (recipe_.judge_audit.role == "none") return;
+    const double audited = std::min(judged, static_cast<double>(recipe_.judge_audit.rows));
+    ask("difficulty/audit",
+        recipe_.judge_audit.role == "teacher" ? recipe_.teacher : recipe_.auditor, 2 * audited,
+        prompt, kJudgeReply);
   }
 
   double mixture_rows() const {

@@ -23,8 +23,11 @@ void Run::run_method() {
 
   // 2  D_S <- { (x,y) in D : gap(x) > delta }
   const Corpus judged = rows_to_judge();
-  stage("s0/answers", [&](const auto& s) { return answer_for_difficulty(s, judged.rows); });
+  if (recipe_.difficulty.method == "mfd")
+    stage("s0/answers", [&](const auto& s) { return answer_for_difficulty(s, judged.rows); });
   stage("difficulty", [&](const auto& s) { return measure_difficulty(s, "student/s0", judged); });
+  if (recipe_.judge_audit.role != "none")
+    stage("difficulty/audit", [&](const auto& s) { return audit_judge(s, judged); });
   if (recipe_.difficulty.held_out_rows > 0) {
     stage("difficulty/held_out", [&](const auto& s) { return judge_held_out(s); });
   }

@@ -17,6 +17,26 @@ std::size_t in_flight(const ModelPart& part) {
   return part.kind == "openai" ? 2 * sent : sent;
 }
 
+difficulty::JudgeOptions judge_options(const Recipe& recipe) {
+  difficulty::JudgeOptions options;
+  options.orders = difficulty::parse_orders(recipe.judge_orders, "judge.orders");
+  options.threshold = recipe.difficulty.threshold;
+  options.strict = recipe.difficulty.strict;
+  options.pilot_rows = static_cast<int>(recipe.difficulty.pilot_rows);
+  options.max_attempts = static_cast<int>(recipe.judge_max_attempts);
+  options.sampling = sampling_of(recipe.judge);
+  options.seed = recipe.seed;
+  options.max_in_flight = in_flight(recipe.judge);
+  return options;
+}
+
+difficulty::SelectOptions select_options(const Recipe& recipe) {
+  const auto& d = recipe.difficulty;
+  return {d.threshold, d.strict, d.max_gap, d.ifd_share};
+}
+
+std::string author_of(const std::string& student) { return "student/" + student; }
+
 student::GenerateOptions generate_options(const Recipe& recipe) {
   student::GenerateOptions options = exam_options(recipe);
   options.sampling.temperature = recipe.student.temperature;

@@ -1,6 +1,7 @@
 // Recipe keys as the options of the stages that read them. Internal to the pipeline.
 #pragma once
 
+#include "difficulty/difficulty.h"
 #include "llm/chat_model.h"
 #include "pipeline/recipe.h"
 #include "prompting/prompts.h"
@@ -13,6 +14,11 @@ llm::Sampling sampling_of(const ModelPart& part);
 // Requests that a stage hands out at a time. Of endpoints twice as many as may be sent, so that
 // those that wait for their retry take nobody's place.
 std::size_t in_flight(const ModelPart& part);
+
+difficulty::JudgeOptions judge_options(const Recipe& recipe);
+difficulty::SelectOptions select_options(const Recipe& recipe);
+// Under whom a student's answers are booked: "student/s0".
+std::string author_of(const std::string& student);
 
 // How the student answers the rows of D.
 student::GenerateOptions generate_options(const Recipe& recipe);

@@ -38,10 +38,19 @@ class Planner {
         first.push_back(half + "/train");
       }
     }
-    add({"s0/answers", "answers", "", 0, first}, {"student.generation", "difficulty.rows"},
-        {facts_.machine});
-    add({"difficulty", "difficulty", "", 0, {"s0/answers"}}, difficulty_keys(),
-        {facts_.prompts, facts_.judge});
+    const bool judged = recipe_.difficulty.method == "mfd";
+    if (judged) {
+      add({"s0/answers", "answers", "", 0, first}, {"student.generation", "difficulty.rows"},
+          {facts_.machine});
+    }
+    add({"difficulty", "difficulty", "", 0,
+         judged ? std::vector<std::string>{"s0/answers"} : first},
+        difficulty_keys(), {facts_.prompts, facts_.judge});
+    if (recipe_.judge_audit.role != "none") {
+      add({"difficulty/audit", "audit", "", 0, {"difficulty"}}, {"judge.audit", "auditor"},
+          {facts_.prompts,
+           recipe_.judge_audit.role == "teacher" ? facts_.teacher : facts_.auditor});
+    }
     if (recipe_.difficulty.held_out_rows > 0) {
       add({"difficulty/held_out", "difficulty", "", 0, {"s0/train"}}, held_out_keys(),
           {facts_.prompts, facts_.judge});
@@ -66,10 +75,12 @@ class Planner {
         {facts_.student, facts_.machine});
   }
 
-  static std::vector<std::string> difficulty_keys() { return {"difficulty", "judge"}; }
+  static std::vector<std::string> difficulty_keys() {
+    return {"difficulty", "judge", "!judge.audit"};
+  }
 
   static std::vector<std::string> held_out_keys() {
-    return {"difficulty", "judge", "student.generation"};
+    return {"difficulty", "judge", "!judge.audit", "student.generation"};
   }
 
   void teach_without_rejudging() {
@@ -88,10 +99,14 @@ class Planner {
       before.push_back(fmt::format("{}/round-{}/expand", kMainArm, round));
     if (arm.rejudge && round > 1) {
       const std::string old = fmt::format("{}/round-{}", name, round - 1);
-      add({prefix + "/answers", "answers", name, round, {old + "/train"}}, {"student.generation"},
-          {facts_.machine});
-      add({prefix + "/difficulty", "difficulty", name, round, {prefix + "/answers"}},
-          difficulty_keys(), {facts_.prompts, facts_.judge});
+      std::string measured = old + "/train";
+      if (recipe_.difficulty.method == "mfd") {
+        add({prefix + "/answers", "answers", name, round, {measured}}, {"student.generation"},
+            {facts_.machine});
+        measured = prefix + "/answers";
+      }
+      add({prefix + "/difficulty", "difficulty", name, round, {measured}}, difficulty_keys(),
+          {facts_.prompts, facts_.judge});
       before.push_back(prefix + "/difficulty");
     }
     std::vector<std::string> keys = {

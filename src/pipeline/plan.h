@@ -22,6 +22,7 @@ struct PlanFacts {
   std::string taxonomy;  // Taxonomy::version
   std::string teacher;   // identity
   std::string judge;     // identity
+  std::string auditor;   // identity; empty: none of its own
   std::string machine;   // StudentEngine::version(): CPU type and torch version
 };
 

@@ -222,7 +222,22 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
   }
 }
 
-// What one key alone cannot know.
+// A second opinion needs somebody who can judge, and a judge to be compared with.
+void check_audit(const Recipe& r, const std::string& where) {
+  if (r.judge_audit.role == "none") return;
+  if (r.difficulty.method != "mfd") {
+    impossible(where, "judge.audit.role is set but difficulty.method: ifd asks no judge",
+               "leave one of the two keys out");
+  }
+  if (r.judge_audit.role == "teacher" &&
+      (r.teacher.kind == "gym" || r.teacher.kind == "recorded")) {
+    impossible(where,
+               "judge.audit.role: teacher, but teacher.kind: " + r.teacher.kind + " cannot judge",
+               "set judge.audit.role: auditor and describe it under auditor");
+  }
+}
+
+// What one key alone cannot know, of a whole run.
 void check_together(const Recipe& r, const std::string& where) {
   if (r.student.model_name_or_path.empty()) {
     impossible(where, "student.model_name_or_path is not set",
@@ -264,23 +279,13 @@ void check_together(const Recipe& r, const std::string& where) {
   }
   check_role(r, r.teacher, "teacher", where);
   check_role(r, r.judge, "judge", where);
+  check_audit(r, where);
+  if (r.judge_audit.role == "auditor") check_role(r, r.auditor, "auditor", where);
 }
 
-}  // namespace
-
-std::vector<KeyInfo> recipe_keys() {
-  std::vector<KeyInfo> keys;
-  for (const auto& key : recipe_key_table()) keys.push_back(key.info);
-  for (const auto& key : arm_key_table()) {
-    keys.push_back(key.info);
-    keys.back().path = "arms.<name>." + keys.back().path;
-  }
-  return keys;
-}
-
-Recipe parse_recipe(const std::string& yaml, const std::string& where,
-                    const std::filesystem::path& folder,
-                    const std::vector<std::string>& overrides) {
+// Reads the keys; nothing is checked together yet.
+Recipe parse_keys(const std::string& yaml, const std::string& where,
+                  const std::filesystem::path& folder, const std::vector<std::string>& overrides) {
   YAML::Node root;
   try {
     root = YAML::Load(yaml);
@@ -295,20 +300,58 @@ Recipe parse_recipe(const std::string& yaml, const std::string& where,
   Recipe recipe;
   recipe.folder = folder;
   Parser(where, recipe, overrides).read(root, "");
+  return recipe;
+}
+
+std::string text_of(const std::filesystem::path& file) {
+  try {
+    return read_file(file);
+  } catch (const Error& e) {
+    throw Error(ErrorKind::usage, std::string("cannot read the recipe: ") + e.what(),
+                "recipes/ has examples");
+  }
+}
+
+}  // namespace
+
+bool is_free(const ModelPart& part) {
+  for (const char* kind : {"gym", "recorded", "answer_match", "overlap"}) {
+    if (part.kind == kind) return true;
+  }
+  return false;
+}
+
+std::vector<KeyInfo> recipe_keys() {
+  std::vector<KeyInfo> keys;
+  for (const auto& key : recipe_key_table()) keys.push_back(key.info);
+  for (const auto& key : arm_key_table()) {
+    keys.push_back(key.info);
+    keys.back().path = "arms.<name>." + keys.back().path;
+  }
+  return keys;
+}
+
+Recipe parse_recipe(const std::string& yaml, const std::string& where,
+                    const std::filesystem::path& folder,
+                    const std::vector<std::string>& overrides) {
+  const Recipe recipe = parse_keys(yaml, where, folder, overrides);
   check_together(recipe, where);
   return recipe;
 }
 
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-  std::string text;
-  try {
-    text = read_file(file);
-  } catch (const Error& e) {
-    throw Error(ErrorKind::usage, std::string("cannot read the recipe: ") + e.what(),
-                "recipes/ has examples");
-  }
-  return parse_recipe(text, file.string(), std::filesystem::absolute(file).parent_path(),
+  return parse_recipe(text_of(file), file.string(), std::filesystem::absolute(file).parent_path(),
                       overrides);
+}
+
+Recipe load_settings(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  const bool none = file.empty();
+  const Recipe recipe = parse_keys(
+      none ? "" : text_of(file), none ? "settings" : file.string(),
+      none ? std::filesystem::current_path() : std::filesystem::absolute(file).parent_path(),
+      overrides);
+  check_prices(recipe, none ? "settings" : file.string());
+  return recipe;
 }
 
 std::string to_yaml(const Recipe& recipe) {
@@ -336,10 +379,16 @@ std::string to_yaml(const Recipe& recipe) {
 }
 
 std::string fingerprint_text(const Recipe& recipe, const std::vector<std::string>& prefixes) {
+  const auto under = [](const std::string& path, const std::string& prefix) {
+    return path == prefix || path.starts_with(prefix + ".");
+  };
   const auto wanted = [&](const std::string& path) {
-    return std::any_of(prefixes.begin(), prefixes.end(), [&](const std::string& prefix) {
-      return path == prefix || path.starts_with(prefix + ".");
-    });
+    bool is_wanted = false;
+    for (const std::string& prefix : prefixes) {
+      if (prefix.starts_with("!") && under(path, prefix.substr(1))) return false;
+      is_wanted = is_wanted || under(path, prefix);
+    }
+    return is_wanted;
   };
   std::string out;
   for (const auto& key : recipe_key_table()) {

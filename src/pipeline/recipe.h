@@ -21,8 +21,9 @@ struct EndpointPart {
 
 // Who teaches or judges.
 struct ModelPart {
-  std::string kind = "gym";  // gym | openai | recorded (teacher only)
-  std::string model;         // name at the endpoint, and in reports; empty: the kind's own
+  // gym | openai | recorded (teacher only) | answer_match, overlap (judge only)
+  std::string kind = "gym";
+  std::string model;  // name at the endpoint, and in reports; empty: the kind's own
   double temperature = 0;
   double top_p = 1;
   std::int64_t max_tokens = 1024;
@@ -45,6 +46,9 @@ struct ModelPart {
   double request_timeout = 600;
   double outage_timeout = 120;
 };
+
+// Whether asking it never costs anything, whatever its prices say.
+bool is_free(const ModelPart& part);
 
 // A way through the rounds. The main arm is "tapir".
 struct Arm {
@@ -98,6 +102,11 @@ struct Recipe {
   std::string judge_orders = "adaptive";  // adaptive | both | single
   std::int64_t judge_max_attempts = 3;
   struct {
+    std::string role = "none";  // none | teacher | auditor: who judges a sample again
+    std::int64_t rows = 200;
+  } judge_audit;
+  ModelPart auditor;
+  struct {
     double noise = 0;
     double position_bias = 0;
     double length_bias = 0;
@@ -105,10 +114,11 @@ struct Recipe {
   } judge_gym;
 
   struct {
-    std::string method = "mfd";
+    std::string method = "mfd";  // mfd | ifd
     double threshold = 2.0;
     bool strict = true;
     std::optional<double> max_gap;
+    double ifd_share = 0.1;
     std::int64_t rows = 0;  // 0: all of D
     std::int64_t pilot_rows = 1000;
     bool cross_fit = false;  // answers of each half of D by an S_0 that was trained on the other
@@ -222,10 +232,15 @@ Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::str
 Recipe parse_recipe(const std::string& yaml, const std::string& where,
                     const std::filesystem::path& folder, const std::vector<std::string>& overrides);
 
+// The settings of a command on files: a recipe's, when there is one (file not empty), and
+// overrides. What only a whole run needs, a student and data, may be missing.
+Recipe load_settings(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+
 // Every key with its value, in the table's order: recipe.yaml of a run.
 std::string to_yaml(const Recipe& recipe);
 
-// "key=value" lines of every key under the prefixes that changes results: what a stage's
+// "key=value" lines of every key under the prefixes that changes results, without those under a
+// prefix that is written with an exclamation mark ("!judge.audit"): what a stage's
 // fingerprint is made of.
 std::string fingerprint_text(const Recipe& recipe, const std::vector<std::string>& prefixes);
 

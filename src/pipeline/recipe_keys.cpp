@@ -272,12 +272,17 @@ void add_models(Table<Recipe>& t) {
             "of expansions: one level up")
       .real("teacher.gym.mutate_share", FIELD(teacher_gym.mutate_share), kShare,
             "of expansions: another family");
-  add_model(t, "judge", &Recipe::judge, {"gym", "openai"},
-            "who judges; openai: endpoints of that API");
+  add_model(t, "judge", &Recipe::judge, {"gym", "openai", "answer_match", "overlap"},
+            "who judges; openai: endpoints of that API; answer_match, overlap: by rule against the "
+            "teacher's answer, for nothing");
   t.text("judge.orders", FIELD(judge_orders), {"adaptive", "both", "single"},
          "in which orders a pair is judged")
       .whole("judge.max_attempts", FIELD(judge_max_attempts), {1, 20},
              "asked so often while it cannot be read")
+      .text("judge.audit.role", FIELD(judge_audit.role), {"none", "teacher", "auditor"},
+            "who judges a sample again, to see whether the judge can be trusted")
+      .whole("judge.audit.rows", FIELD(judge_audit.rows), kAtLeastOne,
+             "rows of that sample, drawn by id; judged in both orders")
       .real("judge.gym.noise", FIELD(judge_gym.noise), kNotNegative,
             "standard deviation added to each score")
       .real("judge.gym.position_bias", FIELD(judge_gym.position_bias), kAny,
@@ -285,17 +290,21 @@ void add_models(Table<Recipe>& t) {
       .real("judge.gym.length_bias", FIELD(judge_gym.length_bias), kAny, "added per 100 characters")
       .real("judge.gym.malformed_rate", FIELD(judge_gym.malformed_rate), kShare,
             "share of unreadable replies");
+  add_model(t, "auditor", &Recipe::auditor, {"gym", "openai"},
+            "who audits the judge, when judge.audit.role says so");
 }
 
 void add_method(Table<Recipe>& t) {
-  t.text("difficulty.method", FIELD(difficulty.method), {"mfd"},
-         "Model Fitting Difficulty by the judge")
+  t.text("difficulty.method", FIELD(difficulty.method), {"mfd", "ifd"},
+         "mfd: the judge compares S_0's answer with the teacher's; ifd: S_0's losses, no judge")
       .real("difficulty.threshold", FIELD(difficulty.threshold), {-9, 9},
             "delta: hard when teacher - student is above")
       .flag("difficulty.strict", FIELD(difficulty.strict),
             "true: above delta; false: at least delta")
       .maybe("difficulty.max_gap", FIELD(difficulty.max_gap), {-9, 9},
              "ceiling on the gap: rows no student can reach")
+      .real("difficulty.ifd_share", FIELD(difficulty.ifd_share), {0, 1, true},
+            "ifd: share of the rows with the highest ratio below 1 that is hard")
       .whole("difficulty.rows", FIELD(difficulty.rows), kNotNegative,
              "rows of D to judge, drawn by id; 0: all")
       .whole("difficulty.pilot_rows", FIELD(difficulty.pilot_rows), kAtLeastOne,

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "base/secret.h"
 #include "gym/models.h"
 #include "llm/recorded.h"
@@ -29,12 +32,29 @@ llm::RetryOptions retry_options(const ModelPart& part) {
   return options;
 }
 
-llm::CacheOptions cache_options(const ModelPart& part, bool book_always) {
-  return {.book_before_send = part.kind == "openai" || book_always};
+std::unique_ptr<llm::ChatModel> gym_model(const Recipe& recipe, RoleName role) {
+  if (role == RoleName::teacher) {
+    const auto& t = recipe.teacher_gym;
+    return gym::make_teacher({t.error_rate, t.evolve_share, t.mutate_share, recipe.seed});
+  }
+  if (role == RoleName::auditor) return gym::make_judge({.seed = recipe.seed});  // exact
+  const auto& j = recipe.judge_gym;
+  return gym::make_judge({j.noise, j.position_bias, j.length_bias, j.malformed_rate, recipe.seed});
 }
 
-std::unique_ptr<llm::ChatModel> make_openai(const ModelPart& part, const std::string& role) {
-  return std::make_unique<llm::OpenAiModel>(openai_options(part), transport_of(part, role));
+// What stands innermost.
+std::unique_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role) {
+  const ModelPart& part = part_of(recipe, role);
+  const std::string name(to_string(role));
+  if (part.kind == "gym") return gym_model(recipe, role);
+  if (part.kind == "openai")
+    return std::make_unique<llm::OpenAiModel>(openai_options(part), transport_of(part, name));
+  // A recorded teacher is never asked: the recipe is refused where it would have to be.
+  if (part.kind == "recorded") {
+    return std::make_unique<llm::RecordedModel>(std::map<std::string, std::string>{},
+                                                llm::RecordedBy::prompt);
+  }
+  throw Error(ErrorKind::usage, name + ".kind: " + part.kind + " is no model that can be asked");
 }
 
 }  // namespace
@@ -63,32 +83,52 @@ llm::OpenAiOptions openai_options(const ModelPart& part) {
   return {part.model, part.revision, part.extra_body};
 }
 
-// A recorded teacher is never asked: the recipe is refused where it would have to be.
-std::unique_ptr<llm::ChatModel> make_teacher(const Recipe& recipe) {
-  const auto& gym = recipe.teacher_gym;
-  if (recipe.teacher.kind == "openai") return make_openai(recipe.teacher, "teacher");
-  if (recipe.teacher.kind == "gym") {
-    return gym::make_teacher({gym.error_rate, gym.evolve_share, gym.mutate_share, recipe.seed});
+std::string_view to_string(RoleName role) {
+  switch (role) {
+    case RoleName::teacher:
+      return "teacher";
+    case RoleName::judge:
+      return "judge";
+    case RoleName::auditor:
+      return "auditor";
   }
-  return std::make_unique<llm::RecordedModel>(std::map<std::string, std::string>{},
-                                              llm::RecordedBy::prompt);
+  return "";
 }
 
-std::unique_ptr<llm::ChatModel> make_judge(const Recipe& recipe) {
-  const auto& gym = recipe.judge_gym;
-  if (recipe.judge.kind == "openai") return make_openai(recipe.judge, "judge");
-  return gym::make_judge(
-      {gym.noise, gym.position_bias, gym.length_bias, gym.malformed_rate, recipe.seed});
+const ModelPart& part_of(const Recipe& recipe, RoleName role) {
+  switch (role) {
+    case RoleName::teacher:
+      return recipe.teacher;
+    case RoleName::judge:
+      return recipe.judge;
+    case RoleName::auditor:
+      break;
+  }
+  return recipe.auditor;
 }
 
-RoleModel::RoleModel(std::unique_ptr<llm::ChatModel> source, const ModelPart& part,
-                     const std::string& role, const Around& around)
-    : source_(std::move(source)),
-      limited_(*source_, {static_cast<std::size_t>(part.max_concurrent_requests)}),
-      budgeted_(limited_, around.budget, prices_of(part)),
-      retried_(budgeted_, retry_options(part)),
-      cached_(retried_, around.store, role, cache_options(part, around.book_always)),
-      labelled_(cached_, around.stage) {}
+std::unique_ptr<llm::Budget> make_budget(const Recipe& recipe, const store::RunStore& store) {
+  llm::Caps caps;
+  if (recipe.budget.max_usd > 0) caps.max_usd = recipe.budget.max_usd;
+  if (recipe.budget.max_tokens > 0) caps.max_tokens = recipe.budget.max_tokens;
+  llm::Amount spent;
+  for (const store::UsageRow& row : store.usage()) {
+    spent.picodollars += std::llround(row.usd * 1e12);
+    spent.tokens += row.prompt_tokens + row.completion_tokens;
+  }
+  return std::make_unique<llm::Budget>(caps, spent);
+}
+
+RoleModel::RoleModel(const Recipe& recipe, RoleName role, store::RunStore& store,
+                     llm::Budget& budget, const StageName& stage)
+    : source_(source_of(recipe, role)),
+      limited_(*source_, {static_cast<std::size_t>(part_of(recipe, role).max_concurrent_requests)}),
+      budgeted_(limited_, budget, prices_of(part_of(recipe, role))),
+      retried_(budgeted_, retry_options(part_of(recipe, role))),
+      cached_(retried_, store, std::string(to_string(role)),
+              {.book_before_send =
+                   !is_free(part_of(recipe, role)) || recipe.budget.book_requests == "always"}),
+      labelled_(cached_, stage) {}
 
 std::string RoleModel::trouble() const {
   const auto* remote = dynamic_cast<const llm::OpenAiModel*>(source_.get());

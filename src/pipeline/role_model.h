@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "llm/budget.h"
 #include "llm/cached.h"
@@ -22,22 +23,22 @@ namespace tapir::pipeline {
 llm::OpenAiTransport transport_of(const ModelPart& part, const std::string& role);
 llm::OpenAiOptions openai_options(const ModelPart& part);
 
-// The teacher or the judge without wrappers. Error{usage}: see transport_of().
-std::unique_ptr<llm::ChatModel> make_teacher(const Recipe& recipe);
-std::unique_ptr<llm::ChatModel> make_judge(const Recipe& recipe);
+enum class RoleName { teacher, judge, auditor };
+std::string_view to_string(RoleName role);
 
-// A source with all wrappers. What it is given must outlive it. Thread-safe.
+// The part of the recipe that describes the role.
+const ModelPart& part_of(const Recipe& recipe, RoleName role);
+
+// The purse of a run: the recipe's caps, and what earlier sittings spent.
+std::unique_ptr<llm::Budget> make_budget(const Recipe& recipe, const store::RunStore& store);
+
+// One role's model with all wrappers. Recipe, store, budget and stage must outlive it; replies are
+// booked under the stage at work. Its end waits for its requests. Thread-safe.
 class RoleModel {
  public:
-  struct Around {
-    store::RunStore& store;
-    llm::Budget& budget;
-    const StageName& stage;
-    bool book_always = false;  // also what costs nothing
-  };
-  // role: "teacher", "judge": for the accounts.
-  RoleModel(std::unique_ptr<llm::ChatModel> source, const ModelPart& part, const std::string& role,
-            const Around& around);
+  // Error{usage}: see transport_of(); and when the role's kind is no model that can be asked.
+  RoleModel(const Recipe& recipe, RoleName role, store::RunStore& store, llm::Budget& budget,
+            const StageName& stage);
 
   llm::ChatModel& model() { return labelled_; }
   // What its endpoints complained of last; empty when they did not, or there are none.

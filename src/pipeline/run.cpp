@@ -114,7 +114,11 @@ void Run::check_complete(bool complete, const std::string& stage, const std::str
         "what was answered is kept; raise budget.max_usd or budget.max_tokens and run the same "
         "command again");
   }
-  const std::string trouble = roles_.at(role)->trouble();
+  std::string trouble;
+  for (const auto& [name, model] : {std::pair{"teacher", &teacher_}, std::pair{"judge", &judge_},
+                                    std::pair{"auditor", &auditor_}}) {
+    if (name == role && *model != nullptr) trouble = (*model)->trouble();
+  }
   throw Error(ErrorKind::endpoint,
               fmt::format("{}: the {} left rows without an answer{}{}", stage, role,
                           trouble.empty() ? "" : ": ", trouble),

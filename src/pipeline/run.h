@@ -15,11 +15,13 @@
 #include "base/progress.h"
 #include "curriculum/curriculum.h"
 #include "dataset/read_instructions.h"
+#include "difficulty/pair_scorers.h"
 #include "evaluate/exam.h"
 #include "llm/budget.h"
 #include "llm/chat_model.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
+#include "pipeline/role_model.h"
 #include "pipeline/stage_labels.h"
 #include "prompting/prompts.h"
 #include "store/run_store.h"
@@ -28,8 +30,6 @@
 #include "teach/teach.h"
 
 namespace tapir::pipeline {
-
-class RoleModel;
 
 struct RunOptions {
   std::filesystem::path run_dir;
@@ -126,6 +126,15 @@ class Run {
   StageEnd select(const std::string& stage);
   // Rows outside D, judged too: the gap that S_0's memory of D hides.
   StageEnd judge_held_out(const std::string& stage);
+  // ---- stages_judging.cpp ----
+  StageEnd judge_rows(const std::string& stage, const std::string& author, const Corpus& rows);
+  // By the losses of the student that the author names, instead of a judge.
+  StageEnd measure_losses(const std::string& stage, const std::string& author, const Corpus& rows);
+  // A sample of S_0's pairs by the auditor, compared with the judge.
+  StageEnd audit_judge(const std::string& stage, const Corpus& rows);
+  // The rows that have both answers.
+  std::vector<difficulty::Pair> pairs_of(const std::string& author, const Corpus& rows) const;
+  void keep_fits(const std::string& stage, const std::vector<difficulty::Pair>& pairs);
   // All of D, or so many rows of it as the recipe says, drawn by the seed. Rows that are not judged
   // are in no stratum.
   Corpus rows_to_judge() const;
@@ -184,10 +193,12 @@ class Run {
   tasks::Taxonomy taxonomy_;
   std::vector<PlannedStage> plan_;
   std::unique_ptr<llm::Budget> budget_;
-  std::map<std::string, std::unique_ptr<RoleModel>> roles_;  // ends before the store
-  llm::ChatModel* teacher_ = nullptr;
-  llm::ChatModel* judge_ = nullptr;
   Corpus corpus_;
+  // Last: their ends wait for requests, which need what stands above.
+  std::unique_ptr<RoleModel> teacher_;
+  std::unique_ptr<RoleModel> judge_;    // nullptr where pairs are scored by rule
+  std::unique_ptr<RoleModel> auditor_;  // nullptr without an audit of its own
+  std::unique_ptr<difficulty::PairScorer> scorer_;
 };
 
 }  // namespace tapir::pipeline

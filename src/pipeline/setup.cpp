@@ -1,6 +1,5 @@
 // What a sitting needs before its first stage: folder, lock, store, prompts, models, plan.
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
@@ -10,7 +9,6 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "dataset/read_instructions.h"
-#include "llm/budget.h"
 #include "pipeline/doctor.h"
 #include "pipeline/estimate.h"
 #include "pipeline/options.h"
@@ -26,23 +24,6 @@ constexpr const char* kGymVersion = "gym-1";
 
 std::string identity_text(const llm::ModelIdentity& identity) {
   return hash_fields({identity.kind, identity.model, identity.settings});
-}
-
-llm::Caps caps_of(const Recipe& recipe) {
-  llm::Caps caps;
-  if (recipe.budget.max_usd > 0) caps.max_usd = recipe.budget.max_usd;
-  if (recipe.budget.max_tokens > 0) caps.max_tokens = recipe.budget.max_tokens;
-  return caps;
-}
-
-// By earlier sittings.
-llm::Amount spent_so_far(const store::RunStore& store) {
-  llm::Amount spent;
-  for (const store::UsageRow& row : store.usage()) {
-    spent.picodollars += std::llround(row.usd * 1e12);
-    spent.tokens += row.prompt_tokens + row.completion_tokens;
-  }
-  return spent;
 }
 
 std::string json_list(const std::vector<std::string>& names) { return Json(names).dump(); }
@@ -91,15 +72,17 @@ std::filesystem::path Run::resolve(const std::string& path) const {
 }
 
 void Run::make_models() {
-  budget_ = std::make_unique<llm::Budget>(caps_of(recipe_), spent_so_far(*store_));
-  const RoleModel::Around around{*store_, *budget_, stage_name_,
-                                 recipe_.budget.book_requests == "always"};
-  roles_["teacher"] =
-      std::make_unique<RoleModel>(make_teacher(recipe_), recipe_.teacher, "teacher", around);
-  roles_["judge"] =
-      std::make_unique<RoleModel>(make_judge(recipe_), recipe_.judge, "judge", around);
-  teacher_ = &roles_["teacher"]->model();
-  judge_ = &roles_["judge"]->model();
+  budget_ = make_budget(recipe_, *store_);
+  teacher_ =
+      std::make_unique<RoleModel>(recipe_, RoleName::teacher, *store_, *budget_, stage_name_);
+  scorer_ = difficulty::make_pair_scorer(recipe_.judge.kind);
+  if (scorer_ == nullptr) {
+    judge_ = std::make_unique<RoleModel>(recipe_, RoleName::judge, *store_, *budget_, stage_name_);
+  }
+  if (recipe_.judge_audit.role == "auditor") {
+    auditor_ =
+        std::make_unique<RoleModel>(recipe_, RoleName::auditor, *store_, *budget_, stage_name_);
+  }
 }
 
 PlanFacts Run::facts() const {
@@ -112,8 +95,10 @@ PlanFacts Run::facts() const {
     facts.student += student::student_digest(resolve(recipe_.student.s0));
   facts.prompts = prompts_.fingerprint();
   facts.taxonomy = taxonomy_.version;
-  facts.teacher = identity_text(teacher_->identity());
-  facts.judge = identity_text(judge_->identity());
+  facts.teacher = identity_text(teacher_->model().identity());
+  facts.judge =
+      scorer_ != nullptr ? std::string(scorer_->name()) : identity_text(judge_->model().identity());
+  if (auditor_ != nullptr) facts.auditor = identity_text(auditor_->model().identity());
   facts.machine = engine_->version();
   const auto before = store_->meta("machine");
   if (before && *before != facts.machine) {

@@ -119,7 +119,7 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
     }
     progress_.update({stage, ++done, 0, in, 0, ""});
   });
-  llm::ask_all(*teacher_, source, sink, {in_flight(recipe_.teacher)}, stop_);
+  llm::ask_all(teacher_->model(), source, sink, {in_flight(recipe_.teacher)}, stop_);
   check_complete(complete, stage, "teacher");
   return end_of(stage, in);
 }
@@ -127,7 +127,7 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
 Run::StageEnd Run::find_tasks(const std::string& stage) {
   const std::vector<Instruction> rows = store_->instructions(0);
   const TaskFinder finder{recipe_, taxonomy_, prompts_,
-                          [this]() -> llm::ChatModel& { return *teacher_; }};
+                          [this]() -> llm::ChatModel& { return teacher_->model(); }};
   const FoundTasks found = pipeline::find_tasks(finder, rows, progress_, stop_);
   check_complete(found.complete, stage, "teacher");
   if (found.info.contains("agreement")) {

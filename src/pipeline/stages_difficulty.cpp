@@ -1,6 +1,9 @@
 // Line 2 of the algorithm: the student answers, the judge compares, the hard rows are selected.
 #include <algorithm>
+#include <cmath>
 #include <iterator>
+
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -10,45 +13,6 @@
 #include "pipeline/run.h"
 
 namespace tapir::pipeline {
-namespace {
-
-std::string author_of(const std::string& student) { return "student/" + student; }
-
-difficulty::JudgeOptions judge_options(const Recipe& recipe) {
-  difficulty::JudgeOptions options;
-  options.orders = difficulty::parse_orders(recipe.judge_orders, "judge.orders");
-  options.threshold = recipe.difficulty.threshold;
-  options.pilot_rows = static_cast<int>(recipe.difficulty.pilot_rows);
-  options.max_attempts = static_cast<int>(recipe.judge_max_attempts);
-  options.sampling = sampling_of(recipe.judge);
-  options.seed = recipe.seed;
-  options.max_in_flight = in_flight(recipe.judge);
-  return options;
-}
-
-std::string summary_info(const difficulty::JudgeSummary& summary, const Recipe& recipe) {
-  const double both = static_cast<double>(std::max<std::int64_t>(1, summary.two_orders));
-  return Json{{"threshold", recipe.difficulty.threshold},
-              {"strict", recipe.difficulty.strict},
-              {"band", summary.band},
-              {"one_order", summary.one_order},
-              {"two_orders", summary.two_orders},
-              {"flip_rate", static_cast<double>(summary.flips) / both},
-              {"unread_replies", summary.unread_replies}}
-      .dump();
-}
-
-difficulty::SelectOptions select_options(const Recipe& recipe) {
-  return {recipe.difficulty.threshold, recipe.difficulty.strict, recipe.difficulty.max_gap};
-}
-
-std::map<std::string, std::vector<Judgment>> by_instruction(std::vector<Judgment> judgments) {
-  std::map<std::string, std::vector<Judgment>> out;
-  for (Judgment& judgment : judgments) out[judgment.instruction_id].push_back(std::move(judgment));
-  return out;
-}
-
-}  // namespace
 
 Run::StageEnd Run::answer(const std::string& stage, const std::string& student,
                           const std::string& author, const std::vector<Instruction>& rows) {
@@ -110,39 +74,8 @@ Corpus Run::rows_to_judge() const {
 
 Run::StageEnd Run::measure_difficulty(const std::string& stage, const std::string& author,
                                       const Corpus& rows) {
-  std::map<std::string, Response> answers;
-  for (Response& response : store_->responses(author))
-    answers[response.instruction_id] = std::move(response);
-  std::vector<difficulty::Pair> pairs;
-  for (const Instruction& row : rows.rows) {
-    const auto answer = answers.find(row.id);
-    const auto teacher = rows.answers.find(row.id);
-    if (answer == answers.end() || teacher == rows.answers.end()) {
-      store_->put_outcome(stage, row.id, Outcome::filtered, "no_answer");
-      continue;
-    }
-    pairs.push_back({row, teacher->second, answer->second.text, author,
-                     answer->second.finish_reason == FinishReason::length});
-  }
-  const auto keep = [&](const Judgment& judgment) { store_->put_judgment(stage, judgment); };
-  const auto summary = difficulty::judge_pairs(*judge_, prompts_, pairs, store_->judgments(author),
-                                               judge_options(recipe_), keep, progress_, stop_);
-  check_complete(summary.complete, stage, "judge");
-  const auto judgments = by_instruction(store_->judgments(author));
-  for (const difficulty::Pair& pair : pairs) {
-    const auto found = judgments.find(pair.instruction.id);
-    const auto fit =
-        found == judgments.end() ? std::nullopt : difficulty::fit_of(found->second, pair.truncated);
-    if (fit) {
-      store_->put_fit(stage, *fit);
-      store_->put_outcome(stage, pair.instruction.id, Outcome::done, "");
-    } else {
-      const std::string reason =
-          found == judgments.end() ? "not_judged" : found->second.back().failure;
-      store_->put_outcome(stage, pair.instruction.id, Outcome::failed, reason);
-    }
-  }
-  return end_of(stage, rows.rows.size(), summary_info(summary, recipe_));
+  return recipe_.difficulty.method == "ifd" ? measure_losses(stage, author, rows)
+                                            : judge_rows(stage, author, rows);
 }
 
 Run::StageEnd Run::judge_held_out(const std::string& stage) {
@@ -154,46 +87,48 @@ Run::StageEnd Run::judge_held_out(const std::string& stage) {
     store_->put_instruction(stage, row.instruction);
     held_out.rows.push_back(std::move(row.instruction));
   }
-  answer(stage, "s0", author, held_out.rows);
+  if (recipe_.difficulty.method == "mfd") answer(stage, "s0", author, held_out.rows);
   return measure_difficulty(stage, author, held_out);
 }
 
 Run::StageEnd Run::select(const std::string& stage) {
   const std::vector<Fit> fits = store_->fits(author_of("s0"));
-  std::set<std::string> judged;
-  std::int64_t hard = 0;
+  const std::set<std::string> hard = difficulty::hard_of(fits, select_options(recipe_));
+  std::set<std::string> measured;
+  double lowest = 0;  // difficulty of a hard row
   for (const Fit& fit : fits) {
-    const bool kept = difficulty::is_hard(fit, select_options(recipe_));
-    hard += kept ? 1 : 0;
-    judged.insert(fit.instruction_id);
+    const bool kept = hard.contains(fit.instruction_id);
+    if (kept) lowest = lowest == 0 ? fit.difficulty() : std::min(lowest, fit.difficulty());
+    const bool no_help = fit.ifd && *fit.ifd >= 1;
+    measured.insert(fit.instruction_id);
     store_->put_outcome(stage, fit.instruction_id, kept ? Outcome::done : Outcome::filtered,
-                        kept ? "" : "easy");
+                        kept      ? ""
+                        : no_help ? "instruction_no_help"
+                                  : "easy");
   }
   for (const Instruction& row : corpus_.rows) {
-    if (!judged.contains(row.id))
+    if (!measured.contains(row.id))
       store_->put_outcome(stage, row.id, Outcome::filtered, "not_judged");
   }
-  if (hard == 0) {
+  if (hard.empty()) {
     throw Error(ErrorKind::data, "no instruction passes the threshold: the hard set is empty",
                 "lower difficulty.threshold; `tapir inspect` and the report's histogram show what "
                 "each would keep");
   }
-  Json table = Json::array();
+  Json info = {{"hard", hard.size()}, {"lowest", lowest}, {"thresholds", Json::array()}};
   for (const difficulty::ThresholdRow& row : difficulty::threshold_table(fits)) {
-    table.push_back({row.threshold, row.kept_above, row.kept_at_least});
+    info["thresholds"].push_back({row.threshold, row.kept_above, row.kept_at_least});
   }
-  progress_.message(std::to_string(hard) + " of " + std::to_string(corpus_.rows.size()) +
-                    " instructions are hard (gap above " +
-                    Json(recipe_.difficulty.threshold).dump() + ")");
-  return end_of(stage, corpus_.rows.size(), Json{{"hard", hard}, {"thresholds", table}}.dump());
+  const bool judged = recipe_.difficulty.method == "mfd";
+  progress_.message(fmt::format(
+      "{} of {} instructions are hard ({} {})", hard.size(), corpus_.rows.size(),
+      judged ? "gap above" : "ratio of losses from",
+      Json(judged ? recipe_.difficulty.threshold : std::round(lowest * 1000) / 1000).dump()));
+  return end_of(stage, corpus_.rows.size(), info.dump());
 }
 
 std::set<std::string> Run::hard_ids(const std::string& student) const {
-  std::set<std::string> ids;
-  for (const Fit& fit : store_->fits(author_of(student))) {
-    if (difficulty::is_hard(fit, select_options(recipe_))) ids.insert(fit.instruction_id);
-  }
-  return ids;
+  return difficulty::hard_of(store_->fits(author_of(student)), select_options(recipe_));
 }
 
 }  // namespace tapir::pipeline

@@ -76,7 +76,10 @@ void Run::rejudge_pool(const std::string& name, int round, Pool& pool) {
     }
   }
   const std::string author = "student/" + before;
-  stage(prefix + "/answers", [&](const auto& s) { return answer(s, before, author, judged.rows); });
+  if (recipe_.difficulty.method == "mfd") {
+    stage(prefix + "/answers",
+          [&](const auto& s) { return answer(s, before, author, judged.rows); });
+  }
   stage(prefix + "/difficulty",
         [&](const auto& s) { return measure_difficulty(s, author, judged); });
   const std::set<std::string> hard = hard_ids(before);
@@ -144,7 +147,7 @@ Run::StageEnd Run::expand(const std::string& stage, const std::string& name, con
   options.max_in_flight = in_flight(recipe_.teacher);
   std::vector<teach::ExpandedRow> made;
   const auto summary = teach::expand(
-      *teacher_, prompts_, taxonomy_, seeds, needed, *novelty, options,
+      teacher_->model(), prompts_, taxonomy_, seeds, needed, *novelty, options,
       [&](const teach::ExpandedRow& row) { made.push_back(row); }, progress_, stop_);
   check_complete(summary.complete, stage, "teacher");
   answer_new(stage, name, round, made);
@@ -162,8 +165,8 @@ void Run::ask_styled(const std::string& stage, const std::vector<teach::RefineRo
   options.sampling = sampling_of(recipe_.teacher);
   options.max_in_flight = in_flight(recipe_.teacher);
   const auto keep = [&](const Response& response) { store_->put_response(stage, response); };
-  const auto summary =
-      teach::refine(*teacher_, prompts_, taxonomy_, rows, options, keep, failed, progress_, stop_);
+  const auto summary = teach::refine(teacher_->model(), prompts_, taxonomy_, rows, options, keep,
+                                     failed, progress_, stop_);
   check_complete(summary.complete, stage, "teacher");
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "evaluate/exam.h"
+#include "pipeline/judge_figures.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -30,6 +31,11 @@ Json stage_json(const store::StageRecord& record) {
               {"state", record.finished ? "done" : "begun"},
               {"seconds", record.seconds}};
   out.update(ledger_json(record.ledger));
+  if (record.info.empty()) return out;
+  const Json info = parse_json(record.info, "info of " + record.name);
+  for (const char* figures : {"judge", "audit"}) {
+    if (info.contains(figures)) out[figures] = info[figures];
+  }
   return out;
 }
 
@@ -117,6 +123,11 @@ std::string status_text(const Json& status) {
         state == "done" ? std::to_string(stage["in"].get<std::int64_t>()) : "...",
         stage["done"].get<std::int64_t>(), failed, filtered, stage["seconds"].get<double>(),
         failed > 0 ? "  failed: " + reasons(stage["failed"]) : "");
+  }
+  for (const Json& stage : status["stages"]) {
+    const std::string name = stage["name"].get<std::string>();
+    if (stage.contains("judge")) out += "\n" + name + "\n" + judge_figures_text(stage["judge"]);
+    if (stage.contains("audit")) out += "\n" + name + "\n" + audit_figures_text(stage["audit"]);
   }
   if (!status["usage"].empty()) out += "\n";
   for (const Json& row : status["usage"]) {
@@ -207,10 +218,11 @@ std::string inspect_overview(const store::RunStore& store) {
   }
   std::vector<Fit> fits = store.fits("student/s0");
   std::stable_sort(fits.begin(), fits.end(),
-                   [](const Fit& a, const Fit& b) { return a.gap() > b.gap(); });
-  if (!fits.empty()) out += "\nlargest gaps between teacher and S_0\n";
+                   [](const Fit& a, const Fit& b) { return a.difficulty() > b.difficulty(); });
+  if (!fits.empty()) out += "\nthe hardest for S_0\n";
   for (std::size_t i = 0; i < std::min<std::size_t>(10, fits.size()); ++i) {
-    out += fmt::format("  {}  gap {:.1f}\n", fits[i].instruction_id, fits[i].gap());
+    out += fmt::format("  {}  {} {:.2f}\n", fits[i].instruction_id,
+                       fits[i].ifd ? "ratio of losses" : "gap", fits[i].difficulty());
   }
   return out;
 }

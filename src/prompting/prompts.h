@@ -79,7 +79,8 @@ std::optional<std::string> read_fence(std::string_view text, std::string_view na
 struct PairScores {
   std::optional<double> a;
   std::optional<double> b;
-  std::string failure;  // "unreadable", "out_of_range"; empty when both scores are there
+  std::string failure;   // "unreadable", "out_of_range"; empty when both scores are there
+  bool dressed = false;  // the strict reader could not read them, the tolerant one could
   bool ok() const { return failure.empty(); }
 };
 // Strict first (two labelled last lines, or two numbers alone on the first line), then tolerant of

@@ -53,16 +53,19 @@ struct Judgment {
   bool operator==(const Judgment&) const = default;
 };
 
-// How an instruction fits a student (the paper's MFD, with our sign): gap = teacher - student; high
-// = hard.
+// How an instruction fits a student. Judged (the paper's MFD, with our sign): gap = teacher -
+// student; high = hard. Or by the student's losses: ifd, and then there are no scores.
 struct Fit {
   std::string instruction_id;
   std::string author;
   double teacher_score = 0;  // mean over the orders judged
   double student_score = 0;
-  int orders = 0;          // 1 or 2
+  int orders = 0;          // 1 or 2; 0: not judged
   bool truncated = false;  // the student's answer was cut at the limit
+  // Instruction-Following Difficulty: loss with over loss without the instruction.
+  std::optional<double> ifd = std::nullopt;
   double gap() const { return teacher_score - student_score; }
+  double difficulty() const { return ifd ? *ifd : gap(); }  // high = hard, by either method
   bool operator==(const Fit&) const = default;
 };
 

@@ -79,6 +79,7 @@ Arms find_arms(const store::RunStore& store) {
 }
 
 bool is_hard(const Difficulty& difficulty, double gap) {
+  if (difficulty.method == "ifd" && gap >= 1) return false;
   return difficulty.strict ? gap > difficulty.threshold : gap >= difficulty.threshold;
 }
 

@@ -35,6 +35,8 @@ Outcome gather_outcome(const store::RunStore& store, const Arms& arms,
 std::vector<ArmForgetting> gather_forgetting(const store::RunStore& store, const Arms& arms,
                                              const ReportOptions& options);
 Difficulty gather_difficulty(const store::RunStore& store);
+// info: of the stage "difficulty".
+std::optional<JudgeQuality> gather_judge(const store::RunStore& store, const Json& info);
 std::vector<ArmTeaching> gather_teaching(const store::RunStore& store, const Arms& arms,
                                          const Difficulty& difficulty);
 std::vector<Curve> gather_curves(const store::RunStore& store, const Arms& arms,
@@ -46,7 +48,7 @@ std::vector<StageRow> gather_stages(const store::RunStore& store);
 std::vector<store::UsageRow> gather_usage(const store::RunStore& store);
 RunFacts gather_run(const store::RunStore& store, const std::vector<StageRow>& stages);
 
-// gap > threshold, or >= where the run is not strict.
+// gap > threshold, or >= where the run is not strict; a ratio of losses below 1 besides.
 bool is_hard(const Difficulty& difficulty, double gap);
 
 // JSON that the pipeline wrote for the report (meta values, stages' info); what is missing or

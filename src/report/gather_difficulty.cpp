@@ -6,7 +6,7 @@
 namespace tapir::report {
 namespace {
 
-double bin_of(double gap) { return std::floor(gap / Difficulty::kBin + 1e-9) * Difficulty::kBin; }
+double bin_of(double gap, double width) { return std::floor(gap / width + 1e-9) * width; }
 
 void read_stage_info(const store::RunStore& store, Difficulty& difficulty) {
   const auto stage = store.stage("difficulty");
@@ -18,6 +18,14 @@ void read_stage_info(const store::RunStore& store, Difficulty& difficulty) {
   if (info.contains("strict") && info["strict"].is_boolean()) difficulty.strict = info["strict"];
   if (info.contains("band") && info["band"].is_number())
     difficulty.band = info["band"].get<double>();
+  difficulty.method = info.value("method", difficulty.method);
+  difficulty.judge = gather_judge(store, info);
+  if (difficulty.method != "ifd") return;
+  // The lowest ratio that the selection kept.
+  const auto select = store.stage("select");
+  const Json selected = select ? read_info(select->info) : Json();
+  difficulty.strict = false;
+  difficulty.threshold = selected.is_object() ? selected.value("lowest", 1.0) : 1.0;
 }
 
 void count_gaps(const store::RunStore& store, const std::vector<Fit>& fits,
@@ -26,17 +34,18 @@ void count_gaps(const store::RunStore& store, const std::vector<Fit>& fits,
   for (const Instruction& row : store.instructions(0)) task_of[row.id] = row.task;
   std::map<std::string, TaskGaps> tasks;
   for (const Fit& fit : fits) {
-    const bool hard = is_hard(difficulty, fit.gap());
+    const bool hard = is_hard(difficulty, fit.difficulty());
     const auto found = task_of.find(fit.instruction_id);
     TaskGaps& task = tasks[found == task_of.end() ? "" : found->second];
-    for (auto* counts : {&difficulty.histogram, &task.histogram}) ++(*counts)[bin_of(fit.gap())];
+    for (auto* counts : {&difficulty.histogram, &task.histogram})
+      ++(*counts)[bin_of(fit.difficulty(), difficulty.bin())];
     ++difficulty.rows;
     ++task.rows;
     difficulty.hard += hard;
     task.hard += hard;
     difficulty.truncated += fit.truncated;
-    difficulty.mean += fit.gap();
-    task.mean += fit.gap();
+    difficulty.mean += fit.difficulty();
+    task.mean += fit.difficulty();
   }
   if (difficulty.rows > 0) difficulty.mean /= static_cast<double>(difficulty.rows);
   for (auto& [name, task] : tasks) {
@@ -47,8 +56,8 @@ void count_gaps(const store::RunStore& store, const std::vector<Fit>& fits,
   for (double threshold = 0; threshold <= 8; threshold += 0.5) {
     Difficulty::Kept kept{.threshold = threshold};
     for (const Fit& fit : fits) {
-      kept.above += fit.gap() > threshold;
-      kept.at_least += fit.gap() >= threshold;
+      kept.above += fit.difficulty() > threshold;
+      kept.at_least += fit.difficulty() >= threshold;
     }
     difficulty.thresholds.push_back(kept);
   }
@@ -89,8 +98,8 @@ std::optional<GapSummary> gaps_of(const store::RunStore& store, const std::strin
   GapSummary summary;
   for (const Fit& fit : store.fits(author)) {
     ++summary.rows;
-    summary.hard += is_hard(difficulty, fit.gap());
-    summary.mean += fit.gap();
+    summary.hard += is_hard(difficulty, fit.difficulty());
+    summary.mean += fit.difficulty();
   }
   if (summary.rows == 0) return std::nullopt;
   summary.mean /= static_cast<double>(summary.rows);
@@ -102,7 +111,7 @@ void count_never_reached(const store::RunStore& store, const std::vector<Fit>& f
                          Difficulty& difficulty) {
   std::map<std::string, int> times_hard;
   for (const Fit& fit : fits) {
-    if (is_hard(difficulty, fit.gap())) times_hard[fit.instruction_id] = 1;
+    if (is_hard(difficulty, fit.difficulty())) times_hard[fit.instruction_id] = 1;
   }
   for (const std::string& author : store.authors()) {
     if (!author.starts_with("student/") || author == "student/s0" ||
@@ -113,7 +122,7 @@ void count_never_reached(const store::RunStore& store, const std::vector<Fit>& f
     ++difficulty.judgings;
     for (const Fit& fit : again) {
       const auto found = times_hard.find(fit.instruction_id);
-      if (found != times_hard.end() && is_hard(difficulty, fit.gap())) ++found->second;
+      if (found != times_hard.end() && is_hard(difficulty, fit.difficulty())) ++found->second;
     }
   }
   if (difficulty.judgings < 2) return;

@@ -161,7 +161,7 @@ void add_judged_examples(const store::RunStore& store, const ReportOptions& opti
   };
   take(options.random_examples, examples.judged_random);
   std::stable_sort(fits.begin(), fits.end(),
-                   [](const Fit& a, const Fit& b) { return a.gap() > b.gap(); });
+                   [](const Fit& a, const Fit& b) { return a.difficulty() > b.difficulty(); });
   take(options.extreme_examples, examples.judged_hard);
 }
 

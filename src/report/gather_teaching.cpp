@@ -116,7 +116,7 @@ std::vector<ArmTeaching> gather_teaching(const store::RunStore& store, const Arm
   for (const Instruction& row : store.instructions(0)) task_of[row.id] = row.task;
   std::set<std::string> hard;
   for (const Fit& fit : store.fits("student/s0")) {
-    if (is_hard(difficulty, fit.gap())) hard.insert(fit.instruction_id);
+    if (is_hard(difficulty, fit.difficulty())) hard.insert(fit.instruction_id);
   }
   std::vector<ArmTeaching> result;
   for (const std::string& arm : arms.names) {

@@ -80,12 +80,30 @@ struct GapSummary {
   double mean = 0;
 };
 
+// What the judgments say about the judge: the stage's own figures.
+struct JudgeQuality {
+  std::int64_t replies = 0, strict = 0, tolerant = 0, unreadable = 0, out_of_range = 0;
+  double parse_rate = 1;  // of replies
+  std::int64_t both_orders = 0;
+  double position_consistency = 1;  // share of both_orders with the same winner
+  double position_bias = 0;         // points, of being shown first
+  std::map<double, std::int64_t> teacher_scores, student_scores;  // by rounded score
+  std::vector<std::string> warnings;
+  struct Audit {
+    std::int64_t rows = 0, judge_only = 0, auditor_only = 0;
+    double agreement = 0, kappa = 0;
+    stats::Interval interval;  // 95 %
+  };
+  std::optional<Audit> audit;  // a second judge about a sample
+};
+
 struct Difficulty {
+  std::string method = "mfd";  // mfd: gaps between scores; ifd: ratios of losses
   double threshold = 2;
   bool strict = true;  // hard: gap > threshold; false: >=
   std::int64_t rows = 0, hard = 0, truncated = 0;
   double mean = 0;
-  std::map<double, std::int64_t> histogram;  // low edge of a bin of kBin -> rows
+  std::map<double, std::int64_t> histogram;  // low edge of a bin -> rows
   std::vector<TaskGaps> by_task;
   struct Kept {
     double threshold = 0;
@@ -99,7 +117,8 @@ struct Difficulty {
   std::optional<GapSummary> held_out;  // rows that S_0 was not trained on
   std::int64_t never_reached = 0;      // rows hard in every judging, where rounds were judged again
   int judgings = 1;
-  static constexpr double kBin = 0.5;
+  std::optional<JudgeQuality> judge;  // nothing: no judge was asked, or by an older version
+  double bin() const { return method == "ifd" ? 0.1 : 0.5; }  // width of the histogram's bins
 };
 
 // ---- tasks, expansion, mixture ----

@@ -126,18 +126,23 @@ std::string tasks_card(const Difficulty& d) {
 
 std::string difficulty_section(const ReportData& data) {
   const Difficulty& d = data.difficulty;
+  const bool judged = d.method != "ifd";
   const std::string lead =
-      "How an instruction fits the student: the judge scores the teacher's and S\xE2\x82\x80's "
-      "answer, 1 to "
-      "10; the gap between "
-      "them is its difficulty. What passes the threshold is taught.";
+      judged ? "How an instruction fits the student: the judge scores the teacher's and "
+               "S\xE2\x82\x80's answer, 1 to 10; the gap between them is its difficulty. What "
+               "passes the threshold is taught."
+             : "How little an instruction helps S\xE2\x82\x80 to foresee its answer: the loss of "
+               "the answer with the instruction over the loss without. The highest ratios below 1 "
+               "are taught.";
   if (d.rows == 0) {
     return section(
         "difficulty", "Difficulty", lead,
         not_yet("No pair has been judged yet: this comes with the stage \"difficulty\"."));
   }
-  return section("difficulty", "Difficulty", lead,
-                 grid({overall_card(d), orders_card(d)}) + tasks_card(d) + threshold_card(d));
+  if (!judged) return section("difficulty", "Difficulty", lead, grid({ratios_card(d)}));
+  std::vector<std::string> cards = {overall_card(d), orders_card(d)};
+  if (d.judge) cards.push_back(judge_card(*d.judge));
+  return section("difficulty", "Difficulty", lead, grid(cards) + tasks_card(d) + threshold_card(d));
 }
 
 }  // namespace tapir::report

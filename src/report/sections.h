@@ -9,6 +9,9 @@ namespace tapir::report {
 
 std::string headline_section(const ReportData& data);
 std::string difficulty_section(const ReportData& data);
+// Cards of the section on difficulty.
+std::string judge_card(const JudgeQuality& judge);
+std::string ratios_card(const Difficulty& difficulty);  // of Instruction-Following Difficulty
 std::string tasks_section(const ReportData& data);
 std::string training_section(const ReportData& data);
 std::string exam_section(const ReportData& data);  // heat maps and forgetting

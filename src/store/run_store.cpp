@@ -128,6 +128,7 @@ std::unique_ptr<SqliteRunStore> SqliteRunStore::open_with(const fs::path& file, 
   if (mode == OpenMode::read_only) {
     auto reader = open_for_reading(file);
     check_schema(*reader, file);
+    show_as_newest(*reader);
     return std::unique_ptr<SqliteRunStore>(new SqliteRunStore(file, std::move(reader)));
   }
   auto writer = open_for_writing(file, mode);

@@ -18,7 +18,7 @@
 
 namespace tapir::store {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // One stage of a run, in the order begun.
 struct StageRecord {

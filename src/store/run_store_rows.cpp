@@ -98,10 +98,10 @@ void SqliteRunStore::put_judgment(std::string_view stage, const Judgment& judgme
 
 void SqliteRunStore::put_fit(std::string_view stage, const Fit& fit) {
   put("INSERT OR REPLACE INTO fits (stage, instruction_id, author, teacher_score, student_score, "
-      "orders, truncated)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "orders, truncated, ifd)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       std::string(stage), fit.instruction_id, fit.author, fit.teacher_score, fit.student_score,
-      fit.orders, fit.truncated);
+      fit.orders, fit.truncated, fit.ifd);
 }
 
 void SqliteRunStore::put_teach_row(std::string_view stage, const TeachRow& row) {
@@ -197,11 +197,12 @@ std::vector<Judgment> SqliteRunStore::judgments_of(std::string_view instruction_
 
 std::vector<Fit> SqliteRunStore::fits(std::string_view author) const {
   return read_all(
-      "SELECT instruction_id, author, teacher_score, student_score, orders, truncated, max(seq) "
-      "FROM fits"
+      "SELECT instruction_id, author, teacher_score, student_score, orders, truncated, ifd, "
+      "max(seq) FROM fits"
       " WHERE author = ? GROUP BY instruction_id ORDER BY instruction_id",
       [](const Statement& row) {
-        return Fit{row.text(0), row.text(1), row.real(2), row.real(3), row.small(4), row.flag(5)};
+        return Fit{row.text(0),  row.text(1), row.real(2),     row.real(3),
+                   row.small(4), row.flag(5), score_of(row, 6)};
       },
       author);
 }

@@ -182,8 +182,11 @@ CREATE TABLE replies (
 ) STRICT;
 )sql";
 
+// Instruction-Following Difficulty beside the judged scores.
+constexpr const char* kVersion2 = "ALTER TABLE fits ADD COLUMN ifd REAL";
+
 // Entry v takes a store of version v to v + 1.
-constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1};
+constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1, kVersion2};
 
 int version_of(Connection& connection) {
   return static_cast<int>(connection.integer("PRAGMA user_version"));
@@ -213,6 +216,12 @@ void check_schema(Connection& connection, const std::filesystem::path& file) {
                 "another folder");
   }
   if (version < 1) not_a_store(file);
+}
+
+void show_as_newest(Connection& connection) {
+  if (version_of(connection) >= 2) return;
+  // A table of the temporary schema is found before the file's.
+  connection.execute("CREATE TEMP VIEW fits AS SELECT *, NULL AS ifd FROM main.fits");
 }
 
 void create_or_upgrade(Connection& connection, const std::filesystem::path& file) {

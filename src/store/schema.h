@@ -13,6 +13,10 @@ inline constexpr int kApplicationId = 0x54415052;  // "TAPR", in the header of t
 // Error{data}: not a store, or of a newer schema.
 void check_schema(Connection& connection, const std::filesystem::path& file);
 
+// A store of an older version that is open for reading only is shown as one of the newest: columns
+// that it lacks are null.
+void show_as_newest(Connection& connection);
+
 // Makes the tables in an empty file, or takes an older schema to the newest one, in one
 // transaction.
 void create_or_upgrade(Connection& connection, const std::filesystem::path& file);

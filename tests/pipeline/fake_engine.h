@@ -44,8 +44,17 @@ class FakeStudent final : public student::Student {
       sink({request.id, text, FinishReason::stop, 10, 5, ""});
     }
   }
-  std::vector<student::TokenLosses> token_losses(std::span<const Example>) const override {
-    return {};
+  // Three tokens a row; the instruction helps by a share that is a function of the prompt.
+  std::vector<student::TokenLosses> token_losses(std::span<const Example> examples) const override {
+    std::vector<student::TokenLosses> losses;
+    for (const Example& example : examples) {
+      const std::string& prompt = example.segments.front().text;
+      const double help =
+          prompt.empty() ? 0 : 1.2 * RandomStream(2, "fake", prompt).uniform() - 0.1;
+      losses.push_back({example.id, {1, 2, 3}, {}, 2 - help});
+      losses.back().logprobs.assign(3, static_cast<float>(help - 2));
+    }
+    return losses;
   }
   student::TokenLosses completion_losses(const std::string&, const std::string&) const override {
     return {};

@@ -305,6 +305,63 @@ TEST_F(PipelineTest, OneRoundOfHardRowsOnlyIsTapirS) {
     EXPECT_EQ(row.stratum, Stratum::hard);
 }
 
+TEST_F(PipelineTest, PairsCanBeScoredByRule) {
+  EXPECT_TRUE(run("a", {"judge.kind=overlap", "difficulty.threshold=3", "arms={}"}).finished);
+  const auto store = open("a");
+  EXPECT_GT(store->stage("select")->ledger.done, 50U);
+  for (const store::UsageRow& row : store->usage()) EXPECT_NE(row.role, "judge");
+  for (const Fit& fit : store->fits("student/s0")) EXPECT_EQ(fit.orders, 1);
+}
+
+TEST_F(PipelineTest, ACheapJudgeIsAudited) {
+  const std::vector<std::string> settings = {"judge.gym.noise=4", "judge.orders=single",
+                                             "judge.audit={role: auditor, rows: 60}", "arms={}"};
+  EXPECT_TRUE(run("a", settings).finished);
+  const auto store = open("a");
+  const auto audit = store->stage("difficulty/audit");
+  ASSERT_TRUE(audit);
+  EXPECT_EQ(audit->ledger.in, 60U);
+  EXPECT_EQ(audit->ledger.done, 60U);
+  const Json figures = parse_json(audit->info, "info")["audit"];
+  EXPECT_EQ(figures["rows"], 60);
+  EXPECT_LT(figures["agreement"].get<double>(), 1.0) << "noise of 4 points is not harmless";
+  EXPECT_GT(figures["agreement"].get<double>(), 0.5);
+  EXPECT_LT(figures["low"].get<double>(), figures["agreement"].get<double>());
+  const std::string status = status_text(status_json(*store, "a"));
+  EXPECT_THAT(status, ::testing::HasSubstr("audit: judge and auditor agree on who is kept in"));
+  EXPECT_THAT(status, ::testing::HasSubstr("replies read"));
+  EXPECT_EQ(store->fits("student/s0").size(), 300U) << "the audit's fits are booked apart";
+  // Its keys touch no other stage.
+  RunOptions accept;
+  accept.accept_changes = true;
+  auto larger = settings;
+  larger[2] = "judge.audit={role: auditor, rows: 70}";
+  EXPECT_TRUE(run("a", larger, accept).finished);
+  EXPECT_EQ(open("a")->stage("difficulty/audit")->ledger.in, 70U);
+}
+
+TEST_F(PipelineTest, AnAuditNeedsSomebodyWhoCanJudge) {
+  EXPECT_THROW(recipe({"judge.audit.role=teacher"}), Error) << "the gym's teacher does not judge";
+  EXPECT_THROW(recipe({"judge.audit.role=auditor", "difficulty.method=ifd"}), Error);
+}
+
+TEST_F(PipelineTest, LossesOfTheStudentCanTakeTheJudgesPlace) {
+  const std::vector<std::string> settings = {"difficulty.method=ifd", "difficulty.ifd_share=0.4",
+                                             "arms={}"};
+  EXPECT_TRUE(run("a", settings).finished);
+  const auto store = open("a");
+  EXPECT_FALSE(store->stage("s0/answers")) << "no answers are needed";
+  EXPECT_EQ(store->stage("difficulty")->ledger.done, 300U);
+  const Ledger select = store->stage("select")->ledger;
+  EXPECT_EQ(select.done, 120U);
+  EXPECT_GT(select.filtered.at("instruction_no_help"), 0U);
+  for (const Fit& fit : store->fits("student/s0")) EXPECT_TRUE(fit.ifd);
+  for (const store::UsageRow& row : store->usage()) EXPECT_NE(row.role, "judge");
+  EXPECT_TRUE(run("b", {"difficulty.method=ifd", "difficulty.cross_fit=true", "arms={}"}).finished);
+  EXPECT_TRUE(run("c", {"difficulty.method=ifd", "curriculum.rejudge=true", "arms={}"}).finished);
+  EXPECT_FALSE(open("c")->fits("student/tapir/round-1").empty());
+}
+
 TEST_F(PipelineTest, NoisyAndUnreadableJudgesAreCounted) {
   run("a",
       {"judge.gym.malformed_rate=0.6", "judge.max_attempts=1", "judge.orders=single", "arms={}"});

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include "base/random.h"
 #include "prompting/prompts.h"
 
 namespace tapir::prompting {
@@ -117,75 +116,6 @@ TEST(Labels, AreReadBetweenTheTags) {
   EXPECT_EQ(read_label("<answer>Math", labels).failure, "unreadable");
   EXPECT_EQ(read_label("<answer></answer>", labels).failure, "unknown_label");
   EXPECT_EQ(read_label("  ", labels).failure, "empty");
-}
-
-TEST(Readers, AreTotal) {
-  const std::vector<std::string> pieces = {"Score A:",
-                                           "Score B:",
-                                           "8",
-                                           "10",
-                                           "-",
-                                           ".",
-                                           "/10",
-                                           "*",
-                                           "\n",
-                                           "\r\n",
-                                           " ",
-                                           "<answer>",
-                                           "</answer>",
-                                           "Math",
-                                           "```",
-                                           "\"",
-                                           "#",
-                                           "New instruction:",
-                                           "\xE2\x80",
-                                           "\xFF",
-                                           "\xEF\xBC\x9A",
-                                           "out of 10",
-                                           "Assistant 1",
-                                           "99999999999999999999",
-                                           "0.000001",
-                                           ",",
-                                           "(",
-                                           "[[",
-                                           "]]",
-                                           "{",
-                                           std::string(1, '\0')};
-  const std::vector<std::string> labels = {"Math", "Art"};
-  for (int i = 0; i < 100000; ++i) {
-    RandomStream stream(11, "readers", std::to_string(i));
-    std::string text;
-    for (std::uint64_t n = stream.below(16); n > 0; --n) {
-      text += stream.chance(0.15) ? std::string(1, static_cast<char>(stream.below(256)))
-                                  : stream.choose(pieces);
-    }
-    const PairScores scores = read_pair_scores(text);
-    ASSERT_TRUE(scores.failure.empty() || scores.failure == "unreadable" ||
-                scores.failure == "out_of_range");
-    ASSERT_EQ(scores.a.has_value(), scores.failure != "unreadable");
-    if (scores.ok()) {
-      ASSERT_TRUE(*scores.a >= 1 && *scores.a <= 10 && *scores.b >= 1 && *scores.b <= 10) << text;
-    }
-    const ReadText expansion = read_expansion(text);
-    ASSERT_EQ(expansion.ok(), !expansion.text.empty());
-    ASSERT_EQ(read_answer(text).ok(), !read_answer(text).text.empty());
-    const ReadText label = read_label(text, labels);
-    ASSERT_TRUE(!label.ok() || label.text == "Math" || label.text == "Art");
-    read_fence(text, "answer");
-  }
-}
-
-TEST(Readers, TakeLinearTimeOnHugeReplies) {
-  const std::string spaces(2'000'000, ' ');
-  EXPECT_EQ(read_pair_scores(std::string(2'000'000, '8')).failure, "unreadable");
-  EXPECT_EQ(read_pair_scores(spaces + "8").failure, "unreadable");
-  std::string lines;
-  for (int i = 0; i < 200'000; ++i) lines += "Score B: 5\n";
-  EXPECT_EQ(read_pair_scores(lines).failure, "unreadable");
-  std::string tags;
-  for (int i = 0; i < 200'000; ++i) tags += "<answer>";
-  EXPECT_EQ(read_label(tags, {"Math"}).failure, "unreadable");
-  EXPECT_EQ(read_fence(fenced("task", tags), "task"), tags);
 }
 
 }  // namespace

@@ -154,7 +154,7 @@ class Writer {
     const Ledger judged{.in = kCorpus, .done = kCorpus - 3, .failed = {{"unreadable", 3}}};
     store_->finish_stage(
         "difficulty", judged, 5.4,
-        R"({"threshold":2.0,"strict":true,"band":0.8,"one_order":900,"two_orders":300,"flip_rate":0.01})");
+        R"({"threshold":2.0,"strict":true,"band":0.8,"one_order":900,"two_orders":300,"flip_rate":0.01,"judge":{"replies":1500,"read_strict":1480,"read_tolerant":14,"unreadable":6,"parse_rate":0.996,"both_orders":300,"position_consistency":0.91,"position_bias":0.12,"teacher_scores":{"9":400,"10":1097},"student_scores":{"3":500,"6":400,"9":597},"warnings":["<b>odd</b> figures"]}})");
     replies("difficulty", "judge", "gym-judge", 40, 2);
     stage("select", {.done = 300, .filtered = {{"easy", 900}}}, 0.1);
   }

@@ -168,6 +168,51 @@ TEST(Difficulty, HeldOutRowsAndRowsNeverReached) {
   EXPECT_EQ(d.never_reached, 1);
 }
 
+TEST(Difficulty, WhatTheStagesSayOfTheJudge) {
+  EmptyStore store;
+  store->begin_stage("difficulty", "f");
+  store->finish_stage("difficulty", {}, 1, R"({"judge": {"replies": 40, "read_strict": 30,
+      "read_tolerant": 6, "unreadable": 3, "out_of_range": 1, "parse_rate": 0.9, "both_orders": 10,
+      "position_consistency": 0.8, "position_bias": 0.25, "teacher_scores": {"9": 20, "9.5": 4},
+      "student_scores": {"3": 24}, "warnings": ["it is <odd>"]}})");
+  ASSERT_TRUE(store.gathered().difficulty.judge.has_value());
+  EXPECT_FALSE(store.gathered().difficulty.judge->audit.has_value());
+  store->begin_stage("difficulty/audit", "f");
+  store->finish_stage("difficulty/audit", {}, 1, R"({"audit": {"rows": 50, "agreement": 0.9,
+      "low": 0.79, "high": 0.96, "kappa": 0.7, "judge_only": 4, "auditor_only": 1}})");
+  const JudgeQuality judge = *store.gathered().difficulty.judge;
+  EXPECT_EQ(judge.replies, 40);
+  EXPECT_EQ(judge.tolerant, 6);
+  EXPECT_DOUBLE_EQ(judge.parse_rate, 0.9);
+  EXPECT_DOUBLE_EQ(judge.position_consistency, 0.8);
+  EXPECT_THAT(judge.teacher_scores, ElementsAre(std::pair(9.0, 20), std::pair(10.0, 4)));
+  EXPECT_THAT(judge.warnings, ElementsAre("it is <odd>"));
+  ASSERT_TRUE(judge.audit.has_value());
+  EXPECT_EQ(judge.audit->rows, 50);
+  EXPECT_DOUBLE_EQ(judge.audit->interval.low, 0.79);
+}
+
+TEST(Difficulty, RatiosOfLossesWhereNoJudgeWasAsked) {
+  EmptyStore store;
+  store->begin_stage("difficulty", "f");
+  for (const auto& [id, ratio] : {std::pair{"a", 0.35}, {"b", 0.71}, {"c", 0.78}, {"d", 1.2}}) {
+    Fit fit;
+    fit.instruction_id = id;
+    fit.author = "student/s0";
+    fit.ifd = ratio;
+    store->put_fit("difficulty", fit);
+  }
+  store->finish_stage("difficulty", {}, 1, R"({"method": "ifd"})");
+  store->begin_stage("select", "f");
+  store->finish_stage("select", {}, 1, R"({"hard": 2, "lowest": 0.71})");
+  const Difficulty d = store.gathered().difficulty;
+  EXPECT_EQ(d.method, "ifd");
+  EXPECT_EQ(d.rows, 4);
+  EXPECT_EQ(d.hard, 2) << "from 0.71 on, and below 1";
+  EXPECT_EQ(d.histogram.size(), 3U);
+  EXPECT_DOUBLE_EQ(d.mean, (0.35 + 0.71 + 0.78 + 1.2) / 4);
+}
+
 TEST(Teaching, TasksAndRounds) {
   EmptyStore store;
   store->set_meta("arms", R"(["tapir"])");

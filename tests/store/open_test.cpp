@@ -80,11 +80,30 @@ TEST_F(OpenTest, ANewerSchemaIsRefusedAndLeftAlone) {
   for (const OpenMode mode : {OpenMode::create, OpenMode::read_write, OpenMode::read_only}) {
     const Error error = open_error(mode);
     EXPECT_EQ(error.kind(), ErrorKind::data);
-    EXPECT_THAT(error.what(), HasSubstr("expected schema version 1 or older, found 7"));
+    EXPECT_THAT(error.what(), HasSubstr("expected schema version 2 or older, found 7"));
     EXPECT_THAT(error.hint(), HasSubstr("newer tapir"));
   }
-  pragma("user_version = 1");
+  pragma("user_version = 2");
   EXPECT_EQ(open()->meta("a"), "b");
+}
+
+TEST_F(OpenTest, AStoreOfVersionOneIsReadAndUpgraded) {
+  Fit fit;
+  fit.instruction_id = "row";
+  fit.author = "student/s0";
+  fit.teacher_score = 9;
+  fit.student_score = 4;
+  fit.orders = 1;
+  open()->put_fit("difficulty", fit);
+  Connection(file(), SQLITE_OPEN_READWRITE).execute("ALTER TABLE fits DROP COLUMN ifd");
+  pragma("user_version = 1");
+  EXPECT_THAT(open(OpenMode::read_only)->fits("student/s0"), ::testing::ElementsAre(fit));
+  EXPECT_EQ(Connection(file(), SQLITE_OPEN_READONLY).integer("PRAGMA user_version"), 1);
+  const auto upgraded = open(OpenMode::read_write);
+  EXPECT_THAT(upgraded->fits("student/s0"), ::testing::ElementsAre(fit));
+  fit.ifd = 0.75;
+  upgraded->put_fit("difficulty", fit);
+  EXPECT_THAT(upgraded->fits("student/s0"), ::testing::ElementsAre(fit));
 }
 
 TEST_F(OpenTest, AFileThatIsNoDatabase) {
