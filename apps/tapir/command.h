@@ -38,6 +38,7 @@ void add_files(CLI::App& app, Context& context);        // generate, logprobs, t
 void add_tokenizer(CLI::App& app, Context& context);    // tokenizer train
 void add_merge(CLI::App& app, Context& context);        // merge
 void add_judge(CLI::App& app, Context& context);        // judge, judge read, judge orders
+void add_stages(CLI::App& app, Context& context);       // classify, balance, select, expand, refine
 void add_gym(CLI::App& app, Context& context);          // gym items, exam, judge, base, serve
 void add_gym_serve(CLI::App* group, Context& context);  // gym serve
 void add_serve(CLI::App& app, Context& context);        // serve
