@@ -48,6 +48,13 @@ class RougeIndex {
     std::uint16_t place;   // of the element among the text's, the rarest first; at most kLongest
   };
   static constexpr std::uint16_t kLongest = 0xFFFF;
+  // The texts of one element. The first ones are in the order of length and place, so that those of
+  // one length that an element can still be the first common one of lie side by side.
+  struct Postings {
+    std::vector<Posting> all;
+    std::size_t in_order = 0;
+    void add(const Posting& posting);
+  };
   struct SameHash {
     std::size_t operator()(std::uint64_t key) const { return key; }
   };
@@ -65,6 +72,8 @@ class RougeIndex {
   Query query(std::string_view text) const;
   std::vector<std::uint32_t> candidates(const Query& query) const;
   static bool may_reach(const Query& query, std::size_t place, const Posting& posting);
+  static void look_up(const Query& query, std::size_t place, const Postings& postings,
+                      std::vector<std::uint32_t>& found);
 
   double threshold_;
   Ids token_ids_;                         // by the token's hash
@@ -72,8 +81,8 @@ class RougeIndex {
   std::vector<std::uint32_t> tokens_;     // of all texts, one behind the other
   std::vector<std::size_t> begin_ = {0};  // [texts + 1], into tokens_
   std::vector<std::uint32_t> frequency_;  // texts that an element is in, as of the last sorting
-  std::vector<std::vector<Posting>> postings_;  // by element
-  std::size_t sort_at_ = 256;                   // texts
+  std::vector<Postings> postings_;        // by element
+  std::size_t sort_at_ = 256;             // texts
 };
 
 }  // namespace tapir::stats
