@@ -222,6 +222,12 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
   }
 }
 
+void check_roles(const Recipe& r, const std::string& where) {
+  check_role(r, r.teacher, "teacher", where);
+  check_role(r, r.judge, "judge", where);
+  if (r.judge_audit.role == "auditor") check_role(r, r.auditor, "auditor", where);
+}
+
 // A second opinion needs somebody who can judge, and a judge to be compared with.
 void check_audit(const Recipe& r, const std::string& where) {
   if (r.judge_audit.role == "none") return;
@@ -277,10 +283,8 @@ void check_together(const Recipe& r, const std::string& where) {
     impossible(where, "difficulty.cross_fit needs student.s0: train, found " + r.student.s0,
                "each half of D trains an S_0 of its own: leave one of the two keys out");
   }
-  check_role(r, r.teacher, "teacher", where);
-  check_role(r, r.judge, "judge", where);
+  check_roles(r, where);
   check_audit(r, where);
-  if (r.judge_audit.role == "auditor") check_role(r, r.auditor, "auditor", where);
 }
 
 // Reads the keys; nothing is checked together yet.
@@ -350,7 +354,7 @@ Recipe load_settings(const std::filesystem::path& file, const std::vector<std::s
       none ? "" : text_of(file), none ? "settings" : file.string(),
       none ? std::filesystem::current_path() : std::filesystem::absolute(file).parent_path(),
       overrides);
-  check_prices(recipe, none ? "settings" : file.string());
+  check_roles(recipe, none ? "settings" : file.string());
   return recipe;
 }
 
