@@ -1,5 +1,7 @@
 #include "rubric/expression.h"
 
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include "base/random.h"

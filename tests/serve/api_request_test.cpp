@@ -13,14 +13,14 @@ namespace {
 using ::testing::HasSubstr;
 
 Json chat() { return {{"model", "m"}, {"messages", {{{"role", "user"}, {"content", "hi"}}}}}; }
-constexpr int kMaxChoices = 128;
-ApiRequest read(const Json& body) { return read_chat_request(body.dump(), kMaxChoices); }
+constexpr RequestLimits kLimits{.max_choices = 128};
+ApiRequest read(const Json& body) { return read_chat_request(body.dump(), kLimits); }
 
 // The fault of a body.
 ApiFault fault(const Json& body, bool is_chat = true) {
   try {
-    is_chat ? read_chat_request(body.dump(), kMaxChoices)
-            : read_completion_request(body.dump(), kMaxChoices);
+    is_chat ? read_chat_request(body.dump(), kLimits)
+            : read_completion_request(body.dump(), kLimits);
   } catch (const ApiFault& e) {
     EXPECT_EQ(e.status(), 400);
     return e;
@@ -171,16 +171,16 @@ TEST(ChatRequest, NamesTheMessageThatIsWrong) {
 
 TEST(ChatRequest, TheBodyMustBeAnObject) {
   for (const char* body : {"", "{", "[]", "3", "\"x\"", "null", "{\"model\": \"\xff\"}", "{} x"}) {
-    EXPECT_THROW(read_chat_request(body, kMaxChoices), ApiFault) << body;
+    EXPECT_THROW(read_chat_request(body, kLimits), ApiFault) << body;
   }
-  EXPECT_THROW(read_chat_request(std::string(100000, '['), kMaxChoices), ApiFault);
+  EXPECT_THROW(read_chat_request(std::string(100000, '['), kLimits), ApiFault);
   EXPECT_EQ(fault({{"model", "m"}}).param(), "messages");
 }
 
 TEST(CompletionRequest, ReadsPrompts) {
   const Json body = {{"model", "m"},  {"prompt", {"a", "b"}}, {"n", 2},      {"best_of", 2},
                      {"logprobs", 3}, {"echo", false},        {"suffix", ""}};
-  const ApiRequest a = read_completion_request(body.dump(), kMaxChoices);
+  const ApiRequest a = read_completion_request(body.dump(), kLimits);
   EXPECT_FALSE(a.chat);
   EXPECT_EQ(a.prompts.size(), 2U);
   ASSERT_EQ(a.choices(), 4U);

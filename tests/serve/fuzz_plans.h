@@ -32,7 +32,7 @@ inline testing::FuzzPlan body_plan() {
           .run = [](const std::string& input) {
             for (const auto read : {read_chat_request, read_completion_request}) {
               try {
-                const ApiRequest request = read(input, 128);
+                const ApiRequest request = read(input, RequestLimits{.max_choices = 128});
                 EXPECT_GE(request.choices(), 1U);
                 EXPECT_LE(request.choices(), 128U);
               } catch (const ApiFault& fault) {
