@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "command.h"
 #include "pipeline/doctor.h"
+#include "pipeline/endpoint_checks.h"
 #include "pipeline/estimate.h"
 
 namespace tapir::cli {
@@ -28,6 +29,21 @@ void add_recipe_options(CLI::App* verb, const std::shared_ptr<Arguments>& a) {
   verb->add_flag("--json", a->json, "as JSON");
 }
 
+void look_at_machine(const Arguments& a, Context& context) {
+  std::vector<pipeline::Check> checks =
+      pipeline::doctor(*student::make_student_engine(), a.model, a.against);
+  ErrorKind kind = ErrorKind::data;
+  if (!a.recipe.empty()) {
+    const auto endpoints =
+        pipeline::check_endpoints(pipeline::load_recipe(a.recipe, a.settings), /*ask=*/true);
+    for (const pipeline::Check& check : endpoints) {
+      if (!check.ok) kind = ErrorKind::endpoint;
+    }
+    checks.insert(checks.end(), endpoints.begin(), endpoints.end());
+  }
+  show(checks, a.json, kind, context);
+}
+
 }  // namespace
 
 void add_checks(CLI::App& app, Context& context) {
@@ -44,12 +60,15 @@ void add_checks(CLI::App& app, Context& context) {
 
   const auto v = std::make_shared<Arguments>();
   CLI::App* validate = app.add_subcommand(
-      "validate", "is a recipe fit to run: keys, files, student, taxonomy, prompts");
+      "validate", "is a recipe fit to run: keys, files, student, taxonomy, prompts, endpoints");
   add_recipe_options(validate, v);
   validate->callback([v, &context] {
-    show(pipeline::validate(pipeline::load_recipe(v->recipe, v->settings),
-                            *student::make_student_engine()),
-         v->json, ErrorKind::usage, context);
+    const pipeline::Recipe recipe = pipeline::load_recipe(v->recipe, v->settings);
+    std::vector<pipeline::Check> checks =
+        pipeline::validate(recipe, *student::make_student_engine());
+    const std::vector<pipeline::Check> endpoints = pipeline::check_endpoints(recipe, /*ask=*/false);
+    checks.insert(checks.end(), endpoints.begin(), endpoints.end());
+    show(checks, v->json, ErrorKind::usage, context);
   });
 
   const auto d = std::make_shared<Arguments>();
@@ -60,14 +79,14 @@ void add_checks(CLI::App& app, Context& context) {
       "  python3 scripts/dump_model.py DIR dump.json\n"
       "and then, wherever the folder lies:\n"
       "  tapir doctor --model DIR --against dump.json");
+  doctor->add_option("--recipe", d->recipe,
+                     "ask the endpoints of this recipe's teacher and judge, a few tokens each");
+  doctor->add_option("settings", d->settings, "with --recipe: key=value, over the recipe's own");
   doctor->add_option("--model", d->model, "student folder to look at");
   doctor->add_option("--against", d->against,
                      "compare it with what scripts/dump_model.py wrote: ids, template, logits");
   doctor->add_flag("--json", d->json, "as JSON");
-  doctor->callback([d, &context] {
-    show(pipeline::doctor(*student::make_student_engine(), d->model, d->against), d->json,
-         ErrorKind::data, context);
-  });
+  doctor->callback([d, &context] { look_at_machine(*d, context); });
 }
 
 }  // namespace tapir::cli

@@ -114,6 +114,7 @@ void add_gym(CLI::App& app, Context& context) {
   add_exam(group, context);
   add_judge(group, context);
   add_base(group, context);
+  add_gym_serve(group, context);
 }
 
 }  // namespace tapir::cli

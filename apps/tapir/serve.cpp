@@ -1,9 +1,7 @@
 // tapir serve
-#include <cstdlib>
-
 #include <fmt/format.h>
 
-#include "base/error.h"
+#include "base/secret.h"
 #include "command.h"
 #include "serve/server.h"
 #include "student/student_chat_model.h"
@@ -24,38 +22,25 @@ struct ServeArguments {
   bool json = false;
 };
 
-std::chrono::milliseconds seconds(double value) {
-  return std::chrono::milliseconds(static_cast<std::int64_t>(value * 1000));
-}
-
-std::string key_from_environment(const std::string& name) {
-  if (name.empty()) return {};
-  const char* value = std::getenv(name.c_str());
-  if (value != nullptr && *value != '\0') return value;
-  throw Error(ErrorKind::usage, "--api-key-env " + name + ": this environment variable is not set",
-              "export " + name + "=... first");
-}
-
 void serve_model(ServeArguments& a, Context& context) {
-  a.options.api.api_key = key_from_environment(a.api_key_env);
-  a.options.api.answer_timeout = seconds(a.answer_timeout);
+  a.options.api.api_key = secret_from_environment(a.api_key_env, "--api-key-env").reveal();
+  a.options.api.answer_timeout = milliseconds_of(a.answer_timeout);
   a.options.http.max_body_bytes = static_cast<std::size_t>(a.max_body_mib * 1024 * 1024);
   a.student.name = a.name;
   a.student.max_waiting = a.options.api.max_queue;
   const auto model = student::make_student_chat_model(a.model, a.student);
   a.options.api.parallel = static_cast<std::size_t>(model->parallel());
-  a.options.api.served_model = model->identity().model;
-  serve::Server server(*model, a.options);
+  const std::string& name = model->identity().model;
+  serve::Server server({{name, *model}}, a.options);
   if (a.json) {
-    print(Json{
-        {"url", server.url()}, {"port", server.port()}, {"model", a.options.api.served_model}});
+    print(Json{{"url", server.url()}, {"port", server.port()}, {"model", name}});
     std::fflush(stdout);
   } else {
-    context.progress->message(fmt::format("{} is served at {}/v1; Ctrl-C stops",
-                                          a.options.api.served_model, server.url()));
+    context.progress->message(
+        fmt::format("{} is served at {}/v1; Ctrl-C stops", name, server.url()));
   }
   wait_for_stop(context.stop);
-  server.stop(seconds(a.drain));
+  server.stop(milliseconds_of(a.drain));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ bool cost_unknown(const ChatReply& reply) {
   if (reply.usage.prompt_tokens > 0 || reply.usage.completion_tokens > 0 ||
       reply.attempts_charged == 0)
     return false;
-  return reply.failure == Failure::timeout || reply.failure == Failure::connection ||
+  return reply.ok() || reply.failure == Failure::timeout || reply.failure == Failure::connection ||
          reply.failure == Failure::malformed || reply.failure == Failure::stopped;
 }
 
@@ -36,7 +36,7 @@ Amount cost(const Usage& usage, const Prices& prices) {
 }
 
 Amount worst_case(const ChatRequest& request, const Prices& prices) {
-  std::int64_t prompt = kTokensPerRequest;
+  std::int64_t prompt = kTokensPerRequest + static_cast<std::int64_t>(request.prompt.size());
   for (const Message& message : request.messages) {
     prompt += static_cast<std::int64_t>(message.content.size()) + kTokensPerMessage;
   }

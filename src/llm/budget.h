@@ -62,8 +62,8 @@ class Budget {
 };
 
 // Sets reply.usd. Over the cap: Failure::budget, not sent. Where it is not known what an attempt
-// cost (timeout, cut connection, malformed answer, without usage) its worst case is booked in the
-// purse. Thread-safe. Inner model and budget must outlive it.
+// cost (timeout, cut connection, malformed answer; any answer without usage) its worst case is
+// booked in the purse. Thread-safe. Inner model and budget must outlive it.
 class BudgetedModel final : public ChatModel {
  public:
   BudgetedModel(ChatModel& inner, Budget& budget, const Prices& prices);

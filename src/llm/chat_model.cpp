@@ -9,7 +9,7 @@
 namespace tapir::llm {
 namespace {
 
-constexpr std::array<std::pair<Failure, std::string_view>, 12> kFailures = {{
+constexpr std::array<std::pair<Failure, std::string_view>, 13> kFailures = {{
     {Failure::none, "none"},
     {Failure::rate_limited, "rate_limited"},
     {Failure::server_error, "server_error"},
@@ -17,11 +17,12 @@ constexpr std::array<std::pair<Failure, std::string_view>, 12> kFailures = {{
     {Failure::timeout, "timeout"},
     {Failure::malformed, "malformed"},
     {Failure::stopped, "stopped"},
+    {Failure::unauthorized, "unauthorized"},
+    {Failure::unavailable, "unavailable"},
+    {Failure::budget, "budget"},
     {Failure::length, "length"},
     {Failure::content_filter, "content_filter"},
     {Failure::invalid_request, "invalid_request"},
-    {Failure::unauthorized, "unauthorized"},
-    {Failure::budget, "budget"},
 }};
 
 // Fields one behind the other, each preceded by its length, so that no two requests give the same
@@ -64,12 +65,23 @@ std::optional<Failure> parse_failure(std::string_view name) {
 
 bool is_transient(Failure failure) {
   switch (failure) {
+    case Failure::none:
+    case Failure::length:
+    case Failure::content_filter:
+    case Failure::invalid_request:
+      return false;
+    default:
+      return true;
+  }
+}
+
+bool is_worth_retrying(Failure failure) {
+  switch (failure) {
     case Failure::rate_limited:
     case Failure::server_error:
     case Failure::connection:
     case Failure::timeout:
     case Failure::malformed:
-    case Failure::stopped:
       return true;
     default:
       return false;

@@ -45,27 +45,31 @@ struct ChatRequest {
   Sampling sampling;
 };
 
-// Why there is no answer. Transient kinds are asked again by the next run, terminal ones by `tapir
-// retry`.
+// Why there is no answer.
 enum class Failure {
   none,
-  // transient
+  // of this send: asked again soon
   rate_limited,  // 429
   server_error,  // 5xx
   connection,    // refused, reset, cut in the middle
   timeout,       // connect, first byte or total deadline
   malformed,  // the transport's answer is not what the API promises (half JSON, HTML, no choices)
-  stopped,    // the run was interrupted before an answer came
-  // terminal
+  // of nobody's request: nothing gets through until something is mended; the next run asks again
+  stopped,       // the run was interrupted before an answer came
+  unauthorized,  // 401, 402, 403: the key is refused, or its account cannot pay
+  unavailable,   // wrong address, certificate or model name, or no endpoint has answered for long
+  budget,        // the cap would be passed: not sent
+  // of the request itself: terminal, waits for `tapir retry`
   length,           // finish_reason length: cut at max_tokens
   content_filter,   // finish_reason content_filter, or a refusal of the endpoint's policy
-  invalid_request,  // 400, 404, 422: the same request will be refused again
-  unauthorized,     // 401, 403
-  budget,           // the cap would be passed: not sent
+  invalid_request,  // 400, 413, 422: the same request will be refused again
 };
 std::string_view to_string(Failure failure);  // "none", "rate_limited", ...
 std::optional<Failure> parse_failure(std::string_view name);
+// The row is missing, not failed: the next run asks again. Not so for none and the terminal ones.
 bool is_transient(Failure failure);
+// Asking the same again in this sitting may help.
+bool is_worth_retrying(Failure failure);
 
 struct Usage {
   std::int64_t prompt_tokens = 0;
@@ -91,6 +95,7 @@ struct ChatReply {
   std::vector<std::vector<TokenLogprob>> top_logprobs;  // [position][rank], when asked for
   std::vector<TokenLogprob> logprobs;  // [position]: of the answer's own tokens, when asked for and
                                        // the model has them; a cache does not keep them
+  double retry_after = 0;              // seconds that the endpoint asks to wait; 0: it said nothing
   double seconds = 0;                  // of the attempt that ended it
   double usd = 0;                      // charged for all attempts of this call
   int attempts_charged =

@@ -1,23 +1,13 @@
 #include "llm/limits.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
 
 namespace tapir::llm {
-namespace {
-
-std::chrono::steady_clock::duration spacing_of(double requests_per_minute) {
-  if (requests_per_minute <= 0) return {};
-  return std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-      std::chrono::duration<double>(60.0 / requests_per_minute));
-}
-
-}  // namespace
 
 LimitedModel::LimitedModel(ChatModel& inner, const LimitOptions& options)
-    : inner_(inner), options_(options), spacing_(spacing_of(options.requests_per_minute)) {
+    : inner_(inner), options_(options) {
   check(options.max_concurrent_requests > 0, "max_concurrent_requests must be at least 1");
 }
 
@@ -29,14 +19,7 @@ bool LimitedModel::admit(const std::stop_token& stop) {
   if (!changed_.wait(lock, stop, [&] { return running_ < options_.max_concurrent_requests; }))
     return false;
   ++running_;
-  if (spacing_ == Clock::duration::zero()) return true;
-  const auto my_turn = std::max(Clock::now(), next_send_);
-  next_send_ = my_turn + spacing_;
-  changed_.wait_until(lock, stop, my_turn, [] { return false; });
-  if (!stop.stop_requested()) return true;
-  --running_;
-  changed_.notify_one();
-  return false;
+  return true;
 }
 
 void LimitedModel::release() {

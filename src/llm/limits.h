@@ -1,7 +1,6 @@
-// How much an endpoint is asked at a time.
+// How much a model is asked at a time. Limits per minute belong to endpoints: llm/pacing.h.
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
@@ -14,10 +13,9 @@ namespace tapir::llm {
 // Speed only.
 struct LimitOptions {
   std::size_t max_concurrent_requests = 256;
-  double requests_per_minute = 0;  // 0: no limit. Sends are spaced evenly
 };
 
-// submit() blocks while the limits are reached, or until stop (then Failure::stopped). Thread-safe.
+// submit() blocks while the limit is reached, or until stop (then Failure::stopped). Thread-safe.
 // The inner model must outlive it.
 class LimitedModel final : public ChatModel {
  public:
@@ -28,18 +26,15 @@ class LimitedModel final : public ChatModel {
   void submit(ChatRequest request, Completion done, std::stop_token stop) override;
 
  private:
-  using Clock = std::chrono::steady_clock;
   bool admit(const std::stop_token& stop);  // false: stopped
   void release();
 
   ChatModel& inner_;
   const LimitOptions options_;
-  const Clock::duration spacing_;
   InFlight in_flight_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::size_t running_ = 0;
-  Clock::time_point next_send_{};
   CompletionThread thread_;
 };
 

@@ -66,10 +66,12 @@ void RetryModel::send(const CallPointer& call) {
 void RetryModel::on_reply(const CallPointer& call, ChatReply reply) {
   call->usd += reply.usd;
   call->attempts_charged += reply.attempts_charged;
-  const bool again = is_transient(reply.failure) && reply.failure != Failure::stopped &&
-                     call->sends < options_.max_attempts && !call->stop.stop_requested();
+  const bool again = is_worth_retrying(reply.failure) && call->sends < options_.max_attempts &&
+                     !call->stop.stop_requested();
   if (!again) return finish(call, std::move(reply));
-  const auto delay = retry_delay(options_, reply_key(identity(), call->request), call->sends);
+  const std::chrono::milliseconds asked(static_cast<std::int64_t>(1000 * reply.retry_after));
+  const auto delay =
+      asked + retry_delay(options_, reply_key(identity(), call->request), call->sends);
   const std::lock_guard lock(mutex_);
   waiting_.push_back({Clock::now() + delay, call, std::move(reply)});
   changed_.notify_one();

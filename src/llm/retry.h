@@ -1,4 +1,4 @@
-// Asks again after a transient failure, later and later.
+// Asks again after a failure that may pass, later and later.
 #pragma once
 
 #include <chrono>
@@ -29,7 +29,8 @@ struct RetryOptions {
 // together.
 std::chrono::milliseconds retry_delay(const RetryOptions& options, std::string_view key, int retry);
 
-// Charges (usd, attempts_charged) are summed over the sends. A stop ends the waiting at once, as
+// Where the endpoint asked for a wait (ChatReply::retry_after), the delay is added to it. Charges
+// (usd, attempts_charged) are summed over the sends. A stop ends the waiting at once, as
 // Failure::stopped with the last failure's words. Thread-safe. The inner model must outlive it.
 class RetryModel final : public ChatModel {
  public:

@@ -13,7 +13,8 @@ llm::Sampling sampling_of(const ModelPart& part) {
 }
 
 std::size_t in_flight(const ModelPart& part) {
-  return static_cast<std::size_t>(part.max_concurrent_requests);
+  const auto sent = static_cast<std::size_t>(part.max_concurrent_requests);
+  return part.kind == "openai" ? 2 * sent : sent;
 }
 
 student::GenerateOptions generate_options(const Recipe& recipe) {

@@ -10,6 +10,8 @@
 namespace tapir::pipeline {
 
 llm::Sampling sampling_of(const ModelPart& part);
+// Requests that a stage hands out at a time. Of endpoints twice as many as may be sent, so that
+// those that wait for their retry take nobody's place.
 std::size_t in_flight(const ModelPart& part);
 
 // How the student answers the rows of D.

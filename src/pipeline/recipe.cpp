@@ -87,13 +87,30 @@ class Parser {
     try {
       key.set(owner, expand(value));
     } catch (const Mismatch& mismatch) {
-      fail(value, path, "expected " + mismatch.expected + ", found " + shown(value));
+      const std::string found = mismatch.hide ? std::string() : ", found " + shown(value);
+      fail(value, path, "expected " + mismatch.expected + found);
+    } catch (const Error& e) {  // of a value that has parts
+      throw Error(e.kind(), place(value, path) + ": " + e.what(), e.hint());
     }
   }
 
-  // ${NAME} in scalars, from the environment.
+  // ${NAME} in scalars, also those inside lists and sections, from the environment.
   YAML::Node expand(const YAML::Node& value) {
-    if (!value.IsScalar() || value.Scalar().find("${") == std::string::npos) return value;
+    if (value.IsScalar()) {
+      if (value.Scalar().find("${") == std::string::npos) return value;
+      return YAML::Node(expanded(value));
+    }
+    if (!value.IsSequence() && !value.IsMap()) return value;
+    YAML::Node copy = YAML::Clone(value);
+    for (auto entry : copy) {
+      YAML::Node inner = value.IsMap() ? entry.second : YAML::Node(entry);
+      if (inner.IsScalar() && inner.Scalar().find("${") == std::string::npos) continue;
+      inner = expand(inner);
+    }
+    return copy;
+  }
+
+  std::string expanded(const YAML::Node& value) {
     std::string text = value.Scalar();
     for (std::size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at)) {
       const std::size_t end = text.find('}', at);
@@ -104,7 +121,7 @@ class Parser {
       text.replace(at, end - at + 1, found);
       at += std::string_view(found).size();
     }
-    return YAML::Node(text);
+    return text;
   }
 
   [[noreturn]] void unknown(const YAML::Node& node, const std::string& path,
@@ -177,6 +194,34 @@ void check_template(const Recipe& r, const std::string& where) {
              "student.template out");
 }
 
+// Endpoints and prices of one role.
+void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
+                const std::string& where) {
+  const bool remote = part.kind == "openai";
+  if (remote && part.endpoints.empty()) {
+    impossible(where, role + ".kind is openai, but " + role + ".endpoints is not set",
+               "for example " + role + ".endpoints: [{base_url: \"http://localhost:8000/v1\"}]");
+  }
+  if (remote && part.model.empty()) {
+    impossible(where, role + ".kind is openai, but " + role + ".model is not set",
+               "name the model as its endpoint does; `tapir doctor --recipe` lists what it offers");
+  }
+  if (!remote && !part.endpoints.empty()) {
+    impossible(where, role + ".endpoints is set, but " + role + ".kind is " + part.kind,
+               "set " + role + ".kind: openai");
+  }
+  const bool priced = part.price_input >= 0 && part.price_output >= 0;
+  if (!priced && (part.price_input >= 0 || part.price_output >= 0)) {
+    impossible(where, role + ".price_per_million has only one of input and output",
+               "set both, in dollars for a million tokens");
+  }
+  if (remote && r.budget.max_usd > 0 && !priced) {
+    impossible(
+        where, "budget.max_usd is set but " + role + " has no price",
+        "set " + role + ".price_per_million: {input, output} in dollars; 0 where it is free");
+  }
+}
+
 // What one key alone cannot know.
 void check_together(const Recipe& r, const std::string& where) {
   if (r.student.model_name_or_path.empty()) {
@@ -217,15 +262,8 @@ void check_together(const Recipe& r, const std::string& where) {
     impossible(where, "difficulty.cross_fit needs student.s0: train, found " + r.student.s0,
                "each half of D trains an S_0 of its own: leave one of the two keys out");
   }
-  const bool paid = r.budget.max_usd > 0;
-  for (const auto& [role, part] :
-       {std::pair{"teacher", &r.teacher}, std::pair{"judge", &r.judge}}) {
-    if (paid && part->kind != "gym" && part->kind != "recorded" &&
-        (part->price_input < 0 || part->price_output < 0)) {
-      impossible(where, std::string("budget.max_usd is set but ") + role + " has no price",
-                 std::string("set ") + role + ".price_per_million: {input, output} in dollars");
-    }
-  }
+  check_role(r, r.teacher, "teacher", where);
+  check_role(r, r.judge, "judge", where);
 }
 
 }  // namespace

@@ -11,18 +11,39 @@
 
 namespace tapir::pipeline {
 
+// An OpenAI-compatible server of a role.
+struct EndpointPart {
+  std::string base_url;
+  std::string api_key_env;          // name of the environment variable that holds the key; or empty
+  double requests_per_minute = -1;  // below 0: as the role's
+  double tokens_per_minute = -1;
+};
+
 // Who teaches or judges.
 struct ModelPart {
-  std::string kind = "gym";  // gym | recorded (teacher only)
-  std::string model;         // name in reports; empty: the kind's own
+  std::string kind = "gym";  // gym | openai | recorded (teacher only)
+  std::string model;         // name at the endpoint, and in reports; empty: the kind's own
   double temperature = 0;
   double top_p = 1;
   std::int64_t max_tokens = 1024;
-  std::int64_t max_concurrent_requests = 64;  // speed only
   // Dollars for a million tokens; negative: no price known.
   double price_input = -1;
   double price_cached_input = -1;
   double price_output = -1;
+  // Of endpoints.
+  std::vector<EndpointPart> endpoints;
+  std::string revision;
+  std::string extra_body;  // JSON object, or empty
+  // Speed only, from here on.
+  std::int64_t max_concurrent_requests = 64;
+  double requests_per_minute = 0;  // of each endpoint; 0: no limit but what it tells
+  double tokens_per_minute = 0;
+  std::int64_t max_retries = 10;
+  double retry_delay = 1;  // seconds, and all below
+  double connect_timeout = 10;
+  double first_byte_timeout = 300;
+  double request_timeout = 600;
+  double outage_timeout = 120;
 };
 
 // A way through the rounds. The main arm is "tapir".

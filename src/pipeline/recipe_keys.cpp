@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "pipeline/recipe_values.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -19,15 +20,6 @@ struct Range {
   double high = kInfinity;
   bool low_open = false;  // low itself is not allowed
 };
-
-std::string quote(const std::string& text) {
-  if (text.empty()) return "\"\"";
-  const bool plain = text.find_first_not_of(
-                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") ==
-                     std::string::npos;
-  if (plain) return text;
-  return "\"" + replace_all(replace_all(text, "\\", "\\\\"), "\"", "\\\"") + "\"";
-}
 
 std::string describe(const Range& range, const char* number) {
   if (range.high == kInfinity && range.low == -kInfinity) return number;
@@ -138,13 +130,15 @@ class Table {
   }
   std::vector<Key<Owner>> take() { return std::move(keys_); }
 
- private:
+  // A key with a reader of its own.
   Table& add(KeyInfo info, std::function<void(Owner&, const YAML::Node&)> set,
              std::function<std::string(const Owner&)> show) {
     info.fallback = show(Owner{});
     keys_.push_back({std::move(info), std::move(set), std::move(show)});
     return *this;
   }
+
+ private:
   std::vector<Key<Owner>> keys_;
 };
 
@@ -197,39 +191,89 @@ void add_student_and_data(Table<Recipe>& t) {
             /*results=*/false);
 }
 
+using Part = ModelPart Recipe::*;
+
+// Where a model is asked, and as what.
+void add_endpoints(Table<Recipe>& t, const std::string& role, Part part) {
+  const std::string endpoints = role + ".endpoints";
+  t.add(
+      {endpoints, "list of endpoints", "",
+       "kind openai: where the " + role +
+           " is asked, each {base_url, api_key_env, "
+           "requests_per_minute, tokens_per_minute}",
+       /*changes_results=*/false},
+      [=](Recipe& r, const YAML::Node& n) { (r.*part).endpoints = read_endpoints(n, endpoints); },
+      [=](const Recipe& r) { return show_endpoints((r.*part).endpoints); });
+  t.text(
+      role + ".revision", [part](Recipe & r) -> auto& { return (r.*part).revision; }, {},
+      "change it when another model answers to the same name");
+  const std::string extra = role + ".extra_body";
+  t.add(
+      {extra, "section of fields", "", "merged into the body of every request; null takes one out"},
+      [=](Recipe& r, const YAML::Node& n) { (r.*part).extra_body = read_extra_body(n, extra); },
+      [=](const Recipe& r) { return quote((r.*part).extra_body); });
+}
+
+// How fast it is asked, and how patiently.
+void add_pace(Table<Recipe>& t, const std::string& role, Part part) {
+  const auto field = [part](auto ModelPart::*member) {
+    return [ part, member ](Recipe & r) -> auto& { return r.*part.*member; };
+  };
+  t.whole(role + ".max_concurrent_requests", field(&ModelPart::max_concurrent_requests),
+          kAtLeastOne, "requests in flight", /*results=*/false)
+      .real(role + ".requests_per_minute", field(&ModelPart::requests_per_minute), kNotNegative,
+            "of each endpoint; 0: no limit but what it tells", /*results=*/false)
+      .real(role + ".tokens_per_minute", field(&ModelPart::tokens_per_minute), kNotNegative,
+            "of each endpoint; 0: no limit but what it tells", /*results=*/false)
+      .whole(role + ".max_retries", field(&ModelPart::max_retries), {0, 1000},
+             "of one request, after failures that may pass", /*results=*/false)
+      .real(role + ".retry_delay", field(&ModelPart::retry_delay), kNotNegative,
+            "seconds before the first retry; doubles, up to a minute", /*results=*/false)
+      .real(role + ".connect_timeout", field(&ModelPart::connect_timeout), kPositive, "seconds",
+            /*results=*/false)
+      .real(role + ".first_byte_timeout", field(&ModelPart::first_byte_timeout), kPositive,
+            "seconds from the request to the first byte of its reply", /*results=*/false)
+      .real(role + ".request_timeout", field(&ModelPart::request_timeout), kPositive,
+            "seconds for all of a request", /*results=*/false)
+      .real(role + ".outage_timeout", field(&ModelPart::outage_timeout), kPositive,
+            "seconds without a working endpoint until the run stops", /*results=*/false);
+}
+
 // The keys that teacher and judge share.
-void add_model(Table<Recipe>& t, const std::string& role, ModelPart Recipe::*part,
+void add_model(Table<Recipe>& t, const std::string& role, Part part,
                const std::vector<std::string>& kinds, const std::string& help) {
   const auto field = [part](auto ModelPart::*member) {
     return [ part, member ](Recipe & r) -> auto& { return r.*part.*member; };
   };
   const std::string price = role + ".price_per_million.";
   t.text(role + ".kind", field(&ModelPart::kind), kinds, help)
-      .text(role + ".model", field(&ModelPart::model), {}, "name of the " + role + " in reports")
+      .text(role + ".model", field(&ModelPart::model), {},
+            "name of the " + role + " at its endpoint, and in reports")
       .real(role + ".temperature", field(&ModelPart::temperature), kNotNegative,
             "of the " + role + "'s sampling")
       .real(role + ".top_p", field(&ModelPart::top_p), {0, 1, true},
             "of the " + role + "'s sampling")
       .whole(role + ".max_tokens", field(&ModelPart::max_tokens), kAtLeastOne,
              "longest reply of the " + role)
-      .whole(role + ".max_concurrent_requests", field(&ModelPart::max_concurrent_requests),
-             kAtLeastOne, "requests in flight", /*results=*/false)
       .real(price + "input", field(&ModelPart::price_input), kAny, "dollars; below 0: no price",
             /*results=*/false)
       .real(price + "cached_input", field(&ModelPart::price_cached_input), kAny, "dollars",
             /*results=*/false)
       .real(price + "output", field(&ModelPart::price_output), kAny, "dollars", /*results=*/false);
+  add_endpoints(t, role, part);
+  add_pace(t, role, part);
 }
 
 void add_models(Table<Recipe>& t) {
-  add_model(t, "teacher", &Recipe::teacher, {"gym", "recorded"},
-            "who teaches; recorded: the answers the data brings");
+  add_model(t, "teacher", &Recipe::teacher, {"gym", "openai", "recorded"},
+            "who teaches; openai: endpoints of that API; recorded: the answers the data brings");
   t.real("teacher.gym.error_rate", FIELD(teacher_gym.error_rate), kShare, "share of wrong answers")
       .real("teacher.gym.evolve_share", FIELD(teacher_gym.evolve_share), kShare,
             "of expansions: one level up")
       .real("teacher.gym.mutate_share", FIELD(teacher_gym.mutate_share), kShare,
             "of expansions: another family");
-  add_model(t, "judge", &Recipe::judge, {"gym"}, "who judges");
+  add_model(t, "judge", &Recipe::judge, {"gym", "openai"},
+            "who judges; openai: endpoints of that API");
   t.text("judge.orders", FIELD(judge_orders), {"adaptive", "both", "single"},
          "in which orders a pair is judged")
       .whole("judge.max_attempts", FIELD(judge_max_attempts), {1, 20},

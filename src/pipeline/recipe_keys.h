@@ -14,6 +14,7 @@ namespace tapir::pipeline {
 // A value that its key does not take.
 struct Mismatch {
   std::string expected;
+  bool hide = false;  // what was found may hold a key: it is not shown
 };
 
 template <typename Owner>

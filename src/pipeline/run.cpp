@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "pipeline/role_model.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -32,9 +33,7 @@ Run::Run(Recipe recipe, RunOptions options, std::shared_ptr<const student::Stude
   open();
 }
 
-Run::~Run() {
-  while (!layers_.empty()) layers_.pop_back();  // outermost first: each waits for its requests
-}
+Run::~Run() = default;
 
 RunOutcome Run::go() {
   RunOutcome outcome;
@@ -115,8 +114,10 @@ void Run::check_complete(bool complete, const std::string& stage, const std::str
         "what was answered is kept; raise budget.max_usd or budget.max_tokens and run the same "
         "command again");
   }
+  const std::string trouble = roles_.at(role)->trouble();
   throw Error(ErrorKind::endpoint,
-              fmt::format("{}: the {} left rows without an answer", stage, role),
+              fmt::format("{}: the {} left rows without an answer{}{}", stage, role,
+                          trouble.empty() ? "" : ": ", trouble),
               "what was answered is kept; run the same command again when the endpoint is well");
 }
 

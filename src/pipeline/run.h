@@ -29,6 +29,8 @@
 
 namespace tapir::pipeline {
 
+class RoleModel;
+
 struct RunOptions {
   std::filesystem::path run_dir;
   std::string until;            // stop after this stage; empty: go to the end
@@ -182,8 +184,7 @@ class Run {
   tasks::Taxonomy taxonomy_;
   std::vector<PlannedStage> plan_;
   std::unique_ptr<llm::Budget> budget_;
-  std::vector<std::unique_ptr<llm::ChatModel>>
-      layers_;  // what teacher_ and judge_ stand on; ends before the store
+  std::map<std::string, std::unique_ptr<RoleModel>> roles_;  // ends before the store
   llm::ChatModel* teacher_ = nullptr;
   llm::ChatModel* judge_ = nullptr;
   Corpus corpus_;

@@ -10,14 +10,11 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "dataset/read_instructions.h"
-#include "gym/models.h"
 #include "llm/budget.h"
-#include "llm/cached.h"
-#include "llm/recorded.h"
-#include "llm/retry.h"
 #include "pipeline/doctor.h"
 #include "pipeline/estimate.h"
 #include "pipeline/options.h"
+#include "pipeline/role_model.h"
 #include "pipeline/run.h"
 #include "student/student_folder.h"
 
@@ -29,12 +26,6 @@ constexpr const char* kGymVersion = "gym-1";
 
 std::string identity_text(const llm::ModelIdentity& identity) {
   return hash_fields({identity.kind, identity.model, identity.settings});
-}
-
-llm::Prices prices_of(const ModelPart& part) {
-  llm::Prices prices{std::max(0.0, part.price_input), std::max(0.0, part.price_output), {}};
-  if (part.price_cached_input >= 0) prices.cached_input = part.price_cached_input;
-  return prices;
 }
 
 llm::Caps caps_of(const Recipe& recipe) {
@@ -100,34 +91,15 @@ std::filesystem::path Run::resolve(const std::string& path) const {
 }
 
 void Run::make_models() {
-  const auto& t = recipe_.teacher_gym;
-  const auto& j = recipe_.judge_gym;
   budget_ = std::make_unique<llm::Budget>(caps_of(recipe_), spent_so_far(*store_));
-  const auto stack = [&](std::unique_ptr<llm::ChatModel> endpoint, const ModelPart& part,
-                         const std::string& role) {
-    layers_.push_back(std::move(endpoint));
-    layers_.push_back(
-        std::make_unique<llm::BudgetedModel>(*layers_.back(), *budget_, prices_of(part)));
-    layers_.push_back(std::make_unique<llm::RetryModel>(*layers_.back(), llm::RetryOptions{}));
-    const bool local = part.kind == "gym" || part.kind == "recorded";
-    const llm::CacheOptions cache{.book_before_send =
-                                      !local || recipe_.budget.book_requests == "always"};
-    layers_.push_back(std::make_unique<llm::CachedModel>(*layers_.back(), *store_, role, cache));
-    layers_.push_back(std::make_unique<LabelledModel>(*layers_.back(), stage_name_));
-    return layers_.back().get();
-  };
-  // A recorded teacher is never asked: the recipe is refused where it would have to be.
-  std::unique_ptr<llm::ChatModel> teacher;
-  if (recipe_.teacher.kind == "gym") {
-    teacher = gym::make_teacher({t.error_rate, t.evolve_share, t.mutate_share, recipe_.seed});
-  } else {
-    teacher = std::make_unique<llm::RecordedModel>(std::map<std::string, std::string>{},
-                                                   llm::RecordedBy::prompt);
-  }
-  teacher_ = stack(std::move(teacher), recipe_.teacher, "teacher");
-  judge_ = stack(
-      gym::make_judge({j.noise, j.position_bias, j.length_bias, j.malformed_rate, recipe_.seed}),
-      recipe_.judge, "judge");
+  const RoleModel::Around around{*store_, *budget_, stage_name_,
+                                 recipe_.budget.book_requests == "always"};
+  roles_["teacher"] =
+      std::make_unique<RoleModel>(make_teacher(recipe_), recipe_.teacher, "teacher", around);
+  roles_["judge"] =
+      std::make_unique<RoleModel>(make_judge(recipe_), recipe_.judge, "judge", around);
+  teacher_ = &roles_["teacher"]->model();
+  judge_ = &roles_["judge"]->model();
 }
 
 PlanFacts Run::facts() const {

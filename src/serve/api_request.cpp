@@ -24,7 +24,7 @@ std::int64_t draw_seed() {
 }
 
 // What chat and text completions have in common.
-llm::Sampling read_sampling(RequestFields& fields) {
+llm::Sampling read_sampling(RequestFields& fields, bool draw_seeds) {
   llm::Sampling s;
   s.temperature = fields.number("temperature", {0, 2}).value_or(1);
   const Json* top_p = fields.any("top_p");
@@ -34,7 +34,7 @@ llm::Sampling read_sampling(RequestFields& fields) {
   s.top_k = static_cast<int>(std::max<std::int64_t>(top_k.value_or(0), 0));  // -1: off, as in vLLM
   s.seed = fields.integer("seed", std::numeric_limits<std::int64_t>::min(),
                           std::numeric_limits<std::int64_t>::max());
-  if (!s.seed) s.seed = draw_seed();
+  if (!s.seed && draw_seeds) s.seed = draw_seed();
   s.stop = fields.text_or_texts("stop", kMaxStops);
   std::erase(s.stop, std::string());
   fields.only("presence_penalty", 0);
@@ -165,17 +165,17 @@ void refuse_tools(RequestFields& fields) {
 
 llm::ChatRequest ApiRequest::choice(std::size_t index) const {
   llm::ChatRequest request = prompts[index / n];
-  request.attempt = static_cast<int>(index % n);
+  request.attempt += static_cast<int>(index % n);
   return request;
 }
 
-ApiRequest read_chat_request(std::string_view body, int max_choices) {
+ApiRequest read_chat_request(std::string_view body, int max_choices, bool draw_seeds) {
   RequestFields fields(body);
   ApiRequest request;
   request.model = fields.text("model").value_or("");
   llm::ChatRequest prompt;
   prompt.messages = read_messages(fields);
-  prompt.sampling = read_sampling(fields);
+  prompt.sampling = read_sampling(fields, draw_seeds);
   llm::Sampling& sampling = prompt.sampling;
   const auto old_name = fields.integer("max_tokens", 1, kWholeContext);
   const auto new_name = fields.integer("max_completion_tokens", 1, kWholeContext);
@@ -195,7 +195,7 @@ ApiRequest read_chat_request(std::string_view body, int max_choices) {
   return request;
 }
 
-ApiRequest read_completion_request(std::string_view body, int max_choices) {
+ApiRequest read_completion_request(std::string_view body, int max_choices, bool draw_seeds) {
   RequestFields fields(body);
   ApiRequest request;
   request.chat = false;
@@ -203,7 +203,7 @@ ApiRequest read_completion_request(std::string_view body, int max_choices) {
   const std::vector<std::string> texts = fields.text_or_texts("prompt", kMaxPrompts);
   if (texts.empty()) throw ApiFault(400, "prompt is missing", "prompt");
   llm::ChatRequest prompt;
-  prompt.sampling = read_sampling(fields);
+  prompt.sampling = read_sampling(fields, draw_seeds);
   constexpr int kDefaultTokens = 16;  // the API's own
   prompt.sampling.max_tokens =
       static_cast<int>(fields.integer("max_tokens", 1, kWholeContext).value_or(kDefaultTokens));

@@ -27,9 +27,9 @@ struct ApiRequest {
 
 // POST /v1/chat/completions and /v1/completions. ApiFault{400} names the first field that is wrong,
 // not known, or not supported. Without max_tokens a chat answer may fill the context, a completion
-// has 16 tokens; without a temperature it is 1; without a seed a random one is drawn. max_choices:
-// n times the number of prompts.
-ApiRequest read_chat_request(std::string_view body, int max_choices);
-ApiRequest read_completion_request(std::string_view body, int max_choices);
+// has 16 tokens; without a temperature it is 1; without a seed a random one is drawn, unless
+// draw_seeds is false. max_choices: n times the number of prompts.
+ApiRequest read_chat_request(std::string_view body, int max_choices, bool draw_seeds = true);
+ApiRequest read_completion_request(std::string_view body, int max_choices, bool draw_seeds = true);
 
 }  // namespace tapir::serve

@@ -1,6 +1,8 @@
 #include "serve/api_service.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -8,8 +10,9 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/loopback.h"
+#include "base/strings.h"
 #include "serve/api_text.h"
-#include "serve/loopback.h"
 
 namespace tapir::serve {
 namespace {
@@ -67,6 +70,15 @@ ApiFault fault_of(const llm::ChatReply& reply) {
   }
 }
 
+// Which time the same is asked, from 0: a client that asks again after an unreadable answer wants
+// another one.
+int attempt_of(const HttpRequest& request) {
+  const std::string text = request.header("tapir-attempt");
+  int attempt = 0;
+  std::from_chars(text.data(), text.data() + text.size(), attempt);
+  return std::clamp(attempt, 0, 1000);
+}
+
 // An answer that its endpoint has cut or filtered is an answer to the client.
 bool is_answer(const llm::ChatReply& reply) {
   return reply.ok() || reply.failure == llm::Failure::length ||
@@ -75,8 +87,8 @@ bool is_answer(const llm::ChatReply& reply) {
 
 }  // namespace
 
-ApiService::ApiService(llm::ChatModel& model, ApiOptions options)
-    : model_(model),
+ApiService::ApiService(ServedModels models, ApiOptions options)
+    : models_(std::move(models)),
       options_(std::move(options)),
       admission_(options_.parallel, options_.parallel + options_.max_queue) {}
 
@@ -165,7 +177,9 @@ HttpReply ApiService::reply_to(const HttpRequest& request, const HttpPeer& peer)
   if (request.path == "/metrics") return metrics();
   if (request.method != "POST") return models(request.path);
   const auto read = request.path == "/v1/completions" ? read_completion_request : read_chat_request;
-  return complete(read(request.body, options_.max_choices), peer);
+  ApiRequest asked = read(request.body, options_.max_choices, options_.draw_seeds);
+  for (llm::ChatRequest& prompt : asked.prompts) prompt.attempt = attempt_of(request);
+  return complete(asked, peer);
 }
 
 HttpReply ApiService::health() const {
@@ -183,33 +197,37 @@ HttpReply ApiService::metrics() const {
 }
 
 HttpReply ApiService::models(const std::string& path) const {
-  const OrderedJson model = {
-      {"id", options_.served_model}, {"object", "model"}, {"created", 0}, {"owned_by", "tapir"}};
+  const auto as_json = [](const ServedModel& model) {
+    return OrderedJson{
+        {"id", model.name}, {"object", "model"}, {"created", 0}, {"owned_by", "tapir"}};
+  };
   HttpReply reply;
-  if (path == "/v1/models") {
-    reply.body = to_text({{"object", "list"}, {"data", OrderedJson::array({model})}});
+  if (path != "/v1/models") {
+    reply.body = to_text(as_json(find_model(path.substr(kModels.size()))));
     return reply;
   }
-  const std::string name = path.substr(kModels.size());
-  if (name != options_.served_model) {
-    throw ApiFault(404, "there is no model " + name + "; this server has " + options_.served_model,
-                   "model", "model_not_found");
-  }
-  reply.body = to_text(model);
+  OrderedJson all = OrderedJson::array();
+  for (const ServedModel& model : models_) all.push_back(as_json(model));
+  reply.body = to_text({{"object", "list"}, {"data", all}});
   return reply;
+}
+
+const ServedModel& ApiService::find_model(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const ServedModel& model : models_) {
+    if (model.name == name) return model;
+    names.push_back(model.name);
+  }
+  throw ApiFault(404, "there is no model " + name + "; this server has " + join(names, ", "),
+                 "model", "model_not_found");
 }
 
 HttpReply ApiService::complete(const ApiRequest& request, const HttpPeer& peer) {
   if (request.model.empty()) throw ApiFault(400, "model is missing", "model");
-  if (request.model != options_.served_model) {
-    throw ApiFault(
-        404, "there is no model " + request.model + "; this server has " + options_.served_model,
-        "model", "model_not_found");
-  }
-  const auto call =
-      std::make_shared<Call>(request, make_head(request, options_.served_model), peer);
+  const ServedModel& served = find_model(request.model);
+  const auto call = std::make_shared<Call>(request, make_head(request, served.name), peer);
   admit(call->choices);  // from here on, every choice leaves by its reply
-  call->feed.submit(model_, request, [this](const llm::ChatReply& reply) {
+  call->feed.submit(served.model, request, [this](const llm::ChatReply& reply) {
     metrics_.count_answer(reply);
     admission_.leave(reply.seconds);
   });

@@ -20,22 +20,30 @@
 
 namespace tapir::serve {
 
+struct ServedModel {
+  std::string name;  // that clients ask for
+  llm::ChatModel& model;
+};
+using ServedModels = std::vector<ServedModel>;
+
 struct ApiOptions {
-  std::string served_model;     // the name clients ask for
   std::string api_key;          // empty: none is asked for
   std::size_t parallel = 32;    // answers that the model works on at once
   std::size_t max_queue = 256;  // answers that may wait besides; above it: 429
   int max_choices = 128;        // answers of one request
   std::chrono::milliseconds answer_timeout{600'000};
+  // A request without a seed gets a random one; false: none, for a model that answers by a function
+  // of the request.
+  bool draw_seeds = true;
 };
 
 // Thread-safe.
 class ApiService final : public HttpHandler {
  public:
-  // `model` must outlive it. The model should admit parallel + max_queue requests at once, or
-  // connections wait in its submit().
-  ApiService(llm::ChatModel& model, ApiOptions options);
-  ~ApiService() override;  // waits until the model has replied to everything
+  // One model or more; they must outlive it, and should admit parallel + max_queue requests at
+  // once, or connections wait in their submit().
+  ApiService(ServedModels models, ApiOptions options);
+  ~ApiService() override;  // waits until the models have replied to everything
 
   std::optional<HttpReply> screen(const HttpRequest& head) override;
   HttpReply answer(const HttpRequest& request, const HttpPeer& peer) override;
@@ -70,6 +78,7 @@ class ApiService final : public HttpHandler {
   HttpReply health() const;
   HttpReply metrics() const;
   HttpReply models(const std::string& path) const;
+  const ServedModel& find_model(const std::string& name) const;
   HttpReply complete(const ApiRequest& request, const HttpPeer& peer);
   void admit(std::size_t answers);
   std::optional<AnswerEvent> next_event(Call& call) const;
@@ -77,7 +86,7 @@ class ApiService final : public HttpHandler {
   HttpReply stream(std::shared_ptr<Call> call);
   void write_stream(Call& call, AnswerEvent first, const BodyWriter& write);
 
-  llm::ChatModel& model_;
+  const ServedModels models_;
   const ApiOptions options_;
   Admission admission_;
   Metrics metrics_;

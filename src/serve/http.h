@@ -41,6 +41,9 @@ struct HttpReply {
   std::vector<std::pair<std::string, std::string>> headers;
   // Instead of a body: writes all of it, piece by piece, on the connection's thread.
   std::function<void(const BodyWriter&)> stream;
+  // Instead of all else: these bytes as they are, and then the connection is closed (a server that
+  // breaks off, for tests).
+  std::optional<std::string> raw;
 };
 
 // Called on the threads of connections, several at a time.

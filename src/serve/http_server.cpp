@@ -336,6 +336,10 @@ HttpReply HttpServer::Impl::answer(const HttpRequest& request) {
 }
 
 void HttpServer::Impl::fill(HttpReply reply, httplib::Response& to) {
+  if (reply.raw) {
+    current->write(*reply.raw);
+    current->shut_down();  // what the library writes now goes nowhere
+  }
   to.status = reply.status;
   for (const auto& [name, value] : reply.headers) to.set_header(name, value);
   if (current->closes_after_reply()) to.set_header("Connection", "close");

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "serve/loopback.h"
+#include "base/loopback.h"
 
 namespace tapir::serve {
 namespace {
@@ -23,10 +23,15 @@ void check(const ServeOptions& options) {
 
 }  // namespace
 
-Server::Server(llm::ChatModel& model, const ServeOptions& options) : options_(options) {
+Server::Server(ServedModels models, const ServeOptions& options) : options_(options) {
   check(options_);
-  service_ = std::make_unique<ApiService>(model, options_.api);
-  http_ = std::make_unique<HttpServer>(options_.http, *service_);
+  service_ = std::make_unique<ApiService>(std::move(models), options_.api);
+  HttpHandler* handler = service_.get();
+  if (options_.faults) {
+    faulty_ = std::make_unique<FaultyService>(*service_, *options_.faults);
+    handler = faulty_.get();
+  }
+  http_ = std::make_unique<HttpServer>(options_.http, *handler);
 }
 
 Server::~Server() { stop(std::chrono::milliseconds(0)); }

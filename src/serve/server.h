@@ -1,13 +1,14 @@
-// An OpenAI-compatible server over any ChatModel: POST /v1/chat/completions and /v1/completions
+// An OpenAI-compatible server over ChatModels: POST /v1/chat/completions and /v1/completions
 // (whole or as server-sent events), GET /v1/models, /health and /metrics (Prometheus).
 #pragma once
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "llm/chat_model.h"
 #include "serve/api_service.h"
+#include "serve/faults.h"
 #include "serve/http_server.h"
 
 namespace tapir::serve {
@@ -15,14 +16,16 @@ namespace tapir::serve {
 struct ServeOptions {
   HttpOptions http;
   ApiOptions api;
+  // Set, even to no faults: requests are counted one by one, in memory that grows with them.
+  std::optional<FaultOptions> faults;
 };
 
 // Serves from its constructor to stop(). A client that hangs up takes its answers out of the model.
 class Server {
  public:
-  // `model` must outlive it. Error{usage}: an address that others can reach without an API key; a
-  // port that is taken; a limit of 0.
-  Server(llm::ChatModel& model, const ServeOptions& options);
+  // The models must outlive it. Error{usage}: an address that others can reach without an API key;
+  // a port that is taken; a limit of 0; shares of faults above 1.
+  Server(ServedModels models, const ServeOptions& options);
   ~Server();  // stop at once
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -35,6 +38,7 @@ class Server {
  private:
   const ServeOptions options_;
   std::unique_ptr<ApiService> service_;
+  std::unique_ptr<FaultyService> faulty_;  // when there are faults
   std::unique_ptr<HttpServer> http_;
 };
 

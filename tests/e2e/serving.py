@@ -1,4 +1,4 @@
-"""Starting and ending `tapir serve`: what the tests of serving share."""
+"""Starting and ending `tapir serve` and `tapir gym serve`: what the tests of serving and of endpoints share."""
 
 import contextlib
 import json
@@ -48,13 +48,37 @@ def fetch(request, timeout):
         return status, text
 
 
-@contextlib.contextmanager
 def serve(*arguments, env=None):
-    command = tapir_run.command("serve", "--model", BASE, "--port", 0, "--json", *arguments)
+    return started(tapir_run.command("serve", "--model", BASE, "--port", 0, "--json", *arguments), env)
+
+
+class Gym(Served):
+    """`tapir gym serve`: teacher and judge of a recipe."""
+
+    def settings(self, *more):
+        endpoint = f"[{{base_url: {self.url}/v1}}]"
+        both = ["kind=openai", f"endpoints={endpoint}", "retry_delay=0.01", *more]
+        return [f"{role}.{setting}" for role in ("teacher", "judge") for setting in [*both, f"model=gym-{role}"]]
+
+    def counts(self):
+        """What /metrics counts: name and labels -> number."""
+        lines = [line for line in self.get("/metrics")[1].splitlines() if line.startswith("tapir_")]
+        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
+
+    def faults(self):
+        return {name.split('"')[1]: int(n) for name, n in self.counts().items() if "faults_total" in name}
+
+
+def gym(*arguments):
+    return started(tapir_run.command("gym", "serve", "--port", 0, "--json", *arguments), None, Gym)
+
+
+@contextlib.contextmanager
+def started(command, env=None, kind=Served):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
     try:
-        started = json.loads(process.stdout.readline())
-        yield Served(process, started["url"], started["model"])
+        told = json.loads(process.stdout.readline())
+        yield kind(process, told["url"], told.get("model"))
     finally:
         process.kill()
         process.wait()

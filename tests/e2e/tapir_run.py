@@ -38,15 +38,15 @@ def database(run_dir):
     return sqlite3.connect(f"file:{run_dir / 'run.db'}?mode=ro", uri=True)
 
 
-def rows(run_dir):
-    """Every row of every table that results are made of, without the volatile columns."""
+def rows(run_dir, without=()):
+    """Every row of every table that results are made of, without the volatile columns and those of `without`."""
     out = {}
     with database(run_dir) as db:
         tables = [name for (name,) in db.execute("select name from sqlite_master where type = 'table'")]
         for table in tables:
             if table in ("meta", "sqlite_sequence"):
                 continue
-            columns = [c[1] for c in db.execute(f"pragma table_info('{table}')") if c[1] not in VOLATILE]
+            columns = [c[1] for c in db.execute(f"pragma table_info('{table}')") if c[1] not in VOLATILE and c[1] not in without]
             out[table] = sorted(map(repr, db.execute(f"select {', '.join(columns)} from '{table}'")))
     return out
 
@@ -55,6 +55,13 @@ def weights(run_dir):
     files = sorted(run_dir.glob("students/**/model.safetensors")) + sorted(run_dir.glob("arms/**/model.safetensors"))
     return {str(f.relative_to(run_dir)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files
             if ".work" not in str(f)}
+
+
+def usage(run_dir):
+    """Over all replies: (distinct requests, sends, failed, unknown)."""
+    with database(run_dir) as db:
+        return db.execute("select count(*), sum(sends), sum(status not in ('ok', 'unknown')), sum(status = 'unknown') "
+                          "from replies").fetchone()
 
 
 def integrity(run_dir):

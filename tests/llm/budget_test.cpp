@@ -46,6 +46,19 @@ TEST(Budget, SetsTheCostOfEachReply) {
   EXPECT_FALSE(budget.exhausted());
 }
 
+TEST(Budget, AnAnswerWithoutUsageCountsWithItsWorst) {
+  FakeChatModel inner([](const ChatRequest& one) {
+    ChatReply reply = FakeChatModel::echo(one);
+    reply.usage = {};
+    return reply;
+  });
+  Budget budget({});
+  const Prices prices{.input = 1, .output = 2};
+  BudgetedModel model(inner, budget, prices);
+  const ChatRequest one = request("q");
+  EXPECT_DOUBLE_EQ(ask(model, one).usd, worst_case(one, prices).usd());
+}
+
 TEST(Budget, IsNeverPassedHoweverManyAsk) {
   FakeChatModel teacher(spend,
                         {.connection = 0.1, .slow = 0.1, .slow_by = std::chrono::milliseconds(1)});

@@ -12,24 +12,32 @@ namespace {
 
 TEST(Failure, NamesAreReadBack) {
   std::set<std::string_view> names;
-  for (int i = 0; i <= static_cast<int>(Failure::budget); ++i) {
+  for (int i = 0; i <= static_cast<int>(Failure::invalid_request); ++i) {
     const auto failure = static_cast<Failure>(i);
     EXPECT_EQ(parse_failure(to_string(failure)), failure);
     names.insert(to_string(failure));
   }
-  EXPECT_EQ(names.size(), 12U);
+  EXPECT_EQ(names.size(), 13U);
   EXPECT_EQ(parse_failure("unknown"), std::nullopt);
   EXPECT_EQ(parse_failure("ok"), std::nullopt);
 }
 
 TEST(Failure, TransientOrTerminal) {
   for (const Failure failure : {Failure::rate_limited, Failure::server_error, Failure::connection,
-                                Failure::timeout, Failure::malformed, Failure::stopped}) {
+                                Failure::timeout, Failure::malformed}) {
     EXPECT_TRUE(is_transient(failure)) << to_string(failure);
+    EXPECT_TRUE(is_worth_retrying(failure)) << to_string(failure);
   }
-  for (const Failure failure : {Failure::none, Failure::length, Failure::content_filter,
-                                Failure::invalid_request, Failure::unauthorized, Failure::budget}) {
+  // Not the row's fault, but asking at once would not help.
+  for (const Failure failure :
+       {Failure::stopped, Failure::unauthorized, Failure::unavailable, Failure::budget}) {
+    EXPECT_TRUE(is_transient(failure)) << to_string(failure);
+    EXPECT_FALSE(is_worth_retrying(failure)) << to_string(failure);
+  }
+  for (const Failure failure :
+       {Failure::none, Failure::length, Failure::content_filter, Failure::invalid_request}) {
     EXPECT_FALSE(is_transient(failure)) << to_string(failure);
+    EXPECT_FALSE(is_worth_retrying(failure)) << to_string(failure);
   }
 }
 

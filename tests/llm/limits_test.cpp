@@ -43,30 +43,6 @@ TEST(Limits, AStopFreesWhoWaitsForRoom) {
   EXPECT_TRUE(replies.wait(1).at(0).ok());
 }
 
-TEST(Limits, SendsAreSpaced) {
-  FakeChatModel inner;
-  LimitedModel model(inner, {.max_concurrent_requests = 100, .requests_per_minute = 6000});
-  const auto start = std::chrono::steady_clock::now();
-  Replies replies;
-  for (const ChatRequest& one : requests(11)) replies.submit(model, one);
-  replies.wait(11);
-  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(99));
-}
-
-TEST(Limits, AStopFreesWhoWaitsForItsTurn) {
-  FakeChatModel inner;
-  LimitedModel model(inner, {.max_concurrent_requests = 100, .requests_per_minute = 0.1});
-  Replies replies;
-  std::stop_source stop;
-  replies.submit(model, request("first"), stop.get_token());
-  std::thread blocked([&] { replies.submit(model, request("second"), stop.get_token()); });
-  while (inner.sends() < 1) std::this_thread::yield();
-  stop.request_stop();
-  blocked.join();
-  replies.wait(2);
-  EXPECT_EQ(inner.sends(), 1);
-}
-
 TEST(Limits, RoomForNobodyIsABug) {
   FakeChatModel inner;
   EXPECT_THROW(LimitedModel(inner, {.max_concurrent_requests = 0}), Error);

@@ -105,6 +105,30 @@ TEST(Retry, AStopEndsTheWaiting) {
   }
 }
 
+TEST(Retry, AWaitThatTheEndpointAskedForIsKept) {
+  std::atomic<int> sends = 0;
+  FakeChatModel inner([&](const ChatRequest& one) {
+    ChatReply reply = FakeChatModel::echo(one);
+    if (sends++ > 0) return reply;
+    reply.failure = Failure::rate_limited;
+    reply.retry_after = 0.15;
+    return reply;
+  });
+  RetryModel model(inner, quick(3));
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(ask(model, request("q")).ok());
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(150));
+}
+
+TEST(Retry, WhatCannotPassIsNotTriedAgain) {
+  for (const Failure failure : {Failure::unauthorized, Failure::unavailable, Failure::budget}) {
+    FailingModel inner(1, failure);
+    RetryModel model(inner, quick(5));
+    EXPECT_EQ(ask(model, request("q")).failure, failure);
+    EXPECT_EQ(inner.sends(), 1);
+  }
+}
+
 TEST(Retry, ManyAtOnceAllEnd) {
   FakeChatModel inner(FakeChatModel::echo,
                       {.rate_limited = 0.2, .server_error = 0.1, .malformed = 0.1});

@@ -76,6 +76,87 @@ TEST(Recipe, OverridesWinAndAreChecked) {
   EXPECT_THAT(complaint(kMinimal, {"nonsense"}), ::testing::HasSubstr("key=value"));
 }
 
+constexpr const char* kRemote =
+    "student: {model_name_or_path: base}\ndata: {gym: {rows: 10}}\n"
+    "judge:\n  kind: openai\n  model: m\n"
+    "  endpoints: [{base_url: \"http://localhost:8000/v1/\", api_key_env: JUDGE_API_KEY},\n"
+    "              {base_url: \"https://api.example.com/v1\", requests_per_minute: 500}]\n";
+
+TEST(Recipe, EndpointsAreReadAndShown) {
+  const Recipe recipe = parse(kRemote);
+  ASSERT_EQ(recipe.judge.endpoints.size(), 2U);
+  EXPECT_EQ(recipe.judge.endpoints[0].base_url, "http://localhost:8000/v1");
+  EXPECT_EQ(recipe.judge.endpoints[0].api_key_env, "JUDGE_API_KEY");
+  EXPECT_EQ(recipe.judge.endpoints[0].requests_per_minute, -1);
+  EXPECT_EQ(recipe.judge.endpoints[1].requests_per_minute, 500);
+  const Recipe again = parse(to_yaml(recipe));
+  EXPECT_EQ(to_yaml(again), to_yaml(recipe));
+  EXPECT_EQ(again.judge.endpoints[1].base_url, "https://api.example.com/v1");
+}
+
+TEST(Recipe, EndpointsChangeNoResult) {
+  const std::string before = fingerprint_text(parse(kRemote), {"judge"});
+  const auto with = [&](const std::string& setting) {
+    return fingerprint_text(parse(kRemote, {setting}), {"judge"});
+  };
+  EXPECT_EQ(with("judge.endpoints=[{base_url: http://other/v1}]"), before);
+  EXPECT_EQ(with("judge.max_retries=3"), before);
+  EXPECT_NE(with("judge.model=other"), before);
+  EXPECT_NE(with("judge.revision=2024-05"), before);
+  EXPECT_NE(with("judge.extra_body={reasoning_effort: low}"), before);
+}
+
+TEST(Recipe, EndpointsThatCannotBe) {
+  using ::testing::AllOf;
+  using ::testing::HasSubstr;
+  const auto of = [](const std::string& judge) { return complaint(std::string(kMinimal) + judge); };
+  EXPECT_THAT(of("judge: {kind: openai, model: m}\n"), HasSubstr("judge.endpoints is not set"));
+  EXPECT_THAT(of("judge: {kind: openai, endpoints: [{base_url: \"http://h/v1\"}]}\n"),
+              HasSubstr("judge.model is not set"));
+  EXPECT_THAT(of("judge: {endpoints: [{base_url: \"http://h/v1\"}]}\n"),
+              HasSubstr("judge.kind: openai"));
+  EXPECT_THAT(of("judge: {endpoints: [{url: x}]}\n"),
+              AllOf(HasSubstr("judge.endpoints[0].url"), HasSubstr("base_url, api_key_env")));
+  EXPECT_THAT(of("judge: {endpoints: [{base_url: \"ftp://h\"}]}\n"), HasSubstr("http or https"));
+  EXPECT_THAT(complaint(kRemote, {"budget.max_usd=5"}),
+              AllOf(HasSubstr("judge has no price"), HasSubstr("price_per_million")));
+  EXPECT_THAT(complaint(kRemote, {"judge.price_per_million.input=5"}),
+              HasSubstr("only one of input and output"));
+  EXPECT_THAT(complaint(kRemote, {"judge.price=5"}), HasSubstr("judge.price"));
+  EXPECT_THAT(complaint(kRemote, {"judge.price_per_million=5"}), HasSubstr("section of keys"));
+  EXPECT_THAT(complaint(kRemote, {"judge.extra_body={model: x}"}), HasSubstr("set by the program"));
+}
+
+// A key where its name, or an address, belongs: it is refused without being repeated.
+TEST(Recipe, KeysAreNotRepeated) {
+  for (const std::string judge :
+       {"endpoints: [{base_url: \"http://h/v1\", api_key_env: sk-planted}]",
+        "endpoints: [{base_url: \"http://u:sk-planted@h/v1\"}]",
+        "endpoints: [{base_url: \"http://h/v1?key=sk-planted\"}]",
+        "endpoints: \"http://u:sk-planted@h/v1\"", "endpoints: [\"http://u:sk-planted@h/v1\"]",
+        "endpoints: [{base_url: [\"sk-planted\"]}]"}) {
+    const std::string said = complaint(std::string(kMinimal) + "judge: {" + judge + "}\n");
+    EXPECT_THAT(said, ::testing::HasSubstr("judge.endpoints")) << judge;
+    EXPECT_THAT(said, ::testing::Not(::testing::HasSubstr("sk-planted"))) << judge;
+  }
+}
+
+TEST(Recipe, ExtraBodyIsASectionOrJson) {
+  const std::string section = "judge: {extra_body: {a: 1, b: [true, null, x], c: \"1\", d: 0.5}}\n";
+  const std::string json = R"({"a":1,"b":[true,null,"x"],"c":"1","d":0.5})";
+  EXPECT_EQ(parse(std::string(kMinimal) + section).judge.extra_body, json);
+  EXPECT_EQ(parse(std::string(kMinimal) + "judge: {extra_body: '" + json + "'}\n").judge.extra_body,
+            json);
+  EXPECT_EQ(parse(to_yaml(parse(std::string(kMinimal) + section))).judge.extra_body, json);
+}
+
+TEST(Recipe, EnvironmentIsExpandedInsideOfLists) {
+  ::setenv("TAPIR_TEST_HOST", "gpu7", 1);
+  const Recipe recipe =
+      parse(kRemote, {"judge.endpoints=[{base_url: \"http://${TAPIR_TEST_HOST}:1/v1\"}]"});
+  EXPECT_EQ(recipe.judge.endpoints.at(0).base_url, "http://gpu7:1/v1");
+}
+
 TEST(Recipe, EnvironmentIsExpanded) {
   ::setenv("TAPIR_TEST_FOLDER", "models/x", 1);
   EXPECT_EQ(

@@ -32,7 +32,7 @@ inline testing::FuzzPlan body_plan() {
           .run = [](const std::string& input) {
             for (const auto read : {read_chat_request, read_completion_request}) {
               try {
-                const ApiRequest request = read(input, 128);
+                const ApiRequest request = read(input, 128, /*draw_seeds=*/true);
                 EXPECT_GE(request.choices(), 1U);
                 EXPECT_LE(request.choices(), 128U);
               } catch (const ApiFault& fault) {
@@ -47,10 +47,9 @@ class FuzzedServer {
  public:
   FuzzedServer() {
     ServeOptions options;
-    options.api.served_model = "m";
     options.http.request_timeout = std::chrono::milliseconds(300);
     options.http.idle_timeout = std::chrono::milliseconds(300);
-    server_ = std::make_unique<Server>(model_, options);
+    server_ = std::make_unique<Server>(ServedModels{{"m", model_}}, options);
     port_ = server_->port();
   }
   // The bytes as a client sends them who then waits for a reply.

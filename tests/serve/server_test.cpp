@@ -47,11 +47,10 @@ std::string streamed_text(const RawReply& reply) {
 class Api : public ::testing::Test {
  protected:
   Api() {
-    options_.api.served_model = "m";
     options_.api.parallel = 2;
     options_.api.max_queue = 2;
   }
-  void start() { server_ = std::make_unique<Server>(model_, options_); }
+  void start() { server_ = std::make_unique<Server>(ServedModels{{"m", model_}}, options_); }
   RawReply ask(const Json& body, const std::string& headers = "") {
     return talk(server_->port(), post("/v1/chat/completions", body.dump(), headers));
   }
@@ -145,7 +144,7 @@ TEST_F(Api, Logprobs) {
     reply.top_logprobs = {{{"one", -0.5}, {"two", -1.5}}, {}};
     return reply;
   });
-  server_ = std::make_unique<Server>(model, options_);
+  server_ = std::make_unique<Server>(ServedModels{{"m", model}}, options_);
   const Json more = {{"logprobs", true}, {"top_logprobs", 2}};
   const Json content = ask(chat("one two", more)).json()["choices"][0]["logprobs"]["content"];
   ASSERT_EQ(content.size(), 2U);
@@ -209,7 +208,7 @@ TEST_F(Api, ErrorsAreThoseOfTheApi) {
 TEST_F(Api, FailuresOfTheModelHaveAStatus) {
   llm::ChatReply reply;
   TypewriterModel model([&](const llm::ChatRequest&) { return reply; });
-  server_ = std::make_unique<Server>(model, options_);
+  server_ = std::make_unique<Server>(ServedModels{{"m", model}}, options_);
   for (const auto& [failure, status] :
        std::vector<std::pair<llm::Failure, int>>{{llm::Failure::invalid_request, 400},
                                                  {llm::Failure::server_error, 500},
@@ -426,12 +425,42 @@ class PlainModel final : public llm::ChatModel {
 
 TEST_F(Api, ServesModelsThatCannotStream) {
   PlainModel model;
-  server_ = std::make_unique<Server>(model, options_);
+  server_ = std::make_unique<Server>(ServedModels{{"m", model}}, options_);
   EXPECT_EQ(ask(chat("a b")).json()["choices"][0]["message"]["content"], "a b");
   const RawReply stream = ask(chat("a b", {{"stream", true}}));
   EXPECT_THAT(stream.body, HasSubstr("\"content\":\"a b\""));
   EXPECT_EQ(stream.events().back(), "[DONE]");
   server_.reset();
+}
+
+TEST_F(Api, ServesSeveralModels) {
+  TypewriterModel loud([](const llm::ChatRequest& request) {
+    llm::ChatReply reply = TypewriterModel::echo(request);
+    reply.text += "!";
+    return reply;
+  });
+  server_ = std::make_unique<Server>(ServedModels{{"m", model_}, {"loud", loud}}, options_);
+  EXPECT_EQ(ask(chat("a")).json()["choices"][0]["message"]["content"], "a");
+  EXPECT_EQ(ask(chat("a", {{"model", "loud"}})).json()["choices"][0]["message"]["content"], "a!");
+  const Json models = talk(server_->port(), get("/v1/models")).json()["data"];
+  ASSERT_EQ(models.size(), 2U);
+  EXPECT_EQ(models[1]["id"], "loud");
+  EXPECT_EQ(talk(server_->port(), get("/v1/models/loud")).status, 200);
+  EXPECT_THAT(ask(chat("a", {{"model", "x"}})).error(), HasSubstr("m, loud"));
+}
+
+TEST_F(Api, TheAttemptComesInAHeader) {
+  options_.api.draw_seeds = false;
+  start();
+  ask(chat("a"), "Tapir-Attempt: 2\r\n");
+  ask(chat("b"));
+  ask(chat("c"), "Tapir-Attempt: many\r\n");
+  const auto asked = model_.asked();
+  ASSERT_EQ(asked.size(), 3U);
+  EXPECT_EQ(asked[0].attempt, 2);
+  EXPECT_EQ(asked[1].attempt, 0);
+  EXPECT_EQ(asked[2].attempt, 0);
+  EXPECT_EQ(asked[0].sampling.seed, std::nullopt);
 }
 
 TEST_F(Api, ManyClientsAtOnce) {

@@ -1,8 +1,8 @@
-#include "serve/loopback.h"
+#include "base/loopback.h"
 
 #include <gtest/gtest.h>
 
-namespace tapir::serve {
+namespace tapir {
 namespace {
 
 TEST(Loopback, KnowsThisMachineOnly) {
@@ -26,4 +26,4 @@ TEST(Loopback, FindsTheHost) {
 }
 
 }  // namespace
-}  // namespace tapir::serve
+}  // namespace tapir

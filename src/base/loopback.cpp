@@ -1,10 +1,10 @@
-#include "serve/loopback.h"
+#include "base/loopback.h"
 
 #include <algorithm>
 
 #include "base/strings.h"
 
-namespace tapir::serve {
+namespace tapir {
 
 bool is_loopback(std::string_view host) {
   if (host == "::1" || lower_ascii(host) == "localhost") return true;
@@ -23,4 +23,4 @@ std::string_view host_of(std::string_view authority) {
   return authority.substr(0, authority.find(':'));
 }
 
-}  // namespace tapir::serve
+}  // namespace tapir

@@ -1,0 +1,53 @@
+// A model behind OpenAI-compatible endpoints.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "llm/chat_model.h"
+#include "llm/endpoint_address.h"
+#include "llm/endpoint_pool.h"
+#include "llm/http_loop.h"
+
+namespace tapir::llm {
+
+// What changes replies, besides the requests: all of it enters the identity.
+struct OpenAiOptions {
+  std::string model;
+  std::string revision;    // free text: changed when another model answers to the same name
+  std::string extra_body;  // JSON object merged into every request's body (check_extra_body())
+};
+
+// What changes speed only. The addresses do as well: all of them are taken to be the same model.
+struct OpenAiTransport {
+  std::vector<EndpointAddress> endpoints;
+  HttpDeadlines deadlines;
+  PoolOptions pool;
+  std::chrono::milliseconds drain{30'000};  // for requests in flight after a stop
+};
+
+// One I/O thread keeps hundreds of requests in flight. submit() never blocks: put LimitedModel
+// around it. Every outcome is one of Failure's kinds: see docs/endpoints.md. A request that an
+// endpoint could not or would not take for reasons of its own goes to another one, where there is
+// one. Thread-safe.
+//
+// Header "Tapir-Attempt" carries the attempt, so that a server that answers by a function of the
+// request (the gym) answers as it would in process.
+class OpenAiModel final : public ChatModel {
+ public:
+  OpenAiModel(OpenAiOptions options, OpenAiTransport transport);
+  ~OpenAiModel() override;
+
+  const ModelIdentity& identity() const override;
+  void submit(ChatRequest request, Completion done, std::stop_token stop) override;
+  // Why requests fail as unauthorized or unavailable, or what failed last; empty when nothing did.
+  std::string trouble() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tapir::llm
