@@ -177,7 +177,7 @@ def secrets(expect):
         said = f"you sent {request.headers['Authorization']}"
         return 200, {"X-Echo": said}, json.dumps({"choices": [{"message": {"content": said}, "finish_reason": "stop"}]})
     with stub(echo) as server:
-        expect.run("echo", 3, ["too few labelled rows"], teacher(server.url))
+        expect.run("echo", 0, [], teacher(server.url))
     assert KEY not in expect.seen, "the key was printed"
     kept = [file for file in expect.folder.rglob("*") if file.is_file() and KEY.encode() in file.read_bytes()]
     assert not kept, f"the key is in {kept}"

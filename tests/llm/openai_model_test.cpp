@@ -235,17 +235,18 @@ TEST(OpenAiModel, ADeadEndpointIsLeftForALivingOne) {
 }
 
 TEST(OpenAiModel, AStopEndsWhatWaitsAndDrainsWhatIsSent) {
-  StubServer server([](const StubRequest& got) {
+  std::stop_source stop;
+  StubServer server([&](const StubRequest& got) {
+    while (!stop.stop_requested()) std::this_thread::sleep_for(milliseconds(1));
     StubReply reply = http_reply(200, answer_json("late"));
-    reply.wait = milliseconds(got.number == 1 ? 400 : 60'000);
+    reply.wait = milliseconds(got.number == 1 ? 300 : 60'000);
     return reply;
   });
   OpenAiTransport transport = to(server);
   transport.pool.most_in_flight = 2;
-  transport.drain = milliseconds(800);
+  transport.drain = milliseconds(1'500);
   OpenAiModel model({.model = "m"}, transport);
   Replies replies;
-  std::stop_source stop;
   for (const ChatRequest& one : requests(5)) replies.submit(model, one, stop.get_token());
   while (server.requests() < 2) std::this_thread::sleep_for(milliseconds(2));
   stop.request_stop();

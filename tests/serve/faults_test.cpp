@@ -69,7 +69,7 @@ TEST_F(Faulty, CutsConnections) {
     client.send(post("/v1/chat/completions", body.dump()));
     EXPECT_TRUE(client.closed_by_server());
     silent += client.received().empty() ? 1 : 0;
-    EXPECT_EQ(client.received().find("finish_reason\":\"stop\"}],\"usage"), std::string::npos);
+    EXPECT_FALSE(client.received().ends_with("}}")) << "it came whole";
   }
   EXPECT_GT(silent, 4);
   EXPECT_LT(silent, 36);
