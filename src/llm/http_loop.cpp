@@ -107,7 +107,6 @@ void set_what_never_changes(Transfer& transfer) {
   set(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   set(handle, CURLOPT_FOLLOWLOCATION, 0L);
   set(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  set(handle, CURLOPT_PIPEWAIT, 1L);  // rather a stream of a connection than a new connection
   set(handle, CURLOPT_TCP_KEEPALIVE, 1L);
   set(handle, CURLOPT_USERAGENT, "tapir/" TAPIR_VERSION);
   set(handle, CURLOPT_PRIVATE, static_cast<void*>(&transfer));
@@ -139,7 +138,10 @@ void set_call(Transfer& transfer) {
   } else {
     set(handle, CURLOPT_HTTPGET, 1L);
   }
-  std::string authority = call.url.substr(0, call.url.find('/', call.url.find("://") + 3));
+  // Over TLS rather another stream of a connection than a new one: the handshake tells at once
+  // whether there are streams. Without TLS the first reply would have to be waited for.
+  set(handle, CURLOPT_PIPEWAIT, call.url.starts_with("https") ? 1L : 0L);
+  const std::string authority = call.url.substr(0, call.url.find('/', call.url.find("://") + 3));
   const char* no_proxy_at_all = is_loopback(host_of(authority)) ? "" : nullptr;
   set(handle, CURLOPT_PROXY, no_proxy_at_all);
   set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(call.deadlines.connect.count()));
