@@ -48,11 +48,11 @@ def stops_after_the_answers_in_work():
 
 
 def asks_for_its_key():
-    environment = dict(os.environ, TAPIR_TEST_KEY="open sesame")
+    environment = dict(os.environ, TAPIR_TEST_KEY="open-sesame")
     with serving.serve("--host", "0.0.0.0", "--api-key-env", "TAPIR_TEST_KEY", env=environment) as served:
         served.url = served.url.replace("0.0.0.0", "127.0.0.1")
         assert served.chat("x")[0] == 401
-        key = {"Authorization": "Bearer open sesame"}
+        key = {"Authorization": "Bearer open-sesame"}
         assert served.get("/v1/models", key)[0] == 200
 
 
