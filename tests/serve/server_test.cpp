@@ -264,7 +264,7 @@ class BrokenModel final : public llm::ChatModel {
 
 TEST_F(Api, ChoicesThatCannotBeSubmittedLeaveTheQueue) {
   BrokenModel model;
-  server_ = std::make_unique<Server>(model, options_);
+  server_ = std::make_unique<Server>(ServedModels{{"m", model}}, options_);
   EXPECT_EQ(ask(chat("x", {{"n", 4}})).status, 500);
   const auto empty = [&] {
     return metrics().find("tapir_answers_in_flight 0\n") != std::string::npos;
