@@ -1,7 +1,6 @@
 #include "pipeline/recipe_keys.h"
 
 #include <cmath>
-#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -12,22 +11,6 @@
 
 namespace tapir::pipeline {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-struct Range {
-  double low = -kInfinity;
-  double high = kInfinity;
-  bool low_open = false;  // low itself is not allowed
-};
-
-std::string describe(const Range& range, const char* number) {
-  if (range.high == kInfinity && range.low == -kInfinity) return number;
-  if (range.high == kInfinity)
-    return fmt::format("{} {} {}", number, range.low_open ? "above" : "of at least", range.low);
-  return fmt::format("{} {} {} to {}", number, range.low_open ? "above" : "from", range.low,
-                     range.high);
-}
 
 template <typename T>
 T number(const YAML::Node& node, const Range& range) {

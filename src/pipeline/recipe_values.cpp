@@ -67,6 +67,14 @@ Json to_json(const YAML::Node& node) {
 
 }  // namespace
 
+std::string describe(const Range& range, const char* number) {
+  if (range.high == kInfinity && range.low == -kInfinity) return number;
+  if (range.high == kInfinity)
+    return fmt::format("{} {} {}", number, range.low_open ? "above" : "of at least", range.low);
+  return fmt::format("{} {} {} to {}", number, range.low_open ? "above" : "from", range.low,
+                     range.high);
+}
+
 std::string quote(const std::string& text) {
   if (text.empty()) return "\"\"";
   const bool plain = text.find_first_not_of(

@@ -1,6 +1,7 @@
 // Values of a recipe that are more than a word or a number. Internal to the pipeline.
 #pragma once
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,17 @@
 #include "pipeline/recipe_keys.h"
 
 namespace tapir::pipeline {
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Of a number.
+struct Range {
+  double low = -kInfinity;
+  double high = kInfinity;
+  bool low_open = false;  // low itself is not allowed
+};
+// "a number from 0 to 1"; number: "a number", "a whole number".
+std::string describe(const Range& range, const char* number);
 
 // Text as a YAML scalar that reads back as the same text.
 std::string quote(const std::string& text);

@@ -87,6 +87,11 @@ std::string folded(std::string_view answer) {
   return out;
 }
 
+// Of numbers and variables: "x+1".
+bool is_expression(std::string_view answer) {
+  return std::any_of(answer.begin(), answer.end(), is_digit) && evaluate(right_side(answer), 0);
+}
+
 bool same_expression(std::string_view a, std::string_view b) {
   for (int seed = 0; seed < kPoints; ++seed) {
     const auto at_a = evaluate(right_side(a), seed);
@@ -140,8 +145,10 @@ std::optional<std::string> behind_phrase(std::string_view text) {
   std::string_view line = line_from(text, start);
   for (const std::string_view end : {". ", "; ", " because", " since", " which"})
     line = line.substr(0, line.find(end));
-  if (trim(line).empty()) return std::nullopt;
-  return std::string(trim(line));
+  line = trim(line);
+  if (line.ends_with('.')) line = trim(line.substr(0, line.size() - 1));
+  if (line.empty()) return std::nullopt;
+  return std::string(line);
 }
 
 }  // namespace
@@ -185,6 +192,7 @@ bool same_answer(std::string_view a, std::string_view b) {
   if (value_a && value_b) return close(*value_a, *value_b);
   if (same_expression(left, right)) return true;
   if (value_a || value_b) return false;  // "12" and "1 2" have the same digits
+  if (is_expression(left) && is_expression(right)) return false;  // so have "x+1" and "x-1"
   const std::string words = folded(left);
   return !words.empty() && words == folded(right);
 }

@@ -52,8 +52,11 @@ def recorded(folder):
             rows.append({"id": len(rows), "text": row["text"]})
             scores.append(row["score"])
     write(folder / "reviews.jsonl", rows)
-    tapir_run.tapir("judge", "read", "--form", "pair", folder / "reviews.jsonl", "--output", folder / "out.jsonl", check=0)
-    assert [row["scores"] for row in read(folder / "out.jsonl")] == scores and len(scores) == 320
+    tapir_run.tapir("judge", "read", "--form", "pair", folder / "reviews.jsonl", "--output", folder / "out.jsonl", check=6)
+    found = read(folder / "out.jsonl")
+    assert [row["scores"] for row in found] == scores and len(scores) == 320
+    # One was recorded as it stands, a 0, and is no score of the scale.
+    assert [row["scores"] for row in found if row["status"] != "ok"] == [[0, 9]]
 
 
 def killed(folder):

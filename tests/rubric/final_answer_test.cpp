@@ -21,7 +21,7 @@ TEST(FinalAnswer, IsFoundWhereATextStatesIt) {
       {"**Answer:** 3/4", "3/4"},
       {"The final answer is: Paris. It lies in France.", "Paris"},
       {"Answer: x = 5", "x = 5"},
-      {"The answer is 3.5.", "3.5."},
+      {"The answer is 3.5.", "3.5"},
       {"42", "42"},
       {" $1,234.50 ", "$1,234.50"},
       {"B", "B"},
