@@ -67,7 +67,8 @@ def killed(folder):
     for number, row in enumerate(rows):
         row["student_response"] = row["response"] if number % 3 else "?"
     write(items, rows)
-    arguments = ("judge", "--input", items, "--set", "judge.orders=both", "--set", "judge.gym.malformed_rate=0.1", "--output")
+    arguments = ("judge", "--input", items, "--set", "judge.orders=both", "--set", "judge.gym.malformed_rate=0.1",
+                 "--set", "judge.max_attempts=12", "--output")
     tapir_run.tapir(*arguments, folder / "whole.jsonl", check=0)
     output = folder / "parts.jsonl"
     pauses, kills = random.Random(4), 0
