@@ -30,6 +30,9 @@ class DecodeWorker {
  public:
   explicit DecodeWorker(std::shared_ptr<const DecodeWeights> weights, int threads = 1);
 
+  // How many of its threads share out what comes next. REQUIRES: 1 to `threads`.
+  void use_threads(int threads) { team_.set_active(threads); }
+
   // Fills the cache, from position 0, with the prompt. The logits [vocab] behind its last token;
   // they hold until the next call.
   const float* prefill(std::span<const std::int32_t> prompt, KvCache& cache);

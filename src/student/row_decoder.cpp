@@ -28,6 +28,7 @@ class CpuRows final : public RowDecoder {
     return worker_.step(rows_);
   }
   std::vector<float> score(const ScoreRequest& request) override { return worker_.score(request); }
+  void use_threads(int threads) override { worker_.use_threads(threads); }
 
  private:
   DecodeWorker worker_;

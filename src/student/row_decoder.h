@@ -35,6 +35,8 @@ class RowDecoder {
   virtual const float* step(std::span<const SlotToken> rows) = 0;
   // Log-probability of every target. The slots stay as they are.
   virtual std::vector<float> score(const ScoreRequest& request) = 0;
+  // How many of the threads it was made with share out what comes next; it changes no bit.
+  virtual void use_threads(int /*threads*/) {}
 };
 
 // A student's weights where they are decoded with. Immutable; shared by all workers.

@@ -52,6 +52,8 @@ class RunningBatch {
   RowToken join(int slot, const RowStart& start);
   // Takes every row one token further; what they got, in the order of slots.
   std::span<const RowToken> step();
+  // How many of the threads share out what comes next: 1 to `threads`.
+  void use_threads(int threads) { decoder_->use_threads(threads); }
   // The row is no longer wanted.
   void leave(int slot);
   // All tokens so far; after the row has left, until another joins.

@@ -7,6 +7,7 @@
 #include <exception>
 #include <iterator>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <thread>
@@ -35,17 +36,21 @@ std::string name_of(const std::filesystem::path& folder) {
 // How the work is shared out.
 struct Arrangement {
   int workers, threads, slots;
+  bool lent;  // a worker's threads beyond the first are its own only while others are idle
 };
 
 Arrangement arrange(const StudentChatOptions& options, std::int64_t bytes) {
   constexpr int kSlots = 16;  // of a thread
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  Arrangement chosen{options.workers, options.threads, options.slots};
-  if (chosen.threads == 0) {
-    chosen.threads = options.workers == 0 ? threads_for(bytes, cores) : 1;
+  Arrangement chosen{options.workers, options.threads, options.slots, /*lent=*/false};
+  if (chosen.workers == 0 && chosen.threads == 0) {
+    chosen.workers = cores;
+    chosen.threads = threads_for(bytes, cores);
+    chosen.lent = true;
   }
+  if (chosen.threads == 0) chosen.threads = 1;
   if (chosen.workers == 0) chosen.workers = std::max(1, cores / chosen.threads);
-  if (chosen.slots == 0) chosen.slots = kSlots * chosen.threads;
+  if (chosen.slots == 0) chosen.slots = kSlots * (chosen.lent ? 1 : chosen.threads);
   return chosen;
 }
 
@@ -83,7 +88,8 @@ class BatchedStudent final : public StudentChatModel {
   ChatJob prepare(llm::ChatRequest request, llm::Streaming streaming, llm::Completion done) const;
   void encode(ChatJob& job) const;
   void work(std::size_t index);
-  bool wait_for_work(const Worker& worker);
+  bool wait_for_work(Worker& worker);
+  bool may_take(std::size_t index) const;
   void settle_waiting();
   std::optional<ChatJob> next_job(const Worker& worker);
   void fill(Worker& worker);
@@ -215,12 +221,30 @@ void BatchedStudent::work(std::size_t index) {
 }
 
 // False: nothing to do any more.
-bool BatchedStudent::wait_for_work(const Worker& worker) {
+bool BatchedStudent::wait_for_work(Worker& worker) {
   std::unique_lock lock(mutex_);
-  const auto asked = [&] { return !waiting_.empty() || !refused_.empty(); };
+  const auto asked = [&] { return may_take(worker.index) || !refused_.empty(); };
   const bool idle = worker.batch.running() == 0;
   not_empty_.wait(lock, [&] { return !idle || closing_ || asked(); });
+  if (arrangement_.lent) {
+    const auto idlers = std::count(in_work_.begin(), in_work_.end(), 0U);
+    const auto busy = std::max<std::ptrdiff_t>(1, std::ssize(in_work_) - idlers);
+    const int share = arrangement_.workers / static_cast<int>(busy);
+    worker.batch.use_threads(std::clamp(share, 1, arrangement_.threads));
+  }
   return !idle || asked();
+}
+
+// Under mutex_: whether the next request, if there is one, is this worker's. Few rows stand in one
+// batch, whose threads read the weights together; many are shared out evenly, for workers with a
+// thread each do not wait for one another.
+bool BatchedStudent::may_take(std::size_t index) const {
+  constexpr int kFew = 4;
+  if (waiting_.empty() || closing_) return !waiting_.empty();
+  const auto [least, most] = std::minmax_element(in_work_.begin(), in_work_.end());
+  const auto rows = std::accumulate(in_work_.begin(), in_work_.end(), std::size_t{0});
+  const bool few = arrangement_.lent && rows < static_cast<std::size_t>(std::min(kFew, arrangement_.slots));
+  return in_work_[index] == (few ? *most : *least);
 }
 
 // Replies to requests that need no worker; and, now and then, to waiting ones that nobody wants any
@@ -247,16 +271,14 @@ void BatchedStudent::settle_waiting() {
   }
 }
 
-// The next request, unless a worker with less in work should take it.
+// The next request, unless another worker should take it.
 std::optional<ChatJob> BatchedStudent::next_job(const Worker& worker) {
   const std::lock_guard lock(mutex_);
-  std::size_t& in_work = in_work_[worker.index];
-  if (waiting_.empty()) return std::nullopt;
-  if (in_work > *std::min_element(in_work_.begin(), in_work_.end())) {
-    not_empty_.notify_all();
+  if (!may_take(worker.index)) {
+    if (!waiting_.empty()) not_empty_.notify_all();
     return std::nullopt;
   }
-  ++in_work;
+  ++in_work_[worker.index];
   ChatJob job = std::move(waiting_.front());
   waiting_.pop_front();
   return job;

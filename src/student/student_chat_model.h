@@ -13,8 +13,10 @@ namespace tapir::student {
 // All of this changes speed and memory only, no reply.
 struct StudentChatOptions {
   int workers = 0;  // batches that are decoded side by side; 0: as many as leave no core idle
-  int threads = 0;  // of one worker; 0: more than one where the weights are large enough for it
-  int slots = 0;    // rows of one worker's batch; 0: 16 for each of its threads
+  // Of one worker. 0: one; where `workers` is 0 too and the weights are large enough for it, all
+  // threads belong to the workers that have something to do.
+  int threads = 0;
+  int slots = 0;  // rows of one worker's batch; 0: 16 for each of the threads that it has for sure
   // Requests that may wait for a slot; above it submit() blocks.
   std::size_t max_waiting = 1024;
   // Tokens of prompts that a worker takes in between two tokens of the rows it is decoding: what

@@ -4,13 +4,15 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <vector>
 
 namespace tapir::student {
 
 // The caller's thread is member 0. Made for work of microseconds: members wait awake for a moment
-// before they sleep. Use it from one thread at a time.
+// before they sleep. A member's thread starts when it first takes part. Use it from one thread at
+// a time.
 class Team {
  public:
   explicit Team(int size);
@@ -20,11 +22,15 @@ class Team {
 
   int size() const { return size_; }
 
-  // work(member) on every member; returns when all are done. `work` must not throw: the others
+  // How many members take part in the next runs: the others sleep. REQUIRES: 1 to size(); no run is
+  // under way.
+  void set_active(int members);
+
+  // work(member) on every active member; returns when all are done. `work` must not throw: the others
   // would wait for it for ever.
   void run(const std::function<void(int member)>& work);
 
-  // Within work: waits until all members have come here; what they wrote before can be read then.
+  // Within work: waits until all active members have come here; what they wrote before can be read then.
   void sync();
 
   // A member's part of [0, count), in multiples of `step` (the last one may be shorter).
@@ -34,11 +40,16 @@ class Team {
   Share share(int member, std::int64_t count, std::int64_t step = 1) const;
 
  private:
+  struct alignas(64) Turn {
+    std::atomic<std::uint32_t> count = 0;  // of the runs that a member took part in
+  };
   void serve(int member);
+  void start_threads();
 
   const int size_;
+  int active_;
   const std::function<void(int)>* work_ = nullptr;
-  alignas(64) std::atomic<std::uint32_t> turn_ = 0;   // counts calls of run()
+  const std::unique_ptr<Turn[]> turns_;               // of the members
   alignas(64) std::atomic<std::uint32_t> phase_ = 0;  // counts meetings in sync()
   alignas(64) std::atomic<int> arrived_ = 0;
   std::atomic<bool> closing_ = false;

@@ -48,5 +48,21 @@ TEST(Team, MeetingsOrderWhatMembersWrite) {
   }
 }
 
+TEST(Team, ThoseWhoAreNotActiveTakeNoPart) {
+  Team team(4);
+  for (const int active : {2, 4, 1, 3, 3, 1, 4}) {
+    team.set_active(active);
+    EXPECT_EQ(team.share(active - 1, 10).last, 10);
+    std::vector<int> runs(4, 0);
+    team.run([&](int member) {
+      team.sync();
+      ++runs[static_cast<std::size_t>(member)];
+    });
+    for (int member = 0; member < 4; ++member) {
+      EXPECT_EQ(runs[static_cast<std::size_t>(member)], member < active ? 1 : 0);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tapir::student
