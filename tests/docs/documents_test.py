@@ -9,10 +9,12 @@
 """
 
 import argparse
+import contextlib
 import functools
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -194,6 +196,23 @@ def make_scratch(root, folder, tapir):
     (folder / "bin" / "tapir").symlink_to(tapir)
 
 
+def run_block(text, folder, environment):
+    """0 or what went wrong, and what it said. A server that it started in the background ends with it."""
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        shell = subprocess.Popen(["bash", "-euo", "pipefail", "-c", text], cwd=folder, env=environment, text=True,
+                                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+        try:
+            code = shell.wait(LIMIT)
+            status = f"exit {code}" if code else 0
+        except subprocess.TimeoutExpired:
+            status = f"still running after {LIMIT} s"
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
+        output.seek(0)
+        return status, output.read()
+
+
 def run(root, tapir):
     count, failed, folders = 0, 0, {}
     with tempfile.TemporaryDirectory(prefix="tapir-docs-") as scratch:
@@ -206,12 +225,11 @@ def run(root, tapir):
                 make_scratch(root, folders[block.name], tapir)
             folder = folders[block.name]
             environment = dict(os.environ, PATH=f"{folder / 'bin'}:{os.environ['PATH']}")
-            done = subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], cwd=folder, env=environment,
-                                  capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
+            status, said = run_block(block.text, folder, environment)
             count += 1
-            if done.returncode != 0:
+            if status != 0:
                 failed += 1
-                print(f"{block.where()}: exit {done.returncode}\n{block.text}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+                print(f"{block.where()}: {status}\n{block.text}\n{said[-6000:]}")
     print(f"{count} blocks run, {failed} failed")
     return 1 if failed or count == 0 else 0
 
