@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Greedy decoding beside llama.cpp and transformers: the same weights, prompts and threads, alternating runs.
 
-    python3 benchmarks/decode_bench.py [--size 5.9M|42M] [--batch 1] [--dtype float32] [--runs 3]
+    python3 benchmarks/decode_bench.py [--size 5.9M|42M] [--batch 1] [--dtype float32] [--compute float32] [--runs 3]
 
 Batch 1 is the interactive mode, where llama.cpp is the peer; larger batches are compared with transformers' generate
 alone. Every side reads the prompts and then takes the best token, again and again; the rate is that of new tokens, with
 the prompts read in that time. --dtype bfloat16: weights are stored in bf16 on every side; transformers then computes in
-bf16, llama.cpp and tapir widen. Prints the medians, the medians of the ratios, and how many of the tokens agree, as one
+bf16, llama.cpp widens, and so does tapir unless --compute says bfloat16. Prints the medians, the medians of the ratios, and how many of the tokens agree, as one
 JSON object.
 """
 import argparse
@@ -149,6 +149,7 @@ def main():
     parser.add_argument("--size", choices=SIZES, default="5.9M")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--compute", choices=["float32", "bfloat16"], default="float32", help="of tapir's products")
     parser.add_argument("--build", default=str(ROOT / "build"), help="a configured build folder")
     parser.add_argument("--peers", default=str(ROOT / ".venv-peers"), help="environment of the peers")
     parser.add_argument("--runs", type=int, default=3)
@@ -170,7 +171,7 @@ def main():
                 "--threads", arguments.threads, "--new-tokens", arguments.new_tokens, "--folder", folder, "--peer"]
         run_peer = {side: [*peer, side] for side in sides}
         ours_command = [program, folder, folder / "prompts.bin", arguments.batch, PROMPT_TOKENS, arguments.new_tokens,
-                        arguments.threads]
+                        arguments.threads, *(["bf16"] if arguments.compute == "bfloat16" else [])]
         prepared = [str(part) for part in [*peer, "prepare"]]
         subprocess.run(prepared, check=True, stdout=subprocess.DEVNULL)
         runs = []
@@ -178,7 +179,7 @@ def main():
             runs.append({"tapir": run_json(ours_command), **{side: run_json(run_peer[side]) for side in sides}})
             rates = ", ".join(f"{side} {result['tok_s']:.0f}" for side, result in runs[-1].items())
             print(f"run {number + 1}: {rates} tok/s", file=sys.stderr)
-    report = {"size": arguments.size, "batch": arguments.batch, "dtype": arguments.dtype, "threads": arguments.threads,
+    report = {"size": arguments.size, "batch": arguments.batch, "dtype": arguments.dtype, "compute": arguments.compute, "threads": arguments.threads,
               "tapir_tok_s": round(statistics.median(run["tapir"]["tok_s"] for run in runs))}
     for side in sides:
         report[side] = {

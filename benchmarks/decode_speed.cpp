@@ -1,8 +1,9 @@
 // Our side of benchmarks/decode_bench.py: greedy decoding of rows of tokens, without texts.
-//   decode_speed MODEL_DIR TOKENS_FILE ROWS LENGTH NEW_TOKENS THREADS
+//   decode_speed MODEL_DIR TOKENS_FILE ROWS LENGTH NEW_TOKENS THREADS [bf16]
 // TOKENS_FILE: ROWS x LENGTH int32 ids, the prompts. All rows are decoded together by one worker
-// with THREADS threads. Prints one JSON object: tok_s (new tokens per second, prompts read within
-// that time), step_tok_s (without the prompts), load_s, cpu_s (of all threads), and the new tokens.
+// with THREADS threads; bf16: products on bf16 units. Prints one JSON object: tok_s (new tokens per
+// second, prompts read within that time), step_tok_s (without the prompts), load_s, cpu_s (of all
+// threads), and the new tokens.
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -73,7 +74,7 @@ struct Decoding {
 
 int run(const std::vector<std::string>& arguments) {
   const auto loading = Clock::now();
-  const auto weights = load_decode_weights(arguments[0]);
+  const auto weights = load_decode_weights(arguments[0], arguments.size() == 7);
   const double load_s = seconds_since(loading);
   const std::size_t rows = std::stoul(arguments[2]);
   const std::vector<Tokens> prompts = read_prompts(arguments[1], rows, std::stoul(arguments[3]));
@@ -104,8 +105,8 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int count, char** values) {
-  if (count != 7) {
-    std::fputs("usage: decode_speed MODEL_DIR TOKENS_FILE ROWS LENGTH NEW_TOKENS THREADS\n",
+  if (count != 7 && (count != 8 || std::string(values[7]) != "bf16")) {
+    std::fputs("usage: decode_speed MODEL_DIR TOKENS_FILE ROWS LENGTH NEW_TOKENS THREADS [bf16]\n",
                stderr);
     return 2;
   }

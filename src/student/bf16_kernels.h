@@ -3,12 +3,18 @@
 // Results depend on the inputs only. No torch here.
 #pragma once
 
+#include "student/decode_kernels.h"
 #include "student/kernels.h"
 
 namespace tapir::student {
 
 struct Bf16Kernels {
   void (*multiply)(const MatrixProduct&);
+  // With weights that were packed once, in bf16; as in DecodeKernels.
+  long (*packed_size)(long out, long in);
+  void (*pack)(const PackRows&);
+  void (*unpack_row)(const PackedMatrix&, long row, float* to);
+  void (*multiply_packed)(const PackedProduct&);
 };
 
 // nullptr where the CPU (or what the program was compiled for) has no bf16 units: emulating them is

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "student/bf16_kernels.h"
 
 namespace tapir::student {
 
@@ -26,6 +27,25 @@ const DecodeKernels& decode_kernels(const Kernels& kernels) {
 #endif
   check(name == "generic", "every set of kernels has decoding kernels");
   return generic::decode_table;
+}
+
+const DecodeKernels* bf16_decode_kernels() {
+#if defined(__x86_64__)
+  if (bf16_kernels() == nullptr) return nullptr;
+  static const DecodeKernels made = [] {
+    const Bf16Kernels& products = *bf16_kernels();
+    DecodeKernels set = avx512::decode_table;
+    set.packed_size = products.packed_size;
+    set.pack = products.pack;
+    set.unpack_row = products.unpack_row;
+    set.multiply_packed = products.multiply_packed;
+    set.bf16 = true;
+    return set;
+  }();
+  return &made;
+#else
+  return nullptr;
+#endif
 }
 
 }  // namespace tapir::student

@@ -11,7 +11,7 @@ namespace tapir::student {
 // ---- packed weights ----
 
 // How weights are stored. They are widened on their way into registers: results are those of the
-// widened weights, bit for bit.
+// widened weights, bit for bit (on bf16 units: up to the rounding of the other operand).
 enum class WeightType { f32, bf16, f16 };
 constexpr long size_of(WeightType type) { return type == WeightType::f32 ? 4 : 2; }
 
@@ -72,9 +72,13 @@ struct DecodeKernels {
   void (*attention)(const CachedAttention&);
   // The first of the largest; 0 when there is no number among them.
   long (*argmax)(const float* x, long size);
+  // Whether matrices have to be bf16, and what they are multiplied with is rounded to bf16 too.
+  bool bf16 = false;
 };
 
 // The set that goes with kernels (found by its name).
 const DecodeKernels& decode_kernels(const Kernels& kernels);
+// Products on bf16 units. nullptr where bf16_kernels() is.
+const DecodeKernels* bf16_decode_kernels();
 
 }  // namespace tapir::student

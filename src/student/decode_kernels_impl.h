@@ -106,6 +106,6 @@ long argmax(const float* x, long size) {
 
 extern const DecodeKernels decode_table;
 const DecodeKernels decode_table = {packed_size,      pack,  unpack_row, multiply_packed,
-                                    cached_attention, argmax};
+                                    cached_attention, argmax, /*bf16=*/false};
 
 }  // namespace tapir::student::TAPIR_KERNEL_SET

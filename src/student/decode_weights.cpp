@@ -1,5 +1,6 @@
 #include "student/decode_weights.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -28,6 +29,12 @@ void widen(const StoredValues& values, std::int64_t size, float* to) {
   }
 }
 
+const DecodeKernels& products(const Kernels& set, bool bf16) {
+  if (!bf16) return decode_kernels(set);
+  check(bf16_decode_kernels() != nullptr, "DecodeWeights: bf16 where the CPU has units for it");
+  return *bf16_decode_kernels();
+}
+
 // Takes the parameters in the order of the layout, in which each matrix lies in one piece.
 class Packer {
  public:
@@ -51,11 +58,22 @@ class Packer {
   }
 
  private:
+  // The parameter in bf16; it holds until the next one.
+  StoredValues rounded(const Parameter& p) const {
+    const StoredValues values = source_(p);
+    if (values.type == WeightType::bf16) return values;
+    wide_.resize(static_cast<std::size_t>(p.size));
+    narrow_.resize(wide_.size());
+    widen(values, p.size, wide_.data());
+    std::transform(wide_.begin(), wide_.end(), narrow_.begin(), float_to_bfloat);
+    return {WeightType::bf16, narrow_.data()};
+  }
+
   PackedMatrix packed(const Linear& linear) const {
     std::optional<WeightType> type;
     void* memory = nullptr;
     for (const Parameter* p : within(linear.weight, linear.out * linear.in)) {
-      const StoredValues values = source_(*p);
+      const StoredValues values = kernels_.bf16 ? rounded(*p) : source_(*p);
       if (!type) {
         type = values.type;
         memory = take_(kernels_.packed_size(linear.out, linear.in) * size_of(*type));
@@ -86,16 +104,18 @@ class Packer {
   const ParameterLayout& layout_;
   const ParameterSource& source_;
   const Take take_;
+  mutable std::vector<float> wide_;
+  mutable std::vector<std::uint16_t> narrow_;
 };
 
 }  // namespace
 
 DecodeWeights::DecodeWeights(const ModelConfig& model_config, const ParameterLayout& layout,
-                             const ParameterSource& source, const Kernels& set)
+                             const ParameterSource& source, const Kernels& set, bool bf16)
     : config(model_config),
       parameter_count(layout.size),
       kernels(set),
-      decode(decode_kernels(set)) {
+      decode(products(set, bf16)) {
   const Packer packer(decode, layout, source, [this](std::int64_t bytes) { return take(bytes); });
   const long hidden = config.hidden_size;
   const bool tied = layout.lm_head.weight == layout.embed_tokens;

@@ -23,11 +23,14 @@ using ParameterSource = std::function<StoredValues(const Parameter&)>;
 
 // Matrices are packed once and stay in the type they are stored in: a student takes the memory of
 // its own files, whatever becomes of the source. Results are those of fp32 weights of the same
-// values. Immutable; shared by all workers.
+// values (not with `bf16`). Immutable; shared by all workers.
 class DecodeWeights {
  public:
+  // bf16: matrices are rounded to bf16, products are those of bf16_decode_kernels(). REQUIRES then
+  // that there are such.
   DecodeWeights(const ModelConfig& config, const ParameterLayout& layout,
-                const ParameterSource& source, const Kernels& kernels = student::kernels());
+                const ParameterSource& source, const Kernels& kernels = student::kernels(),
+                bool bf16 = false);
   // From one array of floats, laid out as the layout says.
   DecodeWeights(const ModelConfig& config, const ParameterLayout& layout, const float* parameters,
                 const Kernels& kernels = student::kernels());

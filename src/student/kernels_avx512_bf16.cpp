@@ -183,9 +183,103 @@ void multiply(const MatrixProduct& p) {
   }
 }
 
+// ---- weights that were packed once ----
+
+// A panel holds kPanel columns of W^T, all of its depth in words; what the last panel and an odd
+// depth lack is 0.
+constexpr long kBlockWords = kBlockRows * kPairs;  // of A, packed at a time
+
+long pairs_of(long in) { return (in + 1) / 2; }
+
+long packed_size(long out, long in) { return round_up(out, kPanel) * 2 * pairs_of(in); }
+
+// Rows of W that lie in one panel.
+void pack_into_panel(const PackRows& p, long row, long count, const unsigned short* from) {
+  const long in = p.matrix.in;
+  const long place = row % kPanel;
+  Word* panel = static_cast<Word*>(p.packed) + (row - place) * pairs_of(in);
+  const long filled = row + count == p.matrix.out ? kPanel : place + count;
+  for (long k = 0; k < in; k += 2, panel += kPanel) {
+    for (long j = 0; j < count; ++j) {
+      unsigned short pair[2] = {0, 0};
+      const unsigned long bytes = (k + 1 < in ? 2 : 1) * sizeof(unsigned short);
+      __builtin_memcpy(pair, from + j * in + k, bytes);
+      __builtin_memcpy(panel + place + j, pair, sizeof pair);
+    }
+    for (long j = place + count; j < filled; ++j) panel[j] = 0;
+  }
+}
+
+void pack(const PackRows& p) {
+  const auto* from = static_cast<const unsigned short*>(p.from);
+  for (long row = p.first; row < p.first + p.rows;) {
+    const long count = smaller(kPanel - row % kPanel, p.first + p.rows - row);
+    pack_into_panel(p, row, count, from);
+    row += count;
+    from += count * p.matrix.in;
+  }
+}
+
+void unpack_row(const PackedMatrix& w, long row, float* to) {
+  const long place = row % kPanel;
+  const Word* panel = static_cast<const Word*>(w.data) + (row - place) * pairs_of(w.in) + place;
+  for (long k = 0; k < w.in; ++k) {
+    const Word pair = panel[k / 2 * kPanel];
+    const Word bits = k % 2 == 0 ? pair << 16U : pair & 0xffff0000U;
+    __builtin_memcpy(to + k, &bits, sizeof bits);
+  }
+}
+
+// Rows of A whose depth [2 * pair, 2 * (pair + pairs)) lies packed at `a`, a line each.
+struct PackedRows {
+  long row, rows;
+  long pair, pairs;
+  const Word* a;
+};
+
+void multiply_panels(const PackedProduct& p, const PackedRows& block) {
+  const long out = p.w.out;
+  for (long column = p.first; column < p.last; column += kPanel) {
+    const long width = smaller(kPanel, out - column);
+    const Word* panel = static_cast<const Word*>(p.w.data) + column * pairs_of(p.w.in);
+    for (long k = 0; k < block.pairs; k += kPairs) {
+      PairTile tile{smaller(kPairs, block.pairs - k),
+                    block.a + k,
+                    block.pairs,
+                    1,
+                    panel + (block.pair + k) * kPanel,
+                    p.c + block.row * out + column,
+                    out,
+                    {first_lanes(width), first_lanes(width > kLanes ? width - kLanes : 0)},
+                    p.accumulate || block.pair + k > 0};
+      for (long i = 0; i < block.rows; i += kRows) {
+        multiply_some(smaller(kRows, block.rows - i), tile);
+        tile.a += kRows * tile.a_row;
+        tile.c += kRows * tile.c_row;
+      }
+    }
+  }
+}
+
+// Few rows are packed whole, so that a panel is read from its first word to its last.
+void multiply_packed(const PackedProduct& p) {
+  alignas(64) Word a[kBlockWords];
+  const long in = p.w.in;
+  for (long row = 0; row < p.m; row += kBlockRows) {
+    const long rows = smaller(kBlockRows, p.m - row);
+    const long most = kBlockWords / rows / kPairs * kPairs;
+    for (long pair = 0; pair < pairs_of(in); pair += most) {
+      const long pairs = smaller(most, pairs_of(in) - pair);
+      const long depth = smaller(2 * pairs, in - 2 * pair);
+      pack_lines({p.a + row * in + 2 * pair, in}, rows, depth, a, pairs);
+      multiply_panels(p, {row, rows, pair, pairs, a});
+    }
+  }
+}
+
 }  // namespace
 
 extern const Bf16Kernels table;
-const Bf16Kernels table = {multiply};
+const Bf16Kernels table = {multiply, packed_size, pack, unpack_row, multiply_packed};
 
 }  // namespace tapir::student::avx512_bf16

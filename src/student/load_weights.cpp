@@ -25,10 +25,14 @@ WeightType weight_type(DataType type) {
 
 }  // namespace
 
-std::shared_ptr<const DecodeWeights> load_decode_weights(const std::filesystem::path& folder) {
+std::shared_ptr<const DecodeWeights> load_decode_weights(const std::filesystem::path& folder,
+                                                         bool bf16) {
   if (find_student(folder).is_adapter()) {  // merged into its base, as floats
     const auto model = load_model(folder);
-    return std::make_shared<DecodeWeights>(model->config, model->layout, model->parameters());
+    const ParameterSource source = [&](const Parameter& parameter) {
+      return StoredValues{WeightType::f32, model->parameters() + parameter.offset};
+    };
+    return std::make_shared<DecodeWeights>(model->config, model->layout, source, kernels(), bf16);
   }
   const ModelConfig config = read_config(folder);
   const ParameterLayout layout = make_layout(config);
@@ -41,7 +45,7 @@ std::shared_ptr<const DecodeWeights> load_decode_weights(const std::filesystem::
     const TensorView& view = stored.view(parameter);
     return StoredValues{weight_type(view.type), view.bytes.data()};
   };
-  return std::make_shared<DecodeWeights>(config, layout, source);
+  return std::make_shared<DecodeWeights>(config, layout, source, kernels(), bf16);
 }
 
 std::shared_ptr<const DecodeEngine> load_decode_engine(const std::filesystem::path& folder,

@@ -243,7 +243,8 @@ bool BatchedStudent::may_take(std::size_t index) const {
   if (waiting_.empty() || closing_) return !waiting_.empty();
   const auto [least, most] = std::minmax_element(in_work_.begin(), in_work_.end());
   const auto rows = std::accumulate(in_work_.begin(), in_work_.end(), std::size_t{0});
-  const bool few = arrangement_.lent && rows < static_cast<std::size_t>(std::min(kFew, arrangement_.slots));
+  const bool few =
+      arrangement_.lent && rows < static_cast<std::size_t>(std::min(kFew, arrangement_.slots));
   return in_work_[index] == (few ? *most : *least);
 }
 

@@ -26,11 +26,12 @@ class Team {
   // under way.
   void set_active(int members);
 
-  // work(member) on every active member; returns when all are done. `work` must not throw: the others
-  // would wait for it for ever.
+  // work(member) on every active member; returns when all are done. `work` must not throw: the
+  // others would wait for it for ever.
   void run(const std::function<void(int member)>& work);
 
-  // Within work: waits until all active members have come here; what they wrote before can be read then.
+  // Within work: waits until all active members have come here; what they wrote before can be read
+  // then.
   void sync();
 
   // A member's part of [0, count), in multiples of `step` (the last one may be shorter).

@@ -8,7 +8,9 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "differences.h"
 #include "random_student.h"
+#include "student/bf16_kernels.h"
 #include "student/decode.h"
 #include "student/half.h"
 
@@ -49,36 +51,67 @@ PackedMatrix pack_in_two_pieces(const DecodeKernels& kernels, const Stored& w, l
   return matrix;
 }
 
-TEST_P(EveryType, ProductsHaveTheBitsOfPlainOnes) {
+// Random products of packed weights, which have to have the bits of plain ones.
+void expect_bits_of_plain(const DecodeKernels& packing, void (*multiply)(const MatrixProduct&),
+                          WeightType type) {
   RandomStream random(3, "test", "packed");
+  for (int round = 0; round < 60; ++round) {
+    const long m = random.between(1, round % 20 == 0 ? 260 : 40);
+    const long n = random.between(1, 100);
+    const long k = random.between(1, round % 5 == 0 ? 700 : 80);
+    SCOPED_TRACE(::testing::Message() << m << " x " << n << " x " << k);
+    const std::vector<float> a = random_floats(random, m * k);
+    const Stored w(type, random_floats(random, n * k));
+    std::vector<float> c = random_floats(random, m * n);
+    std::vector<float> packed_c = c;
+    const bool accumulate = random.chance(0.5);
+    multiply({m, n, k, a.data(), k, 1, w.values.data(), 1, k, c.data(), n, accumulate});
+    FloatBuffer memory;
+    const long cut = random.between(0, static_cast<int>(n));
+    const PackedMatrix matrix = pack_in_two_pieces(packing, w, n, k, cut, memory);
+    const long middle = std::min(n, random.between(0, 3) * kColumnStep);
+    packing.multiply_packed({m, a.data(), matrix, packed_c.data(), accumulate, middle, n});
+    packing.multiply_packed({m, a.data(), matrix, packed_c.data(), accumulate, 0, middle});
+    ASSERT_EQ(std::memcmp(c.data(), packed_c.data(), c.size() * sizeof(float)), 0);
+    std::vector<float> row(static_cast<std::size_t>(k));
+    const long which = random.between(0, static_cast<int>(n) - 1);
+    packing.unpack_row(matrix, which, row.data());
+    ASSERT_EQ(std::memcmp(row.data(), w.values.data() + which * k, row.size() * sizeof(float)), 0)
+        << "row " << which;
+  }
+}
+
+TEST_P(EveryType, ProductsHaveTheBitsOfPlainOnes) {
   const KernelSets available = available_kernels();
   for (int set = 0; set < available.count; ++set) {
-    const Kernels& plain = *available.sets[set];
-    const DecodeKernels& packing = decode_kernels(plain);
-    for (int round = 0; round < 60; ++round) {
-      const long m = random.between(1, 40);
-      const long n = random.between(1, 100);
-      const long k = random.between(1, round % 5 == 0 ? 700 : 80);
-      const std::vector<float> a = random_floats(random, m * k);
-      const Stored w(GetParam(), random_floats(random, n * k));
-      std::vector<float> c = random_floats(random, m * n);
-      std::vector<float> packed_c = c;
-      const bool accumulate = random.chance(0.5);
-      plain.multiply({m, n, k, a.data(), k, 1, w.values.data(), 1, k, c.data(), n, accumulate});
-      FloatBuffer memory;
-      const long cut = random.between(0, static_cast<int>(n));
-      const PackedMatrix matrix = pack_in_two_pieces(packing, w, n, k, cut, memory);
-      const long middle = std::min(n, random.between(0, 3) * kColumnStep);
-      packing.multiply_packed({m, a.data(), matrix, packed_c.data(), accumulate, middle, n});
-      packing.multiply_packed({m, a.data(), matrix, packed_c.data(), accumulate, 0, middle});
-      ASSERT_EQ(std::memcmp(c.data(), packed_c.data(), c.size() * sizeof(float)), 0)
-          << plain.name << " " << m << " x " << n << " x " << k;
-      std::vector<float> row(static_cast<std::size_t>(k));
-      const long which = random.between(0, static_cast<int>(n) - 1);
-      packing.unpack_row(matrix, which, row.data());
-      ASSERT_EQ(std::memcmp(row.data(), w.values.data() + which * k, row.size() * sizeof(float)), 0)
-          << plain.name << " row " << which;
+    SCOPED_TRACE(available.sets[set]->name);
+    expect_bits_of_plain(decode_kernels(*available.sets[set]), available.sets[set]->multiply,
+                         GetParam());
+  }
+}
+
+TEST(Bf16DecodeProducts, HaveTheBitsOfPlainOnes) {
+  if (bf16_decode_kernels() == nullptr) GTEST_SKIP() << "this CPU has no bf16 units";
+  expect_bits_of_plain(*bf16_decode_kernels(), bf16_kernels()->multiply, WeightType::bf16);
+}
+
+// As many rows as are packed at a time, and a depth beyond what is then packed of it.
+TEST(Bf16DecodeProducts, AreTheSameForRowsAlone) {
+  if (bf16_decode_kernels() == nullptr) GTEST_SKIP() << "this CPU has no bf16 units";
+  RandomStream random(8, "test", "rows alone");
+  const DecodeKernels& packing = *bf16_decode_kernels();
+  for (const auto& [m, k] : {std::pair{16L, 5001L}, {250L, 300L}}) {
+    const std::vector<float> a = random_floats(random, m * k);
+    const Stored w(WeightType::bf16, random_floats(random, 40 * k));
+    FloatBuffer memory;
+    const PackedMatrix matrix = pack_in_two_pieces(packing, w, 40, k, 40, memory);
+    std::vector<float> together(static_cast<std::size_t>(m * 40));
+    std::vector<float> apart(together.size());
+    packing.multiply_packed({m, a.data(), matrix, together.data(), false, 0, 40});
+    for (long i = 0; i < m; ++i) {
+      packing.multiply_packed({1, a.data() + i * k, matrix, apart.data() + i * 40, false, 0, 40});
     }
+    EXPECT_EQ(together, apart);
   }
 }
 
@@ -137,6 +170,33 @@ TEST_P(EveryType, StudentsHaveTheBitsOfWidenedWeights) {
     }
     EXPECT_EQ(logits[0], logits[1]);
   }
+}
+
+// Of whatever type the weights are stored in. A relative error of 2^-9 per rounding.
+TEST_P(EveryType, StudentsOnBf16UnitsAreNearThoseOfFloats) {
+  if (bf16_decode_kernels() == nullptr) GTEST_SKIP() << "this CPU has no bf16 units";
+  const ModelConfig config = small(/*tied=*/true);
+  const ParameterLayout layout = make_layout(config);
+  RandomStream random(6, "test", "student");
+  const Stored stored(GetParam(), random_floats(random, layout.size, 0.2));
+  const auto source = [&](const Parameter& p) {
+    return StoredValues{stored.type, stored.at(p.offset)};
+  };
+  const auto narrow =
+      std::make_shared<DecodeWeights>(config, layout, source, kernels(), /*bf16=*/true);
+  const auto wide = std::make_shared<DecodeWeights>(config, layout, stored.values.data());
+  EXPECT_LT(narrow->bytes() * 1.2, wide->bytes());
+  std::vector<std::int32_t> prompt;
+  for (int i = 0; i < 70; ++i) prompt.push_back(random.between(0, config.vocab_size - 1));
+  std::vector<float> logits[2];
+  for (const auto& weights : {narrow, wide}) {
+    DecodeWorker worker(weights);
+    KvCache cache(config);
+    const float* found = worker.prefill(prompt, cache);
+    logits[weights == wide ? 1 : 0].assign(found, found + config.vocab_size);
+  }
+  EXPECT_NE(logits[0], logits[1]);
+  EXPECT_LT(testing::relative_difference(logits[0], logits[1]), 3e-2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, EveryType,
