@@ -105,7 +105,7 @@ long argmax(const float* x, long size) {
 }  // namespace
 
 extern const DecodeKernels decode_table;
-const DecodeKernels decode_table = {packed_size,      pack,  unpack_row, multiply_packed,
+const DecodeKernels decode_table = {packed_size,      pack,   unpack_row,    multiply_packed,
                                     cached_attention, argmax, /*bf16=*/false};
 
 }  // namespace tapir::student::TAPIR_KERNEL_SET
