@@ -87,7 +87,7 @@ def ours(tapir, texts, labels, fold, folds):
                             "--input", scratch / "test.jsonl", "--output", scratch / "out.jsonl"],
                            check=True, stderr=subprocess.DEVNULL)
             seconds.append(time.perf_counter() - start)
-            for line in (scratch / "out.jsonl").read_text().splitlines():
+            for line in (scratch / "out.jsonl").read_bytes().splitlines():  # texts hold other line ends than \n
                 row = json.loads(line)
                 out[int(row["id"])] = (row["task"], row["confidence"])
     return out, seconds

@@ -7,7 +7,7 @@ On the 17,387 instructions of the Alpaca rows: (1) rouge_score's rate on random 
 all pairs would take; (2) every decision checked with rouge_score itself: each pair whose number of common tokens does not
 rule out 0.7 is compared by rouge_score (the others cannot reach it: the longest common subsequence is no longer than the
 tokens in common), the filter is replayed from those pairs, and its decisions must be ours, as must be the value of ROUGE-L
-for every rejected row, to the last bit; (3) seconds a row as the texts
+for every rejected row, to the last bit; (3) CPU seconds a row as the texts
 grow: the first 2,000, all, and 200,000 made from them (two halves of real instructions and one word in eight replaced by one
 of a vocabulary that grows with the texts); (4) MinHash on the same. Prints one JSON object.
 """
