@@ -1,11 +1,13 @@
 // The client as the pipeline uses it, all wrappers around it and every reply durable in a store,
 // against one endpoint.
 //   client_speed URL STORE REQUESTS IN_FLIGHT
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <sys/resource.h>
 
@@ -64,15 +66,22 @@ class Sink final : public llm::ReplySink {
   explicit Sink(int count) : count_(count) {}
   void take(llm::ChatReply reply) override {
     ok += reply.ok() ? 1 : 0;
-    if (++taken_ == count_ / 10) early_kb = resident_kb();
+    if (++taken_ % std::max(1, count_ / kLooks) == 0) megabytes.push_back(resident_kb() / 1024);
   }
   int ok = 0;
-  long early_kb = 0;
+  std::vector<long> megabytes;  // after every tenth of the requests
 
  private:
+  static constexpr int kLooks = 10;
   const int count_;
   int taken_ = 0;
 };
+
+std::string list(const std::vector<long>& numbers) {
+  std::string text;
+  for (const long number : numbers) text += (text.empty() ? "" : ", ") + std::to_string(number);
+  return "[" + text + "]";
+}
 
 }  // namespace
 
@@ -98,10 +107,8 @@ int main(int argc, char** argv) {
   store->flush();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::printf(
-      "{\"requests\": %d, \"ok\": %d, \"seconds\": %.3f, \"cpu_ms_each\": %.4f, \"early_mb\": "
-      "%.1f, "
-      "\"end_mb\": %.1f}\n",
+      "{\"requests\": %d, \"ok\": %d, \"seconds\": %.3f, \"cpu_ms_each\": %.4f, \"mb\": %s}\n",
       count, sink.ok, seconds.count(), 1000 * (cpu_seconds() - cpu) / count,
-      static_cast<double>(sink.early_kb) / 1024, static_cast<double>(resident_kb()) / 1024);
+      list(sink.megabytes).c_str());
   return sink.ok == count ? 0 : 1;
 }
