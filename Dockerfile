@@ -12,7 +12,7 @@ RUN ./dev build && cmake --install build --prefix /usr/local
 FROM debian:12-slim
 RUN apt-get update -q \
     && apt-get install -y -q --no-install-recommends ca-certificates \
-       libcpp-httplib0.11 libcurl4 libfmt9 libicu72 libpcre2-8-0 libsentencepiece0 libspdlog1.10 libsqlite3-0 libssl3 libstdc++6 libyaml-cpp0.7 zlib1g \
+       libcld2-0 libcpp-httplib0.11 libcurl4 libfmt9 libicu72 libpcre2-8-0 libsentencepiece0 libspdlog1.10 libsqlite3-0 libssl3 libstdc++6 libyaml-cpp0.7 zlib1g \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /usr/local/bin/tapir /usr/local/bin/tapir
 COPY --from=build /usr/local/lib/tapir /usr/local/lib/tapir

@@ -12,6 +12,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc)
 find_library(TAPIR_SENTENCEPIECE sentencepiece REQUIRED)  # its pkg-config file also names the library that trains
+find_library(TAPIR_CLD2 cld2 REQUIRED)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 if(TAPIR_BUILD_TESTS)
   find_package(GTest REQUIRED)

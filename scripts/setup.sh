@@ -3,7 +3,7 @@
 packages=(
   g++ cmake ninja-build ccache pkg-config python3 python3-venv
   libsqlite3-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev
-  libpcre2-dev libicu-dev libcpp-httplib-dev libsentencepiece-dev libssl-dev libcurl4-openssl-dev zlib1g-dev libgtest-dev libgmock-dev
+  libpcre2-dev libicu-dev libcpp-httplib-dev libsentencepiece-dev libcld2-dev libssl-dev libcurl4-openssl-dev zlib1g-dev libgtest-dev libgmock-dev
 )
 torch_version=2.11.0  # fetched when there is none; any later one is taken as it is
 torch_requirements=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/random.h"
+#include "base/strings.h"
 #include "gym/families/families.h"
+#include "rubric/component.h"
 
 namespace tapir::gym {
 namespace {
@@ -67,6 +70,69 @@ TEST(Layered, ConflictingConstraintsAreNoPrompt) {
         "Format lime fig lime: commas", "Format lime fig: commas",
         "Format lime fig nut:", "Format lime fig nut: loud", "Format: commas"}) {
     EXPECT_FALSE(layered.accepts(prompt)) << prompt;
+  }
+}
+
+// The prompt with its place-th constraint left out.
+std::string without(std::string_view prompt, std::size_t place) {
+  const std::size_t colon = prompt.find(": ");
+  std::vector<std::string> constraints = split(prompt.substr(colon + 2), ',');
+  constraints.erase(constraints.begin() + static_cast<std::ptrdiff_t>(place));
+  for (std::string& one : constraints) one = std::string(trim(one));
+  return std::string(prompt.substr(0, colon + 2)) + join(constraints, ", ");
+}
+
+TEST(Layered, AnIgnoredConstraintCostsExactlyItsWeight) {
+  int mutations = 0;
+  for (const int level : {2, 3, 5}) {  // one constraint less is a level of as many items
+    for (int i = 0; i < 200; ++i) {
+      RandomStream stream(5, "layered", std::to_string(level) + "/" + std::to_string(i));
+      const std::string prompt = layered.make(level, stream);
+      for (int place = 0; place < level; ++place) {
+        const std::string answer =
+            layered.teacher(without(prompt, static_cast<std::size_t>(place)), Style::terse);
+        if (answer == layered.teacher(prompt, Style::terse)) continue;  // sorted before
+        // Six aspects weigh 1, an asked one 1 more: 2 of 6 + level are lost.
+        ASSERT_DOUBLE_EQ(layered.judge(prompt, answer).correct, 0.2 * (4.0 + level) / (6.0 + level))
+            << prompt << " -> " << answer;
+        ++mutations;
+      }
+    }
+  }
+  EXPECT_GT(mutations, 1500);
+}
+
+TEST(Layered, ConstraintsConflictAsTheirComponentsDo) {
+  const std::vector<std::pair<std::string, rubric::Component>> constraints = [] {
+    std::vector<std::pair<std::string, rubric::Component>> all;
+    const auto add = [&](const char* word, const char* kind, std::vector<std::string> values) {
+      rubric::Component component;
+      component.id = word;
+      component.kind = kind;
+      component.values = std::move(values);
+      all.emplace_back(word, component);
+    };
+    add("reversed", "list_order", {"nut", "fig", "lime"});
+    add("sorted", "list_order", {"fig", "lime", "nut"});
+    add("commas", "list_separator", {"comma"});
+    add("slashes", "list_separator", {"slash"});
+    add("bars", "list_separator", {"bar"});
+    add("numbered", "list_prefix", {"number"});
+    add("dashed", "list_prefix", {"dash"});
+    add("round", "list_brackets", {"round"});
+    add("square", "list_brackets", {"square"});
+    add("titled", "list_title", {"list"});
+    add("counted", "list_end", {"total"});
+    add("closed", "list_end", {"end"});
+    return all;
+  }();
+  for (std::size_t i = 0; i < constraints.size(); ++i) {
+    for (std::size_t j = i + 1; j < constraints.size(); ++j) {
+      const auto& [first, one] = constraints[i];
+      const auto& [second, other] = constraints[j];
+      const std::string prompt = "Format lime fig nut: " + first + ", " + second;
+      EXPECT_EQ(layered.accepts(prompt), rubric::conflicts_of({one, other}).empty()) << prompt;
+    }
   }
 }
 

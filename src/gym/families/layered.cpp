@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "gym/families/families.h"
 #include "gym/families/grammar_words.h"
+#include "rubric/grade.h"
+#include "rubric/inline_list.h"
 
 namespace tapir::gym {
 namespace {
@@ -97,99 +99,59 @@ std::string written(const Words& items, const Form& form) {
   return text;
 }
 
-// One item of an answer with the marks around it, each as the value of its aspect; "mixed" where
-// brackets do not pair.
-constexpr std::size_t kMixed = 99;
-struct Unit {
-  std::string item;
-  std::size_t separator = kUnasked;  // before it
-  std::size_t prefix = kUnasked;
-  std::size_t wrap = kUnasked;
+// What the checkers of the rubric call the values of each aspect but the order.
+const std::array<Words, kAspects> kValueNames = {{{},
+                                                  {"none", "comma", "slash", "bar"},
+                                                  {"none", "number", "dash"},
+                                                  {"none", "round", "square"},
+                                                  {"none", "list"},
+                                                  {"none", "total", "end"}}};
+struct AspectWords {
+  std::string_view name;  // in the judge's words
+  std::string_view kind;  // of its component
 };
+constexpr std::array<AspectWords, kAspects> kAspectWords = {{{"order", "list_order"},
+                                                             {"separators", "list_separator"},
+                                                             {"prefixes", "list_prefix"},
+                                                             {"brackets", "list_brackets"},
+                                                             {"title", "list_title"},
+                                                             {"end", "list_end"}}};
 
-struct Answer {
-  std::vector<Unit> units;
-  bool titled = false;
-  std::size_t tail = kUnasked;
-};
-
-std::size_t take_value(WordReader& reader, const Words& marks) {
-  return reader.take_from(marks).value_or(kUnasked);  // marks[0] is empty and never read
+// A component for each aspect. What is asked for weighs 2; an aspect that nobody asked for has to
+// be plain, and weighs 1.
+rubric::Rubric rubric_of(const Problem& problem) {
+  const Form form = *form_of(problem.constraints);
+  rubric::Rubric components;
+  for (std::size_t aspect = 0; aspect < kAspects; ++aspect) {
+    rubric::Component component;
+    component.id = kAspectWords[aspect].name;
+    component.kind = kAspectWords[aspect].kind;
+    component.weight = form[aspect] == kUnasked ? 1 : 2;
+    component.values = aspect == order ? ordered(problem.items, form[order])
+                                       : Words{kValueNames[aspect][form[aspect]]};
+    components.push_back(std::move(component));
+  }
+  return components;
 }
 
-std::optional<Unit> read_unit(WordReader& reader, std::size_t number) {
-  Unit unit;
-  unit.separator = take_value(reader, kSeparators);
-  if (const auto digit = reader.take_digit()) {
-    unit.prefix = *digit == static_cast<int>(number) ? 1 : kMixed;
-  } else if (reader.take("-")) {
-    unit.prefix = 2;
-  }
-  const std::size_t opened = take_value(reader, kWrapOpen);
-  const auto item = reader.take_from(kItems);
-  if (!item) return std::nullopt;
-  unit.item = kItems[*item];
-  const std::size_t closed = take_value(reader, kWrapClose);
-  unit.wrap = opened == closed ? opened : kMixed;
-  return unit;
+// Answers may stand behind the mark.
+std::string_view without_mark(std::string_view response) {
+  response = trim(response);
+  if (response.starts_with('#')) response.remove_prefix(1);
+  return response;
 }
 
-std::optional<Answer> read_answer(std::string_view text) {
-  WordReader reader(text);
-  Answer answer;
-  reader.take("#");
-  answer.titled = reader.take({"List", ":"});
-  while (!reader.done() && !reader.next_is("total") && !reader.next_is("end")) {
-    const auto unit = read_unit(reader, answer.units.size() + 1);
-    if (!unit) return std::nullopt;
-    answer.units.push_back(*unit);
-  }
-  if (reader.take("total")) {
-    const auto count = reader.take_digit();
-    if (!count) return std::nullopt;
-    answer.tail = *count == static_cast<int>(answer.units.size()) ? 1 : kMixed;
-  } else if (reader.take("end")) {
-    answer.tail = 2;
-  }
-  if (!reader.done() || answer.units.empty()) return std::nullopt;
-  return answer;
-}
-
-Words items_of(const Answer& answer) {
-  Words items;
-  for (const Unit& unit : answer.units) items.push_back(unit.item);
+// Nothing for a text that is no list of words of the family.
+std::optional<Words> items_of(std::string_view answer) {
+  const auto list = rubric::read_inline_list(answer);
+  if (!list) return std::nullopt;
+  Words items = list->words();
+  const bool known = std::all_of(items.begin(), items.end(), [](const std::string& item) {
+    return index_of(kItems, item).has_value();
+  });
+  if (!known) return std::nullopt;
   return items;
 }
-
-bool all_units(const Answer& answer, std::size_t Unit::*part, std::size_t value) {
-  return std::all_of(answer.units.begin(), answer.units.end(),
-                     [&](const Unit& unit) { return unit.*part == value; });
-}
-
-// The checker of every aspect. An aspect that nobody asked for has to be plain.
-using Checker = bool (*)(const Problem&, const Form&, const Answer&);
-const std::array<Checker, kAspects> kCheckers = {
-    [](const Problem& problem, const Form& form, const Answer& answer) {
-      return items_of(answer) == ordered(problem.items, form[order]);
-    },
-    [](const Problem&, const Form& form, const Answer& answer) {
-      if (answer.units[0].separator != kUnasked) return false;
-      return std::all_of(answer.units.begin() + 1, answer.units.end(),
-                         [&](const Unit& unit) { return unit.separator == form[separator]; });
-    },
-    [](const Problem&, const Form& form, const Answer& answer) {
-      return all_units(answer, &Unit::prefix, form[prefix]);
-    },
-    [](const Problem&, const Form& form, const Answer& answer) {
-      return all_units(answer, &Unit::wrap, form[wrap]);
-    },
-    [](const Problem&, const Form& form, const Answer& answer) {
-      return answer.titled == (form[title] == 1);
-    },
-    [](const Problem&, const Form& form, const Answer& answer) {
-      return answer.tail == form[tail];
-    },
-};
 
 class Layered final : public TypedFamily<Problem> {
  public:
@@ -280,30 +242,21 @@ std::string Layered::canonical_of(const Problem& problem) const {
   return render(same);
 }
 
-// Gate: the same items, each once. Behind it the asked aspects weigh 2 each, the others 1.
+// Gate: the same items, each once. Behind it the share of the rubric's weight that is kept.
 Verdict Layered::grade(const Problem& problem, std::string_view response) const {
-  const auto answer = read_answer(response);
-  if (!answer) return unreadable("Not a list of the items in use with marks around them.");
-  if (ordered(items_of(*answer), 2) != ordered(problem.items, 2)) {
+  const std::string_view answer = without_mark(response);
+  const auto items = items_of(answer);
+  if (!items) return unreadable("Not a list of the items in use with marks around them.");
+  if (ordered(*items, 2) != ordered(problem.items, 2)) {
     return wrong(0, "Not the items that were given, each once.");
   }
-  const Form form = *form_of(problem.constraints);
-  static constexpr std::array<std::string_view, kAspects> kNames = {
-      "order", "separators", "prefixes", "brackets", "title", "end"};
-  double kept = 0;
-  double all = 0;
+  const rubric::Grade graded = rubric::grade(rubric_of(problem), answer);
   Words broken;
-  for (std::size_t aspect = 0; aspect < kAspects; ++aspect) {
-    const double weight = form[aspect] == kUnasked ? 1 : 2;
-    all += weight;
-    if (kCheckers[aspect](problem, form, *answer)) {
-      kept += weight;
-    } else {
-      broken.emplace_back(kNames[aspect]);
-    }
+  for (const rubric::ComponentResult& one : graded.components) {
+    if (!one.finding.kept) broken.push_back(one.id);
   }
   if (broken.empty()) return all_right();
-  return wrong(kept / all, "Not as asked: " + join(broken, ", ") + ".");
+  return wrong(graded.share(), "Not as asked: " + join(broken, ", ") + ".");
 }
 
 std::vector<Variant> Layered::vary(const Problem& problem, RandomStream& stream) const {
