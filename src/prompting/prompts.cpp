@@ -25,7 +25,11 @@ const std::vector<Contract>& contracts() {
   static const std::vector<Contract> all = {
       {"judge_pair", {"instruction", "answer_a", "answer_b"}},
       {"judge_pair_again", {"instruction", "answer_a", "answer_b", "last_reply", "complaint"}},
+      {"judge_components", {"instruction", "answer", "components"}},
+      {"judge_components_again",
+       {"instruction", "answer", "components", "last_reply", "complaint"}},
       {"expand", {"task", "task_description", "seed_instruction"}},
+      {"expand_layered", {"task", "task_description", "seed_instruction", "requirements"}},
       {"refine", {"instruction", "current_answer", "task", "style"}},
       {"answer", {"instruction", "task", "style"}},
       {"classify", {"instruction", "task_types"}},
@@ -203,10 +207,10 @@ std::string_view tail(std::string_view text, std::size_t bytes) {
   return text.substr(start);
 }
 
-std::string task_lines(const LabelledTasks& tasks) {
+// "name: what it is", one a line.
+std::string named_lines(const std::vector<std::pair<std::string, std::string>>& named) {
   std::vector<std::string> lines;
-  for (const auto& [task, description] : tasks)
-    lines.push_back(description.empty() ? task : task + ": " + description);
+  for (const auto& [name, what] : named) lines.push_back(what.empty() ? name : name + ": " + what);
   return join(lines, "\n");
 }
 
@@ -276,12 +280,42 @@ Messages PromptSet::judge_pair_again(const Messages& instruction, std::string_vi
                                                   {"complaint", complaint}}));
 }
 
+Messages PromptSet::judge_components(const Messages& instruction, std::string_view answer,
+                                     const Requirements& requirements) const {
+  const Template& prompt = find("judge_components");
+  return chat(prompt.system, render(prompt.user, {{"instruction", conversation(instruction)},
+                                                  {"answer", answer},
+                                                  {"components", named_lines(requirements)}}));
+}
+
+Messages PromptSet::judge_components_again(const Messages& instruction, std::string_view answer,
+                                           const Requirements& requirements,
+                                           std::string_view last_reply,
+                                           std::string_view complaint) const {
+  const Template& prompt = find("judge_components_again");
+  return chat(prompt.system, render(prompt.user, {{"instruction", conversation(instruction)},
+                                                  {"answer", answer},
+                                                  {"components", named_lines(requirements)},
+                                                  {"last_reply", tail(last_reply, kLastReplyBytes)},
+                                                  {"complaint", complaint}}));
+}
+
 Messages PromptSet::expand(std::string_view task, std::string_view task_description,
                            std::string_view seed_instruction) const {
   const Template& prompt = find("expand");
   return chat(prompt.system, render(prompt.user, {{"task", task},
                                                   {"task_description", task_description},
                                                   {"seed_instruction", seed_instruction}}));
+}
+
+Messages PromptSet::expand_layered(std::string_view task, std::string_view task_description,
+                                   std::string_view seed_instruction,
+                                   std::string_view requirements) const {
+  const Template& prompt = find("expand_layered");
+  return chat(prompt.system, render(prompt.user, {{"task", task},
+                                                  {"task_description", task_description},
+                                                  {"seed_instruction", seed_instruction},
+                                                  {"requirements", requirements}}));
 }
 
 Messages PromptSet::refine(const Messages& instruction, std::string_view current_answer,
@@ -307,14 +341,14 @@ Messages PromptSet::answer(const Messages& instruction, std::string_view task,
 Messages PromptSet::classify(const Messages& instruction, const LabelledTasks& tasks) const {
   const Template& prompt = find("classify");
   return chat(prompt.system, render(prompt.user, {{"instruction", conversation(instruction)},
-                                                  {"task_types", task_lines(tasks)}}));
+                                                  {"task_types", named_lines(tasks)}}));
 }
 
 Messages PromptSet::classify_again(const Messages& instruction, const LabelledTasks& tasks,
                                    std::string_view last_reply, std::string_view complaint) const {
   const Template& prompt = find("classify_again");
   return chat(prompt.system, render(prompt.user, {{"instruction", conversation(instruction)},
-                                                  {"task_types", task_lines(tasks)},
+                                                  {"task_types", named_lines(tasks)},
                                                   {"last_reply", tail(last_reply, kLastReplyBytes)},
                                                   {"complaint", complaint}}));
 }

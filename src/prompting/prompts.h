@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,8 +20,11 @@ namespace tapir::prompting {
 // Task types with their descriptions, in the order shown.
 using LabelledTasks = std::vector<std::pair<std::string, std::string>>;
 
-// The names under prompts/: judge_pair, judge_pair_again, expand, refine, answer, classify,
-// classify_again (.md, first "system" part, then "user").
+// Requirements to be judged: their names and what each asks for, in the order shown.
+using Requirements = std::vector<std::pair<std::string, std::string>>;
+
+// The names under prompts/: judge_pair, judge_pair_again, judge_components, judge_components_again,
+// expand, refine, answer, classify, classify_again (.md, first "system" part, then "user").
 class PromptSet {
  public:
   // folder: the user's own templates, taken instead of the built-in ones where a file of that name
@@ -36,10 +40,21 @@ class PromptSet {
   Messages judge_pair_again(const Messages& instruction, std::string_view answer_a,
                             std::string_view answer_b, std::string_view last_reply,
                             std::string_view complaint) const;
+  // Judge: whether an answer meets each of the requirements; asks for reasons, then a line for
+  // each.
+  Messages judge_components(const Messages& instruction, std::string_view answer,
+                            const Requirements& requirements) const;
+  // The same once more, with what was wrong with the last reply.
+  Messages judge_components_again(const Messages& instruction, std::string_view answer,
+                                  const Requirements& requirements, std::string_view last_reply,
+                                  std::string_view complaint) const;
   // Teacher: one new instruction of the same task, similar length and difficulty, other content.
   // seed may be empty: then the task's description is the start.
   Messages expand(std::string_view task, std::string_view task_description,
                   std::string_view seed_instruction) const;
+  // The same, and the new instruction also asks for each requirement (a sentence a line).
+  Messages expand_layered(std::string_view task, std::string_view task_description,
+                          std::string_view seed_instruction, std::string_view requirements) const;
   // Teacher: answer again in the style (its name and its guidance are given).
   Messages refine(const Messages& instruction, std::string_view current_answer,
                   std::string_view task, std::string_view style,
@@ -87,6 +102,17 @@ struct PairScores {
 // dress (bold, "/10", fullwidth colon). Never "the first number in the text". Scores outside 1-10
 // are "out_of_range".
 PairScores read_pair_scores(std::string_view reply);
+
+struct ComponentVerdicts {
+  std::map<std::string, bool> met;  // by name; all of them, or none
+  std::string failure;              // "unreadable"; empty when every name has its verdict
+  bool dressed = false;             // the strict reader could not read them, the tolerant one could
+  bool ok() const { return failure.empty(); }
+};
+// names: of the requirements, distinct, one or more. A name that is missing, or that has two
+// different verdicts, makes all of them unreadable.
+ComponentVerdicts read_component_verdicts(std::string_view reply,
+                                          const std::vector<std::string>& names);
 
 struct ReadText {
   std::string text;

@@ -28,8 +28,11 @@ class Wave : public llm::RowQuestions {
     const Draft& draft = drafts_[row];
     llm::ChatRequest request;
     request.row_id = draft.instruction.id;
-    request.messages =
-        prompts_.expand(draft.task, taxonomy_.find(draft.task)->description, draft.seed_prompt);
+    const std::string& description = taxonomy_.find(draft.task)->description;
+    request.messages = options_.requirements
+                           ? prompts_.expand_layered(draft.task, description, draft.seed_prompt,
+                                                     options_.requirements(draft.request))
+                           : prompts_.expand(draft.task, description, draft.seed_prompt);
     request.sampling = options_.sampling;
     request.sampling.seed = draft.sampling_seed;
     return request;
@@ -78,7 +81,7 @@ class Expansion {
       : taxonomy_(taxonomy),
         options_(options),
         stage_(options.arm + "/round-" + std::to_string(options.round) + "/expand"),
-        version_(prompts.version("expand")) {}
+        version_(prompts.version(options.requirements ? "expand_layered" : "expand")) {}
 
   void need(const std::string& task, std::int64_t rows, const std::vector<Instruction>& seeds) {
     if (taxonomy_.find(task) == nullptr) taxonomy_.style_of(task);  // says which tasks there are
@@ -117,7 +120,7 @@ class Expansion {
         ++summary_.kept[candidate.task];
         --summary_.missing[candidate.task];
       }
-      keep({candidate, outcome});
+      keep({candidate, outcome, wave.draft(row).request});
     }
   }
 
@@ -134,10 +137,10 @@ class Expansion {
     Draft draft;
     draft.task = task;
     if (turn.seed != nullptr) draft.seed_prompt = turn.seed->prompt();
-    const std::string request_id =
+    draft.request =
         "round-" + std::to_string(options_.round) + "/" + std::to_string(turn.use) + "/" + parent;
     draft.sampling_seed = static_cast<std::int64_t>(
-        RandomStream(options_.seed, "expand", request_id).below(std::uint64_t{1} << 31));
+        RandomStream(options_.seed, "expand", draft.request).below(std::uint64_t{1} << 31));
     draft.instruction.id = instruction_id(parent, stage_, version_, turn.use);
     draft.instruction.task = task;
     draft.instruction.source = "expanded";

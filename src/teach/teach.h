@@ -35,6 +35,10 @@ struct ExpandOptions {
   int wave_rows = 2048;          // requests of one wave at the most
   llm::Sampling sampling;
   std::uint64_t seed = 42;
+  // What the new instruction of a request has to ask for besides, a sentence a line: a pure
+  // function of the request's name (ExpandedRow::request), which is the same for all arms. Unset:
+  // nothing.
+  std::function<std::string(const std::string& request)> requirements;
   std::size_t max_in_flight = 256;  // speed only
 };
 
@@ -43,6 +47,7 @@ struct ExpandedRow {
   Instruction
       instruction;      // id, parent_id, task, round are set; messages empty when the reply failed
   std::string outcome;  // "kept" or the reason
+  std::string request;  // its name: "round-1/0/<parent>"
 };
 
 struct ExpandSummary {

@@ -38,6 +38,7 @@ class SeedTurns {
 struct Draft {
   std::string task;
   std::string seed_prompt;         // empty: from the description
+  std::string request;             // ExpandedRow::request
   std::int64_t sampling_seed = 0;  // [0, 2^31)
   Instruction instruction;         // id, parent_id, task, source and round; no messages yet
 };

@@ -84,6 +84,22 @@ ExpandOptions options_of(int wave_rows = 2048) {
   return options;
 }
 
+TEST(Expand, LayeredRequestsAskForTheirRequirements) {
+  ExpandOptions options;
+  options.requirements = [](const std::string& request) { return "Of " + request + "."; };
+  const Result result = run(teacher, options);
+  std::set<std::string> asked_for;
+  for (const llm::ChatRequest& request : result.asked) {
+    const auto asked = prompting::read_fence(request.messages.back().content, "requirements");
+    ASSERT_TRUE(asked);
+    asked_for.insert(*asked);
+  }
+  std::set<std::string> named;
+  for (const ExpandedRow& row : result.expanded) named.insert("Of " + row.request + ".");
+  EXPECT_EQ(asked_for, named) << "rows know the request that their requirements were drawn for";
+  EXPECT_EQ(named.size(), result.expanded.size());
+}
+
 TEST(Expand, ReachesWhatIsNeededWithNewInstructionsOnly) {
   const Result result = run(teacher, options_of());
   EXPECT_TRUE(result.summary.complete);
