@@ -29,22 +29,24 @@ struct Context {
   int exit_code = 0;                       // a verb may set it; errors are exceptions
 };
 
-void add_run(CLI::App& app, Context& context);          // run
-void add_inspect(CLI::App& app, Context& context);      // status, report, inspect
-void add_data(CLI::App& app, Context& context);         // data stats, clean
-void add_export(CLI::App& app, Context& context);       // export data, gguf
-void add_train(CLI::App& app, Context& context);        // train
-void add_files(CLI::App& app, Context& context);        // generate, logprobs, tokenize
-void add_tokenizer(CLI::App& app, Context& context);    // tokenizer train
-void add_merge(CLI::App& app, Context& context);        // merge
-void add_judge(CLI::App& app, Context& context);        // judge, judge read, judge orders
-void add_stages(CLI::App& app, Context& context);       // classify, balance, select, expand, refine
-void add_gym(CLI::App& app, Context& context);          // gym items, exam, judge, base, serve
-void add_gym_serve(CLI::App* group, Context& context);  // gym serve
-void add_serve(CLI::App& app, Context& context);        // serve
-void add_chat(CLI::App& app, Context& context);         // chat
-void add_checks(CLI::App& app, Context& context);       // estimate, validate, doctor
-void add_student(CLI::App& app, Context& context);      // student new
+void add_run(CLI::App& app, Context& context);        // run
+void add_inspect(CLI::App& app, Context& context);    // status, report, inspect
+void add_data(CLI::App& app, Context& context);       // data stats, clean
+void add_export(CLI::App& app, Context& context);     // export data, gguf
+void add_train(CLI::App& app, Context& context);      // train
+void add_files(CLI::App& app, Context& context);      // generate, logprobs, tokenize
+void add_tokenizer(CLI::App& app, Context& context);  // tokenizer train
+void add_merge(CLI::App& app, Context& context);      // merge
+void add_judge(CLI::App& app, Context& context);      // judge, judge read, judge orders
+void add_stages(CLI::App& app, Context& context);     // classify, balance, select, expand, refine
+void add_eval(CLI::App& app, Context& context);       // eval
+void add_eval_compliance(CLI::App* group, Context& context);  // eval compliance
+void add_gym(CLI::App& app, Context& context);                // gym items, exam, judge, base, serve
+void add_gym_serve(CLI::App* group, Context& context);        // gym serve
+void add_serve(CLI::App& app, Context& context);              // serve
+void add_chat(CLI::App& app, Context& context);               // chat
+void add_checks(CLI::App& app, Context& context);             // estimate, validate, doctor
+void add_student(CLI::App& app, Context& context);            // student new
 
 // The store of a run folder, to read. Error{data} when it is none.
 std::unique_ptr<store::RunStore> open_run(const std::filesystem::path& run_dir);

@@ -8,6 +8,7 @@
 #include "pipeline/judge_file.h"
 #include "pipeline/judge_read.h"
 #include "pipeline/recipe.h"
+#include "pipeline/rubric_rows.h"
 
 namespace tapir::cli {
 namespace {
@@ -105,12 +106,15 @@ void judge(const JudgeArguments& a, Context& context) {
                {"failed", s.failed},
                {"usd", s.usd},
                {"seconds", s.seconds},
-               {"judge", s.judge}});
+               {"judge", s.judge},
+               {"components", s.components}});
   } else {
     context.progress->message(fmt::format("{} rows, {} judged, {} hard (gap above {:g}){}{}",
                                           s.rows, s.judged, s.hard, recipe.difficulty.threshold,
                                           s.failed.empty() ? "" : "; ", reasons(s.failed)));
     context.progress->message(std::string(trim(pipeline::judge_figures_text(s.judge))));
+    if (!s.components.is_null())
+      context.progress->message(pipeline::component_figures_text(s.components));
   }
   if (s.judged < s.rows) context.exit_code = exit_code(ErrorKind::incomplete);
 }

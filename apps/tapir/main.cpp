@@ -51,6 +51,7 @@ int run_program(int argc, char** argv) {
   add_chat(app, context);
   add_judge(app, context);
   add_stages(app, context);
+  add_eval(app, context);
   add_gym(app, context);
   add_checks(app, context);
   add_student(app, context);

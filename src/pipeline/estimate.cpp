@@ -135,6 +135,7 @@ class Estimator {
   void add_judging(double rows) {
     decode("s0/answers", rows, corpus_.answer_tokens);
     if (difficulty::make_pair_scorer(recipe_.judge.kind) != nullptr) return;
+    if (recipe_.judge.kind == "rubric") return add_confirming(rows);
     const double judged = recipe_.difficulty.rows > 0
                               ? std::min(rows, static_cast<double>(recipe_.difficulty.rows))
                               : rows;
@@ -145,6 +146,14 @@ class Estimator {
     ask("difficulty/audit",
         recipe_.judge_audit.role == "teacher" ? recipe_.teacher : recipe_.auditor, 2 * audited,
         prompt, kJudgeReply);
+  }
+
+  // At most: rows whose requirements code can check need nobody.
+  void add_confirming(double rows) {
+    const std::string& role = recipe_.judge_rubric.role;
+    if (role == "none") return;
+    ask("difficulty", role == "teacher" ? recipe_.teacher : recipe_.auditor, 2 * rows,
+        corpus_.prompt_tokens + corpus_.answer_tokens + kPromptOverhead, kJudgeReply);
   }
 
   double mixture_rows() const {

@@ -82,6 +82,13 @@ std::string gym_reject(const Instruction& candidate) {
   return "";
 }
 
+std::string gym_right_answer(const evaluate::ExamItem& item, bool in_steps) {
+  const std::string& prompt = item.messages.back().content;
+  const gym::Family* family = gym::recognise(prompt);
+  check(family != nullptr, "an item of the exam is an item of the gym");
+  return family->teacher(prompt, in_steps ? gym::Style::steps : gym::Style::terse);
+}
+
 GymRow gym_exam_record(const evaluate::ExamItem& item) {
   const gym::Family* family = gym::recognise(item.messages.back().content);
   check(family != nullptr, "an item of the exam is an item of the gym");
@@ -90,7 +97,7 @@ GymRow gym_exam_record(const evaluate::ExamItem& item) {
                           .task = std::string(family->task()),
                           .source = "exam"};
   instruction.round = kOutsideD;
-  return {instruction, family->teacher(instruction.prompt(), gym::Style::steps)};
+  return {instruction, gym_right_answer(item, /*in_steps=*/true)};
 }
 
 std::string gym_judge_words(const evaluate::ExamItem& item, const std::string& answer) {

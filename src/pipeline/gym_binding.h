@@ -35,6 +35,8 @@ std::string gym_reject(const Instruction& candidate);
 // An item of the exam as records, for the report's examples: the instruction (round kOutsideD) with
 // the teacher's answer in explicit steps; and the judge's words on an answer to it.
 inline constexpr int kOutsideD = -1;
+// The teacher's answer to an item, tersely or in explicit steps.
+std::string gym_right_answer(const evaluate::ExamItem& item, bool in_steps);
 GymRow gym_exam_record(const evaluate::ExamItem& item);
 std::string gym_judge_words(const evaluate::ExamItem& item, const std::string& answer);
 

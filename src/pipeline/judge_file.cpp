@@ -1,6 +1,7 @@
 #include "pipeline/judge_file.h"
 
 #include <chrono>
+#include <memory>
 #include <optional>
 
 #include "base/error.h"
@@ -10,6 +11,7 @@
 #include "pipeline/judge_figures.h"
 #include "pipeline/options.h"
 #include "pipeline/row_files.h"
+#include "pipeline/rubric_rows.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -73,9 +75,42 @@ std::vector<difficulty::Pair> pairs_of(const std::vector<dataset::DataRow>& rows
   return pairs;
 }
 
+// By the requirements that the rows bring; somebody is asked only where the recipe names them.
+std::vector<Judgment> judge_by_components(const Recipe& recipe, const JudgeFileOptions& options,
+                                          const std::vector<dataset::DataRow>& rows,
+                                          const std::vector<difficulty::Pair>& pairs,
+                                          ProgressSink& progress, const std::stop_token& stop,
+                                          JudgeFileSummary& summary) {
+  std::vector<Judgment> judgments;
+  const auto keep = [&](const Judgment& judgment) { judgments.push_back(judgment); };
+  const difficulty::Rubrics rubrics = rubrics_of(rows);
+  const prompting::PromptSet prompts = prompts_of(recipe);
+  const bool by_teacher = recipe.judge_rubric.role == "teacher";
+  const RoleName role = by_teacher ? RoleName::teacher : RoleName::auditor;
+  std::unique_ptr<FileStage> stage;
+  difficulty::RubricJudge judge{rubrics, prompts};
+  if (recipe.judge_rubric.role != "none") {
+    stage = std::make_unique<FileStage>(recipe, options.files, "judge", stop);
+    judge.model = &stage->model(role);
+  }
+  const auto judged = difficulty::judge_by_rubric(judge, pairs, {}, confirming_options(recipe),
+                                                  keep, progress, stop);
+  if (stage != nullptr) {
+    stage->check_complete(judged.judged.complete, role);
+    summary.usd = stage->usd();
+  } else if (!judged.judged.complete) {
+    throw Error(ErrorKind::interrupted, "interrupted: nothing was written");
+  }
+  summary.components = component_figures(judged.by_kind);
+  return judgments;
+}
+
 std::vector<Judgment> judge(const Recipe& recipe, const JudgeFileOptions& options,
+                            const std::vector<dataset::DataRow>& rows,
                             const std::vector<difficulty::Pair>& pairs, ProgressSink& progress,
                             std::stop_token stop, JudgeFileSummary& summary) {
+  if (recipe.judge.kind == "rubric")
+    return judge_by_components(recipe, options, rows, pairs, progress, stop, summary);
   std::vector<Judgment> judgments;
   const auto keep = [&](const Judgment& judgment) { judgments.push_back(judgment); };
   const difficulty::JudgeOptions judging = judge_options(recipe);
@@ -105,7 +140,8 @@ JudgeFileSummary judge_file(const Recipe& recipe, const JudgeFileOptions& option
   const std::vector<dataset::DataRow> rows = read_rows_of(options.files);
   const std::vector<difficulty::Pair> pairs = pairs_of(rows, options.student);
   JudgeFileSummary summary;
-  const std::vector<Judgment> judgments = judge(recipe, options, pairs, progress, stop, summary);
+  const std::vector<Judgment> judgments =
+      judge(recipe, options, rows, pairs, progress, stop, summary);
 
   std::map<std::string, std::vector<Judgment>> by_id;
   for (const Judgment& judgment : judgments) by_id[judgment.instruction_id].push_back(judgment);

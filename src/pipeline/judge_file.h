@@ -27,14 +27,15 @@ struct JudgeFileSummary {
   std::map<std::string, std::int64_t> failed;  // by reason; "no_answer": teacher's or student's
   double usd = 0;                              // spent in this sitting
   double seconds = 0;
-  Json judge;  // judge_figures()
+  Json judge;       // judge_figures()
+  Json components;  // component_figures(), of judge.kind: rubric; else null
 };
 
 // Instruction rows {"id", "instruction" or "messages", "input"?, "response" (the teacher's),
-// "student_response"?} -> the same with "scores": {"teacher", "student", "gap"}, "orders" and
-// "truncated", or "scores": null and "failure". Rows in the order of the input; written at the end,
-// whole. Keys read: judge, difficulty, teach.prompts, budget, seed. A judge that scores by rule
-// needs no store.
+// "student_response"?, and for judge.kind: rubric what rubric/read_rubric.h reads} -> the same with
+// "scores": {"teacher", "student", "gap"}, "orders" and "truncated", or "scores": null and
+// "failure". Rows in the order of the input; written at the end, whole. Keys read: judge,
+// difficulty, teach.prompts, budget, seed. A judge that scores by rule needs no store.
 JudgeFileSummary judge_file(const Recipe& recipe, const JudgeFileOptions& options,
                             ProgressSink& progress, std::stop_token stop);
 

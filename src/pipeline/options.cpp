@@ -1,6 +1,7 @@
 #include "pipeline/options.h"
 
 #include "pipeline/doctor.h"
+#include "rubric/compose.h"
 
 namespace tapir::pipeline {
 
@@ -30,6 +31,14 @@ difficulty::JudgeOptions judge_options(const Recipe& recipe) {
   return options;
 }
 
+difficulty::JudgeOptions confirming_options(const Recipe& recipe) {
+  difficulty::JudgeOptions options = judge_options(recipe);
+  const ModelPart& asked = recipe.judge_rubric.role == "teacher" ? recipe.teacher : recipe.auditor;
+  options.sampling = sampling_of(asked);
+  options.max_in_flight = in_flight(asked);
+  return options;
+}
+
 difficulty::SelectOptions select_options(const Recipe& recipe) {
   const auto& d = recipe.difficulty;
   return {d.threshold, d.strict, d.max_gap, d.ifd_share};
@@ -52,6 +61,26 @@ student::GenerateOptions exam_options(const Recipe& recipe) {
   options.slots = static_cast<int>(recipe.student.slots);
   options.workers = static_cast<int>(recipe.student.workers);
   return options;
+}
+
+teach::ExpandOptions expand_options(const Recipe& recipe, const std::string& arm, int round) {
+  teach::ExpandOptions options;
+  options.arm = arm;
+  options.round = round;
+  options.max_attempts_per_row = static_cast<int>(recipe.teach.max_attempts_per_row);
+  options.sampling = sampling_of(recipe.teacher);
+  options.seed = recipe.seed;
+  options.max_in_flight = in_flight(recipe.teacher);
+  if (recipe.teach.layers > 0) {
+    options.requirements = [recipe](const std::string& request) {
+      return rubric::requirement_sentences(requirements_of(recipe, request));
+    };
+  }
+  return options;
+}
+
+rubric::Rubric requirements_of(const Recipe& recipe, const std::string& request) {
+  return rubric::compose(recipe.seed, request, static_cast<int>(recipe.teach.layers));
 }
 
 tasks::Taxonomy taxonomy_of(const Recipe& recipe) {

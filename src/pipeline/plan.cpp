@@ -75,12 +75,17 @@ class Planner {
         {facts_.student, facts_.machine});
   }
 
-  static std::vector<std::string> difficulty_keys() {
-    return {"difficulty", "judge", "!judge.audit"};
+  std::vector<std::string> difficulty_keys() const {
+    std::vector<std::string> keys = {"difficulty", "judge", "!judge.audit"};
+    const std::string& confirms = recipe_.judge_rubric.role;
+    if (recipe_.judge.kind == "rubric" && confirms != "none") keys.push_back(confirms);
+    return keys;
   }
 
-  static std::vector<std::string> held_out_keys() {
-    return {"difficulty", "judge", "!judge.audit", "student.generation"};
+  std::vector<std::string> held_out_keys() const {
+    std::vector<std::string> keys = difficulty_keys();
+    keys.push_back("student.generation");
+    return keys;
   }
 
   void teach_without_rejudging() {
@@ -111,7 +116,8 @@ class Planner {
     }
     std::vector<std::string> keys = {
         "curriculum.rounds", "curriculum.alpha", "curriculum.alpha_step",      "curriculum.rows",
-        "teacher",           "teach.prompts",    "teach.max_attempts_per_row", "teach.novelty"};
+        "teacher",           "teach.prompts",    "teach.max_attempts_per_row", "teach.novelty",
+        "teach.layers"};
     // The main arm's own choices stand under teach and curriculum, the others' under arms.
     if (name == kMainArm) {
       keys.insert(keys.end(), {"teach.expand", "teach.refine", "teach.select", "teach.balance",

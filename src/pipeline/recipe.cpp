@@ -225,7 +225,7 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
 void check_roles(const Recipe& r, const std::string& where) {
   check_role(r, r.teacher, "teacher", where);
   check_role(r, r.judge, "judge", where);
-  if (r.judge_audit.role == "auditor") check_role(r, r.auditor, "auditor", where);
+  if (asks_auditor(r)) check_role(r, r.auditor, "auditor", where);
 }
 
 // A second opinion needs somebody who can judge, and a judge to be compared with.
@@ -241,6 +241,35 @@ void check_audit(const Recipe& r, const std::string& where) {
                "judge.audit.role: teacher, but teacher.kind: " + r.teacher.kind + " cannot judge",
                "set judge.audit.role: auditor and describe it under auditor");
   }
+}
+
+// Requirements come with the rows of files, so that nothing else can be scored by them.
+void check_rubric(const Recipe& r, const std::string& where) {
+  if (r.judge.kind != "rubric") return;
+  const auto refuse = [&](const std::string& what, const std::string& hint) {
+    impossible(where, "judge.kind: rubric " + what, hint);
+  };
+  if (r.data.gym_rows > 0)
+    refuse("needs rows with requirements, and data.gym.rows brings none",
+           "name files with \"components\" in data.instructions (docs/rubrics.md)");
+  if (r.difficulty.held_out_rows > 0)
+    refuse("cannot score difficulty.held_out_rows", "set it to 0");
+  bool rejudges = r.tapir.rejudge;
+  for (const auto& [name, arm] : r.arms) rejudges = rejudges || arm.rejudge;
+  if (rejudges)
+    refuse("cannot score new instructions again: they bring no requirements", "set rejudge: false");
+  if (r.judge_rubric.role == "teacher" &&
+      (r.teacher.kind == "gym" || r.teacher.kind == "recorded")) {
+    refuse("asks the teacher, but teacher.kind: " + r.teacher.kind + " cannot judge",
+           "set judge.rubric.role: auditor and describe it under auditor");
+  }
+}
+
+// The gym's teacher knows its own items only.
+void check_layers(const Recipe& r, const std::string& where) {
+  if (r.teach.layers == 0 || r.teacher.kind != "gym") return;
+  impossible(where, "teach.layers is set, but teacher.kind: gym cannot compose instructions",
+             "leave teach.layers out; the gym's family `layered` has requirements of its own");
 }
 
 // What one key alone cannot know, of a whole run.
@@ -285,6 +314,8 @@ void check_together(const Recipe& r, const std::string& where) {
   }
   check_roles(r, where);
   check_audit(r, where);
+  check_rubric(r, where);
+  check_layers(r, where);
 }
 
 // Reads the keys; nothing is checked together yet.
@@ -318,8 +349,13 @@ std::string text_of(const std::filesystem::path& file) {
 
 }  // namespace
 
+bool asks_auditor(const Recipe& recipe) {
+  return recipe.judge_audit.role == "auditor" ||
+         (recipe.judge.kind == "rubric" && recipe.judge_rubric.role == "auditor");
+}
+
 bool is_free(const ModelPart& part) {
-  for (const char* kind : {"gym", "recorded", "answer_match", "overlap"}) {
+  for (const char* kind : {"gym", "recorded", "answer_match", "overlap", "rubric"}) {
     if (part.kind == kind) return true;
   }
   return false;
@@ -355,6 +391,7 @@ Recipe load_settings(const std::filesystem::path& file, const std::vector<std::s
       none ? std::filesystem::current_path() : std::filesystem::absolute(file).parent_path(),
       overrides);
   check_roles(recipe, none ? "settings" : file.string());
+  check_layers(recipe, none ? "settings" : file.string());
   return recipe;
 }
 

@@ -21,7 +21,7 @@ struct EndpointPart {
 
 // Who teaches or judges.
 struct ModelPart {
-  // gym | openai | recorded (teacher only) | answer_match, overlap (judge only)
+  // gym | openai | recorded (teacher only) | answer_match, overlap, rubric (judge only)
   std::string kind = "gym";
   std::string model;  // name at the endpoint, and in reports; empty: the kind's own
   double temperature = 0;
@@ -105,6 +105,9 @@ struct Recipe {
     std::string role = "none";  // none | teacher | auditor: who judges a sample again
     std::int64_t rows = 200;
   } judge_audit;
+  struct {
+    std::string role = "none";  // none | teacher | auditor: who confirms what code cannot check
+  } judge_rubric;
   ModelPart auditor;
   struct {
     double noise = 0;
@@ -134,6 +137,7 @@ struct Recipe {
   struct {
     std::string prompts;  // folder of own templates; empty: built in
     std::int64_t max_attempts_per_row = 3;
+    std::int64_t layers = 0;  // requirements of form in every new instruction
   } teach;
 
   // Of expanded instructions, where they are not the gym's.
@@ -213,6 +217,9 @@ struct Recipe {
   // Where it was read from; relative paths are looked up from here.
   std::filesystem::path folder;
 };
+
+// Whether somebody described under `auditor` is asked.
+bool asks_auditor(const Recipe& recipe);
 
 // One row of the table: how a key is shown and what it changes.
 struct KeyInfo {

@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "pipeline/recipe_values.h"
+#include "rubric/compose.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -255,9 +256,9 @@ void add_models(Table<Recipe>& t) {
             "of expansions: one level up")
       .real("teacher.gym.mutate_share", FIELD(teacher_gym.mutate_share), kShare,
             "of expansions: another family");
-  add_model(t, "judge", &Recipe::judge, {"gym", "openai", "answer_match", "overlap"},
+  add_model(t, "judge", &Recipe::judge, {"gym", "openai", "answer_match", "overlap", "rubric"},
             "who judges; openai: endpoints of that API; answer_match, overlap: by rule against the "
-            "teacher's answer, for nothing");
+            "teacher's answer, for nothing; rubric: by the rows' own requirements");
   t.text("judge.orders", FIELD(judge_orders), {"adaptive", "both", "single"},
          "in which orders a pair is judged")
       .whole("judge.max_attempts", FIELD(judge_max_attempts), {1, 20},
@@ -266,6 +267,8 @@ void add_models(Table<Recipe>& t) {
             "who judges a sample again, to see whether the judge can be trusted")
       .whole("judge.audit.rows", FIELD(judge_audit.rows), kAtLeastOne,
              "rows of that sample, drawn by id; judged in both orders")
+      .text("judge.rubric.role", FIELD(judge_rubric.role), {"none", "teacher", "auditor"},
+            "rubric: who confirms the requirements that code cannot check")
       .real("judge.gym.noise", FIELD(judge_gym.noise), kNotNegative,
             "standard deviation added to each score")
       .real("judge.gym.position_bias", FIELD(judge_gym.position_bias), kAny,
@@ -274,7 +277,8 @@ void add_models(Table<Recipe>& t) {
       .real("judge.gym.malformed_rate", FIELD(judge_gym.malformed_rate), kShare,
             "share of unreadable replies");
   add_model(t, "auditor", &Recipe::auditor, {"gym", "openai"},
-            "who audits the judge, when judge.audit.role says so");
+            "who audits the judge, or confirms requirements, when judge.audit.role or "
+            "judge.rubric.role says so");
 }
 
 void add_method(Table<Recipe>& t) {
@@ -304,6 +308,8 @@ void add_method(Table<Recipe>& t) {
       .text("teach.prompts", FIELD(teach.prompts), {}, "folder of own prompt templates")
       .whole("teach.max_attempts_per_row", FIELD(teach.max_attempts_per_row), {1, 100},
              "requests per new row needed")
+      .whole("teach.layers", FIELD(teach.layers), {0, rubric::kMostLayers},
+             "requirements of form that every new instruction asks for; 0: none")
       .real("teach.novelty.rouge_l", FIELD(novelty.rouge_l), kShare,
             "a new instruction stays below this likeness to everything known; 0: off")
       .real("teach.novelty.minhash", FIELD(novelty.minhash), kShare,

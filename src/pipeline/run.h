@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "base/progress.h"
 #include "curriculum/curriculum.h"
 #include "dataset/read_instructions.h"
@@ -95,6 +96,9 @@ class Run {
   void drop(const std::vector<store::StageRecord>& changed);
   void note_plan();
   void make_models();
+  std::string judge_identity() const;
+  // Who confirms requirements that code cannot check; nullptr: nobody.
+  llm::ChatModel* confirmer() const;
   void sweep();
   std::filesystem::path resolve(const std::string& path) const;
 
@@ -128,6 +132,11 @@ class Run {
   StageEnd judge_held_out(const std::string& stage);
   // ---- stages_judging.cpp ----
   StageEnd judge_rows(const std::string& stage, const std::string& author, const Corpus& rows);
+  // By the requirements that the data's rows bring; `components` gets the figures by kind.
+  difficulty::JudgeSummary judge_by_components(const std::vector<difficulty::Pair>& pairs,
+                                               const std::string& author,
+                                               const std::function<void(const Judgment&)>& keep,
+                                               Json& components);
   // By the losses of the student that the author names, instead of a judge.
   StageEnd measure_losses(const std::string& stage, const std::string& author, const Corpus& rows);
   // A sample of S_0's pairs by the auditor, compared with the judge.
@@ -154,6 +163,8 @@ class Run {
                                                   int round, const Pool& pool) const;
   StageEnd mix(const std::string& stage, const std::string& name, const Arm& arm, int round,
                const Pool& pool);
+  // Items of evaluation sets among the rows to train on, into the stage's info.
+  void look_for_copies(const std::vector<MixtureRow>& mixture, const Pool& pool, Json& info);
   StageEnd refine(const std::string& stage, const std::string& name, int round, const Pool& pool);
   void after_expand(const std::string& name, int round, Pool& pool) const;
   void after_mix(const std::string& name, int round, Pool& pool) const;
@@ -178,6 +189,9 @@ class Run {
   // ---- stages_exam.cpp ----
   void put_judge_words(const std::string& stage, const evaluate::ExamItem& item,
                        const store::ExamRow& row);
+  // How the answers to an exam look, and what is off about them, for the stage's info.
+  Json look_at_answers(const std::string& student, const std::vector<evaluate::ExamItem>& items);
+  bool learns_steps(const std::string& student) const;
   StageEnd exam(const std::string& stage, const std::string& student, bool all_sets);
   bool gate_stops(const std::string& name, int round);
 

@@ -76,13 +76,26 @@ void Run::make_models() {
   teacher_ =
       std::make_unique<RoleModel>(recipe_, RoleName::teacher, *store_, *budget_, stage_name_);
   scorer_ = difficulty::make_pair_scorer(recipe_.judge.kind);
-  if (scorer_ == nullptr) {
+  if (scorer_ == nullptr && recipe_.judge.kind != "rubric") {
     judge_ = std::make_unique<RoleModel>(recipe_, RoleName::judge, *store_, *budget_, stage_name_);
   }
-  if (recipe_.judge_audit.role == "auditor") {
+  if (asks_auditor(recipe_)) {
     auditor_ =
         std::make_unique<RoleModel>(recipe_, RoleName::auditor, *store_, *budget_, stage_name_);
   }
+}
+
+llm::ChatModel* Run::confirmer() const {
+  if (recipe_.judge_rubric.role == "teacher") return &teacher_->model();
+  if (recipe_.judge_rubric.role == "auditor") return &auditor_->model();
+  return nullptr;
+}
+
+std::string Run::judge_identity() const {
+  if (scorer_ != nullptr) return std::string(scorer_->name());
+  if (recipe_.judge.kind != "rubric") return identity_text(judge_->model().identity());
+  const llm::ChatModel* asked = confirmer();
+  return asked == nullptr ? "rubric" : "rubric " + identity_text(asked->identity());
 }
 
 PlanFacts Run::facts() const {
@@ -96,8 +109,7 @@ PlanFacts Run::facts() const {
   facts.prompts = prompts_.fingerprint();
   facts.taxonomy = taxonomy_.version;
   facts.teacher = identity_text(teacher_->model().identity());
-  facts.judge =
-      scorer_ != nullptr ? std::string(scorer_->name()) : identity_text(judge_->model().identity());
+  facts.judge = judge_identity();
   if (auditor_ != nullptr) facts.auditor = identity_text(auditor_->model().identity());
   facts.machine = engine_->version();
   const auto before = store_->meta("machine");

@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "evaluate/exam.h"
 #include "pipeline/gym_binding.h"
 #include "pipeline/options.h"
 #include "pipeline/run.h"
+#include "pipeline/signs.h"
 
 namespace tapir::pipeline {
 
@@ -20,8 +22,8 @@ void Run::put_judge_words(const std::string& stage, const evaluate::ExamItem& it
 }
 
 Run::StageEnd Run::exam(const std::string& stage, const std::string& student, bool all_sets) {
-  std::vector<evaluate::ExamItem> items = gym_exam(recipe_, all_sets);
-  const std::uint64_t in = items.size();
+  const std::vector<evaluate::ExamItem> all = gym_exam(recipe_, all_sets);
+  std::vector<evaluate::ExamItem> items = all;
   std::set<std::string> sat;
   for (const store::ExamRow& row : store_->exam_rows(student)) {
     sat.insert(row.set + "|" + row.item_id);
@@ -51,7 +53,42 @@ Run::StageEnd Run::exam(const std::string& stage, const std::string& student, bo
         },
         progress_, stop_);
   }
-  return end_of(stage, in);
+  return end_of(stage, all.size(), look_at_answers(student, all).dump());
+}
+
+// Of the set that every student sits.
+Json Run::look_at_answers(const std::string& student,
+                          const std::vector<evaluate::ExamItem>& items) {
+  constexpr std::string_view kSet = "uniform";
+  const auto answers_of = [&](const std::string& who) {
+    std::vector<std::string> answers;
+    for (store::ExamRow& row : store_->exam_rows(who)) {
+      if (row.set == kSet) answers.push_back(std::move(row.answer));
+    }
+    return evaluate::look_at(answers);
+  };
+  std::vector<std::string> right;
+  for (const evaluate::ExamItem& item : items) {
+    if (item.set == kSet) right.push_back(gym_right_answer(item, learns_steps(student)));
+  }
+  evaluate::OutputCheck check;
+  check.who = student;
+  check.asked = static_cast<std::int64_t>(right.size());
+  check.own = answers_of(student);
+  check.reference = evaluate::look_at(right);
+  if (const std::string before = round_before(student); !before.empty())
+    check.before = answers_of(before);
+  const std::vector<std::string> signs = evaluate::output_warnings(check);
+  for (const std::string& sign : signs) progress_.message("warning: " + sign);
+  return {{"outputs", output_figures(check)}, {"signs", signs}};
+}
+
+// D is terse; what is refined is in steps.
+bool Run::learns_steps(const std::string& student) const {
+  for (const auto& [name, arm] : arms_of(recipe_)) {
+    if (student.starts_with(name + "/")) return arm.refine != "none";
+  }
+  return false;
 }
 
 bool Run::gate_stops(const std::string& name, int round) {

@@ -10,8 +10,11 @@
 #include "difficulty/difficulty.h"
 #include "difficulty/ifd.h"
 #include "difficulty/judge_statistics.h"
+#include "evaluate/outputs.h"
+#include "pipeline/doctor.h"
 #include "pipeline/judge_figures.h"
 #include "pipeline/options.h"
+#include "pipeline/rubric_rows.h"
 #include "pipeline/run.h"
 
 namespace tapir::pipeline {
@@ -102,19 +105,46 @@ Run::StageEnd Run::judge_rows(const std::string& stage, const std::string& autho
   const auto keep = [&](const Judgment& judgment) { store_->put_judgment(stage, judgment); };
   const difficulty::JudgeOptions options = judge_options(recipe_);
   const difficulty::Threshold threshold{options.threshold, options.strict};
-  const auto summary =
-      scorer_ != nullptr
-          ? difficulty::score_pairs(*scorer_, pairs, store_->judgments(author), threshold, keep,
-                                    progress_, stop_)
-          : difficulty::judge_pairs(judge_->model(), prompts_, pairs, store_->judgments(author),
-                                    options, keep, progress_, stop_);
-  check_complete(summary.complete, stage, "judge");
+  Json components;  // figures by kind, where the judge goes by them
+  const auto summary = [&] {
+    if (scorer_ != nullptr) {
+      return difficulty::score_pairs(*scorer_, pairs, store_->judgments(author), threshold, keep,
+                                     progress_, stop_);
+    }
+    if (recipe_.judge.kind == "rubric") return judge_by_components(pairs, author, keep, components);
+    return difficulty::judge_pairs(judge_->model(), prompts_, pairs, store_->judgments(author),
+                                   options, keep, progress_, stop_);
+  }();
+  check_complete(summary.complete, stage,
+                 recipe_.judge.kind == "rubric" ? recipe_.judge_rubric.role : "judge");
   keep_fits(stage, pairs);
   Json info = summary_info(summary, recipe_);
-  info["judge"] = judge_figures(judge_statistics(store_->judgments(author), threshold));
+  if (!components.is_null()) info["components"] = components;
+  const auto statistics = judge_statistics(store_->judgments(author), threshold);
+  info["judge"] = judge_figures(statistics);
+  info["signs"] = Json::array();
+  if (const auto sign =
+          evaluate::position_warning(statistics.both_orders, statistics.position_consistency())) {
+    info["signs"].push_back(*sign);
+    progress_.message("warning: " + stage + ": " + *sign);
+  }
   for (const Json& warning : info["judge"]["warnings"])
     progress_.message("warning: " + stage + ": " + warning.get<std::string>());
   return end_of(stage, rows.rows.size(), info.dump());
+}
+
+difficulty::JudgeSummary Run::judge_by_components(const std::vector<difficulty::Pair>& pairs,
+                                                  const std::string& author,
+                                                  const std::function<void(const Judgment&)>& keep,
+                                                  Json& components) {
+  const difficulty::Rubrics rubrics =
+      rubrics_of(dataset::read_instructions(instruction_files(recipe_), {.keep_fields = true}));
+  const auto summary = difficulty::judge_by_rubric(
+      {rubrics, prompts_, confirmer()}, pairs, store_->judgments(author),
+      confirming_options(recipe_), keep, progress_, stop_);
+  components = component_figures(summary.by_kind);
+  progress_.message(component_figures_text(components));
+  return summary.judged;
 }
 
 Run::StageEnd Run::audit_judge(const std::string& stage, const Corpus& rows) {

@@ -8,6 +8,7 @@
 #include "pipeline/cleaning.h"
 #include "pipeline/options.h"
 #include "pipeline/run.h"
+#include "pipeline/signs.h"
 #include "teach/teach.h"
 
 namespace tapir::pipeline {
@@ -138,13 +139,7 @@ Run::StageEnd Run::expand(const std::string& stage, const std::string& name, con
       if (row.round > 0) novelty->add(row);  // the others are of the corpus
     }
   }
-  teach::ExpandOptions options;
-  options.arm = name;
-  options.round = round;
-  options.max_attempts_per_row = static_cast<int>(recipe_.teach.max_attempts_per_row);
-  options.sampling = sampling_of(recipe_.teacher);
-  options.seed = recipe_.seed;
-  options.max_in_flight = in_flight(recipe_.teacher);
+  const teach::ExpandOptions options = expand_options(recipe_, name, round);
   std::vector<teach::ExpandedRow> made;
   const auto summary = teach::expand(
       teacher_->model(), prompts_, taxonomy_, seeds, needed, *novelty, options,
@@ -240,16 +235,35 @@ Run::StageEnd Run::mix(const std::string& stage, const std::string& name, const 
   std::vector<std::string> relaxed = quota.relaxed;
   relaxed.insert(relaxed.end(), mixture.relaxed.begin(), mixture.relaxed.end());
   const auto& c = recipe_.curriculum;
-  const Json info = {{"alpha", std::min(1.0, c.alpha + (round - 1) * c.alpha_step)},
-                     {"rows", mixture.rows.size()},
-                     {"hard", hard},
-                     {"easy", static_cast<std::int64_t>(mixture.rows.size()) - hard},
-                     {"shares", shares},
-                     {"repeated", mixture.repeated},
-                     {"relaxed", relaxed}};
+  Json info = {{"alpha", std::min(1.0, c.alpha + (round - 1) * c.alpha_step)},
+               {"rows", mixture.rows.size()},
+               {"hard", hard},
+               {"easy", static_cast<std::int64_t>(mixture.rows.size()) - hard},
+               {"shares", shares},
+               {"repeated", mixture.repeated},
+               {"relaxed", relaxed}};
+  look_for_copies(mixture.rows, pool, info);
   StageEnd end{{}, info.dump()};
   end.ledger.in = end.ledger.done = mixture.rows.size();
   return end;
+}
+
+void Run::look_for_copies(const std::vector<MixtureRow>& mixture, const Pool& pool, Json& info) {
+  std::map<std::string, Instruction> rows;  // distinct ones
+  for (const MixtureRow& row : mixture) {
+    const auto hard = pool.hard.find(row.instruction_id);
+    rows.insert(hard != pool.hard.end() ? *hard : *pool.easy.find(row.instruction_id));
+  }
+  std::vector<Instruction> looked_at;
+  for (auto& [id, row] : rows) looked_at.push_back(std::move(row));
+  const auto copies = count_near_copies(recipe_, looked_at);
+  info["near_copies"] = copies ? Json(*copies) : Json(nullptr);
+  info["signs"] = Json::array();
+  const auto all = static_cast<std::int64_t>(looked_at.size());
+  if (const auto sign = evaluate::near_copy_warning(all, copies.value_or(0))) {
+    info["signs"].push_back(*sign);
+    progress_.message("warning: " + *sign);
+  }
 }
 
 Run::StageEnd Run::refine(const std::string& stage, const std::string& name, int round,

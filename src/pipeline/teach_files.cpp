@@ -8,6 +8,7 @@
 #include "pipeline/options.h"
 #include "pipeline/row_files.h"
 #include "pipeline/task_files.h"
+#include "rubric/read_rubric.h"
 #include "teach/teach.h"
 
 namespace tapir::pipeline {
@@ -23,23 +24,15 @@ std::map<std::string, std::int64_t> needed_of(const std::map<std::string, TaskCo
   return needed;
 }
 
-teach::ExpandOptions expand_options(const Recipe& recipe, int round) {
-  teach::ExpandOptions options;
-  options.arm = kArm;
-  options.round = round;
-  options.max_attempts_per_row = static_cast<int>(recipe.teach.max_attempts_per_row);
-  options.sampling = sampling_of(recipe.teacher);
-  options.seed = recipe.seed;
-  options.max_in_flight = in_flight(recipe.teacher);
-  return options;
-}
-
+// components: of the rows that were asked to ask for them, by id.
 void write_styled(const std::vector<dataset::DataRow>& rows, const tasks::Taxonomy& taxonomy,
-                  const std::string& output) {
+                  const std::string& output, const std::map<std::string, Json>& components = {}) {
   RowsOut out(output);
   for (const dataset::DataRow& row : rows) {
     OrderedJson written = dataset::row_json(row, dataset::question_key(rows));
     written["style"] = taxonomy.style_of(row.instruction.task).first;
+    const auto asked = components.find(row.instruction.id);
+    if (asked != components.end()) written["components"] = asked->second;
     out.add(written);
   }
   out.finish();
@@ -68,16 +61,20 @@ TeachFileSummary expand_file(const Recipe& recipe, const ExpandFileOptions& opti
   }
   FileStage stage(recipe, options.files, "expand", stop);
   std::vector<dataset::DataRow> made;
+  std::map<std::string, Json> components;
   const auto keep = [&](const teach::ExpandedRow& row) {
     if (row.outcome != "kept") return;
     made.emplace_back();
     made.back().instruction = row.instruction;
+    if (recipe.teach.layers > 0) {
+      components[row.instruction.id] = rubric::rubric_to_json(requirements_of(recipe, row.request));
+    }
   };
   const auto expanded =
       teach::expand(stage.model(RoleName::teacher), prompts_of(recipe), taxonomy, seeds, needed,
-                    *novelty, expand_options(recipe, options.round), keep, progress, stop);
+                    *novelty, expand_options(recipe, kArm, options.round), keep, progress, stop);
   stage.check_complete(expanded.complete, RoleName::teacher);
-  write_styled(made, taxonomy, options.files.output);
+  write_styled(made, taxonomy, options.files.output, components);
   return {expanded.ledger, static_cast<std::int64_t>(made.size()), expanded.missing, stage.usd()};
 }
 

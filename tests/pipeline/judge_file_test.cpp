@@ -134,6 +134,31 @@ TEST_F(JudgeFileTest, TakesTheStudentsAnswersFromAFile) {
   EXPECT_FALSE(std::filesystem::exists(file("out.tapir"))) << "a rule needs no store";
 }
 
+TEST_F(JudgeFileTest, JudgesByTheRowsOwnRequirements) {
+  const Json title = {{"kind", "title"}};
+  const Json polite = {{"kind", "judged"}, {"text", "It is polite."}};
+  write("in.jsonl",
+        {{{"id", "a"},
+          {"instruction", "A?"},
+          {"components", {title}},
+          {"response", "<<T>>"},
+          {"student_response", "T"}},
+         {{"id", "b"},
+          {"instruction", "B?"},
+          {"components", {title, polite}},
+          {"response", "<<T>>"},
+          {"student_response", "T"}},
+         {{"id", "c"}, {"instruction", "C?"}, {"response", "<<T>>"}, {"student_response", "T"}}});
+  const JudgeFileSummary summary = judge({"judge.kind=rubric"});
+  EXPECT_EQ(summary.judged, 1);
+  EXPECT_EQ(summary.failed.at("needs_judge"), 1);
+  EXPECT_EQ(summary.failed.at("no_rubric"), 1);
+  EXPECT_EQ(read("out")[0]["scores"], (Json{{"teacher", 10}, {"student", 1}, {"gap", 9}}));
+  EXPECT_EQ(summary.components[0]["kind"], "title");
+  EXPECT_EQ(summary.components[0]["gap"], 1);
+  EXPECT_FALSE(std::filesystem::exists(file("out.tapir"))) << "nobody was asked";
+}
+
 TEST_F(JudgeFileTest, SaysWhatIsMissing) {
   write("in.jsonl", {{{"instruction", "6*7?"}, {"response", "42"}}});
   try {

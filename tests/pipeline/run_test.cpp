@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "error_of.h"
 #include "fake_engine.h"
+#include "gym/world.h"
 #include "pipeline/export.h"
 #include "pipeline/status.h"
 #include "test_data.h"
@@ -311,6 +312,56 @@ TEST_F(PipelineTest, PairsCanBeScoredByRule) {
   EXPECT_GT(store->stage("select")->ledger.done, 50U);
   for (const store::UsageRow& row : store->usage()) EXPECT_NE(row.role, "judge");
   for (const Fit& fit : store->fits("student/s0")) EXPECT_EQ(fit.orders, 1);
+}
+
+// The fake student says "?" to what it does not know.
+TEST_F(PipelineTest, RowsAreJudgedByTheirOwnRequirements) {
+  std::string rows;
+  for (const gym::Item& item : gym::pool({.rows = 120, .seed = 5})) {
+    rows += Json{{"id", item.id},
+                 {"instruction", item.prompt},
+                 {"output", item.family->teacher(item.prompt, gym::Style::terse)},
+                 {"components",
+                  {{{"kind", "words"}, {"at_least", 1}, {"weight", 2}},
+                   {{"kind", "avoid"}, {"value", "?"}}}}}
+                .dump() +
+            "\n";
+  }
+  write_file(folder_.path() / "rows.jsonl", rows);
+  const std::vector<std::string> keys = {"data.gym.rows=0", "data.instructions=[rows.jsonl]",
+                                         "judge.kind=rubric", "arms={}"};
+  RunOptions until;
+  until.until = "select";
+  run("a", keys, until);
+  const auto store = open("a");
+  for (const Fit& fit : store->fits("student/s0")) {
+    EXPECT_TRUE(fit.student_score == 1 || fit.student_score == fit.teacher_score)
+        << fit.student_score;
+  }
+  EXPECT_GT(store->stage("select")->ledger.done, 10U);
+  for (const store::UsageRow& row : store->usage()) EXPECT_NE(row.role, "judge");
+  const Json components = parse_json(store->stage("difficulty")->info, "info")["components"];
+  ASSERT_EQ(components.size(), 2U);
+  for (const Json& kind : components)
+    EXPECT_EQ(kind["components"], store->fits("student/s0").size());
+  EXPECT_THROW(recipe({"judge.kind=rubric"}), Error) << "the gym's rows bring no requirements";
+  EXPECT_THROW(recipe({"judge.kind=rubric", "data.gym.rows=0", "data.instructions=[rows.jsonl]",
+                       "judge.rubric.role=teacher"}),
+               Error);
+  EXPECT_THROW(recipe({"teach.layers=2"}), Error) << "the gym's teacher composes nothing";
+}
+
+TEST_F(PipelineTest, AStudentThatAlwaysSaysTheSameIsNamed) {
+  run("a", {"arms={}"});
+  const auto store = open("a");
+  const Json info = parse_json(store->stage("exam/s0")->info, "info");
+  const Json& outputs = info["outputs"];
+  EXPECT_EQ(outputs["commonest_text"], "?");
+  EXPECT_EQ(outputs["answers"], 80);
+  ASSERT_GE(outputs["commonest_share"].get<double>(), 0.5) << "S_0 knows little";
+  EXPECT_THAT(info["signs"].dump(), ::testing::HasSubstr("answers are the same text"));
+  const Json mix = parse_json(store->stage("tapir/round-1/mix")->info, "info");
+  EXPECT_EQ(mix["near_copies"], 0) << "what is kept for exams is not trained on";
 }
 
 TEST_F(PipelineTest, ACheapJudgeIsAudited) {
