@@ -93,6 +93,7 @@ ReportData gather(const store::RunStore& store, const ReportOptions& options) {
   data.trainings = store.trainings();
   data.tokens = gather_tokens(store, arms);
   data.forgetting = gather_forgetting(store, arms, options);
+  data.signs = gather_signs(store);
   data.examples = gather_examples(store, data.outcome, options);
   data.stages = gather_stages(store);
   data.usage = gather_usage(store);

@@ -46,6 +46,7 @@ Examples gather_examples(const store::RunStore& store, const Outcome& outcome,
                          const ReportOptions& options);
 std::vector<StageRow> gather_stages(const store::RunStore& store);
 std::vector<store::UsageRow> gather_usage(const store::RunStore& store);
+Signs gather_signs(const store::RunStore& store);
 RunFacts gather_run(const store::RunStore& store, const std::vector<StageRow>& stages);
 
 // gap > threshold, or >= where the run is not strict; a ratio of losses below 1 besides.
@@ -54,5 +55,11 @@ bool is_hard(const Difficulty& difficulty, double gap);
 // JSON that the pipeline wrote for the report (meta values, stages' info); what is missing or
 // unreadable is null.
 Json read_info(const std::string& text);
+// A figure of such an object, or what it is without one.
+template <typename T>
+T figure(const Json& figures, const char* name, T fallback) {
+  const auto found = figures.find(name);
+  return found != figures.end() && found->is_number() ? found->get<T>() : fallback;
+}
 
 }  // namespace tapir::report

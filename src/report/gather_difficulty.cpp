@@ -8,6 +8,16 @@ namespace {
 
 double bin_of(double gap, double width) { return std::floor(gap / width + 1e-9) * width; }
 
+void read_components(const Json& info, Difficulty& difficulty) {
+  if (!info.contains("components") || !info["components"].is_array()) return;
+  for (const Json& row : info["components"]) {
+    if (!row.is_object() || !row.contains("kind") || !row["kind"].is_string()) continue;
+    difficulty.components.push_back({row["kind"].get<std::string>(),
+                                     row.value("components", std::int64_t{0}),
+                                     row.value("teacher", 0.0), row.value("student", 0.0)});
+  }
+}
+
 void read_stage_info(const store::RunStore& store, Difficulty& difficulty) {
   const auto stage = store.stage("difficulty");
   if (!stage) return;
@@ -20,6 +30,7 @@ void read_stage_info(const store::RunStore& store, Difficulty& difficulty) {
     difficulty.band = info["band"].get<double>();
   difficulty.method = info.value("method", difficulty.method);
   difficulty.judge = gather_judge(store, info);
+  read_components(info, difficulty);
   if (difficulty.method != "ifd") return;
   // The lowest ratio that the selection kept.
   const auto select = store.stage("select");

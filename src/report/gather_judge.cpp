@@ -7,13 +7,6 @@
 namespace tapir::report {
 namespace {
 
-// A figure of a stage's info, or what it is without one.
-template <typename T>
-T figure(const Json& figures, const char* name, T fallback) {
-  const auto found = figures.find(name);
-  return found != figures.end() && found->is_number() ? found->get<T>() : fallback;
-}
-
 std::map<double, std::int64_t> scores_of(const Json& figures, const char* name) {
   std::map<double, std::int64_t> scores;
   const auto found = figures.find(name);

@@ -34,14 +34,15 @@ constexpr std::string_view kNavigation =
     "<nav aria-label=\"Sections\"><div><a href=\"#headline\">Outcome</a><a href=\"#exam\">Exam</a>"
     "<a href=\"#difficulty\">Difficulty</a><a href=\"#tasks\">Tasks</a><a "
     "href=\"#training\">Training</a>"
-    "<a href=\"#examples\">Examples</a><a href=\"#run\">The run</a></div></nav>\n";
+    "<a href=\"#signs\">Trust</a><a href=\"#examples\">Examples</a><a href=\"#run\">The "
+    "run</a></div></nav>\n";
 
 }  // namespace
 
 std::string render_html(const ReportData& data) {
-  const std::string sections = headline_section(data) + exam_section(data) +
-                               difficulty_section(data) + tasks_section(data) +
-                               training_section(data) + examples_section(data) + run_section(data);
+  const std::string sections =
+      headline_section(data) + exam_section(data) + difficulty_section(data) + tasks_section(data) +
+      training_section(data) + signs_section(data) + examples_section(data) + run_section(data);
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"

@@ -117,6 +117,12 @@ struct Difficulty {
   std::optional<GapSummary> held_out;  // rows that S_0 was not trained on
   std::int64_t never_reached = 0;      // rows hard in every judging, where rounds were judged again
   int judgings = 1;
+  struct Component {
+    std::string kind;
+    std::int64_t components = 0;
+    double teacher = 0, student = 0;  // shares of them that were met
+  };
+  std::vector<Component> components;  // where rows were judged by their requirements
   std::optional<JudgeQuality> judge;  // nothing: no judge was asked, or by an older version
   double bin() const { return method == "ifd" ? 0.1 : 0.5; }  // width of the histogram's bins
 };
@@ -183,6 +189,27 @@ struct ArmForgetting {
   double backward_transfer = 0, mean_drop = 0;
 };
 
+// ---- signs that figures fool us ----
+// The answers of one student to the exam, as the stage looked at them.
+struct OutputsRow {
+  std::string who;  // "s0", "tapir/round-2"
+  std::int64_t asked = 0, answers = 0, blank = 0;
+  double duplicate_share = 0;  // of answers that another row has too
+  double commonest_share = 0;
+  std::string commonest_text;
+  double median_length = 0;  // characters
+  struct Right {
+    double duplicate = 0, commonest = 0, median_length = 0;
+  };
+  std::optional<Right> right;  // the same of the right answers
+};
+
+struct Signs {
+  std::vector<OutputsRow> outputs;
+  std::vector<std::string> warnings;        // what is off, in sentences
+  std::optional<std::int64_t> near_copies;  // rows of mixtures; nothing: nothing to look for
+};
+
 // ---- examples ----
 struct JudgeWords {
   std::string about;  // "S_0, teacher's answer shown first"
@@ -236,6 +263,7 @@ struct ReportData {
   std::vector<store::TrainRecord> trainings;
   std::vector<ArmTokens> tokens;
   std::vector<ArmForgetting> forgetting;
+  Signs signs;
   Examples examples;
   std::vector<StageRow> stages;
   std::vector<store::UsageRow> usage;  // summed over stages

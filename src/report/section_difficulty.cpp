@@ -142,6 +142,7 @@ std::string difficulty_section(const ReportData& data) {
   if (!judged) return section("difficulty", "Difficulty", lead, grid({ratios_card(d)}));
   std::vector<std::string> cards = {overall_card(d), orders_card(d)};
   if (d.judge) cards.push_back(judge_card(*d.judge));
+  if (!d.components.empty()) cards.push_back(components_card(d));
   return section("difficulty", "Difficulty", lead, grid(cards) + tasks_card(d) + threshold_card(d));
 }
 

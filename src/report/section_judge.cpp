@@ -66,6 +66,17 @@ std::string judge_card(const JudgeQuality& judge) {
   return card("The judge", score_chart(judge), note);
 }
 
+std::string components_card(const Difficulty& d) {
+  Table table(
+      {{"kind of requirement", false}, {"requirements"}, {"teacher"}, {"S\xE2\x82\x80"}, {"gap"}});
+  for (const Difficulty::Component& one : d.components) {
+    table.row({in_words(one.kind), number(one.components), percent(one.teacher),
+               percent(one.student), points(one.teacher - one.student)});
+  }
+  return card("Requirements, by kind", table.html(),
+              "Shares of the requirements that each answer met; the gap in percentage points.");
+}
+
 std::string ratios_card(const Difficulty& d) {
   Table table({{"ratio of losses"}, {"instructions"}, {"share"}});
   for (const auto& [low, count] : d.histogram) {

@@ -11,10 +11,12 @@ std::string headline_section(const ReportData& data);
 std::string difficulty_section(const ReportData& data);
 // Cards of the section on difficulty.
 std::string judge_card(const JudgeQuality& judge);
-std::string ratios_card(const Difficulty& difficulty);  // of Instruction-Following Difficulty
+std::string components_card(const Difficulty& difficulty);  // where judged by requirements
+std::string ratios_card(const Difficulty& difficulty);      // of Instruction-Following Difficulty
 std::string tasks_section(const ReportData& data);
 std::string training_section(const ReportData& data);
 std::string exam_section(const ReportData& data);  // heat maps and forgetting
+std::string signs_section(const ReportData& data);
 std::string examples_section(const ReportData& data);
 std::string run_section(const ReportData& data);  // ledger, time, usage, how to repeat
 

@@ -54,6 +54,10 @@ h3{font-size:14px;margin:0 0 10px;font-weight:600}
 .tile b{display:block;font-size:25px;line-height:1.25;font-weight:650;letter-spacing:-.02em}
 .tile small{color:var(--soft);font-size:12.5px}
 .note{margin:10px 0 0;color:var(--soft);font-size:13px}
+.alarm{background:var(--card);border:2px solid var(--bad);border-radius:10px;padding:12px 16px;
+  margin:0 0 14px}
+.alarm b{color:var(--bad);font-size:17px}
+.alarm ul{margin:8px 0 0;padding-left:20px}
 .notyet{color:var(--soft);background:var(--track);border-radius:8px;padding:10px 12px;
   margin:0 0 14px;font-size:14px}
 .scroll{overflow-x:auto;margin:0 -4px;padding:0 4px}

@@ -56,6 +56,44 @@ TEST(FindArms, LadderOrderWithTheMainArmLast) {
   EXPECT_THAT(find_arms(*store.store).names, IsEmpty());
 }
 
+constexpr const char* kConstantStudent = R"({"outputs": {"who": "tapir/round-1", "asked": 100,
+    "answers": 100, "blank": 0, "duplicate_share": 1.0, "commonest_share": 1.0,
+    "commonest_text": "<always> this", "median_length": 13,
+    "reference": {"duplicate_share": 0.1, "commonest_share": 0.05, "median_length": 40}},
+    "signs": ["tapir/round-1: 100.0 % of 100 answers are the same text: \"<always> this\""]})";
+
+TEST(Signs, AreGatheredFromTheStagesAndStandLoudInThePage) {
+  EmptyStore store;
+  store->begin_stage("exam/tapir/round-1", "f");
+  store->finish_stage("exam/tapir/round-1", {.in = 100, .done = 100}, 1, kConstantStudent);
+  store->begin_stage("tapir/round-1/mix", "f");
+  store->finish_stage("tapir/round-1/mix", {.in = 10, .done = 10}, 1,
+                      R"({"near_copies": 2, "signs": ["2 of 10 rows are near-copies"]})");
+  store->begin_stage("responses", "f");
+  store->finish_stage("responses", {.in = 5, .done = 4, .failed = {{"length", 1}}}, 1, "");
+  const ReportData data = store.gathered();
+  ASSERT_THAT(data.signs.outputs, SizeIs(1));
+  EXPECT_EQ(data.signs.outputs[0].commonest_share, 1);
+  EXPECT_EQ(data.signs.outputs[0].right->median_length, 40);
+  EXPECT_EQ(data.signs.near_copies, 2);
+  EXPECT_THAT(data.signs.warnings,
+              ElementsAre(::testing::HasSubstr("are the same text"), "2 of 10 rows are near-copies",
+                          "responses: 1 of 5 rows failed and are missing"));
+  const std::string html = render_html(data);
+  EXPECT_THAT(html, ::testing::HasSubstr("3 things are off"));
+  EXPECT_THAT(html, ::testing::HasSubstr("&lt;always&gt; this"));
+}
+
+TEST(Signs, NothingOffIsSaidToo) {
+  EmptyStore store;
+  store->begin_stage("exam/s0", "f");
+  store->finish_stage("exam/s0", {.in = 1, .done = 1}, 1,
+                      R"({"outputs": {"who": "s0", "asked": 1, "answers": 1}, "signs": []})");
+  const ReportData data = store.gathered();
+  EXPECT_THAT(data.signs.warnings, IsEmpty());
+  EXPECT_THAT(render_html(data), ::testing::HasSubstr("Nothing is off"));
+}
+
 TEST(Outcome, MacroAccuracyAndPairedDifferences) {
   EmptyStore store;
   store->set_meta("arms", R"(["tapir","plain"])");
