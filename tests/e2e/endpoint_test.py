@@ -33,12 +33,13 @@ def same(whole, other):
 
 
 def kill_often(command, log, seconds):
-    """Runs until it ends by itself; SIGKILL after about so many seconds, again and again. The number of kills."""
+    """Runs until it ends by itself; SIGKILL after about so many seconds, again and again. The number of kills. A life gets longer
+    with their number: on a machine that is slow enough a run would never get beyond its start."""
     draw = random.Random(7)
     for kills in range(10_000):
         process = subprocess.Popen(command, cwd=tapir_run.ROOT, stdout=log, stderr=log)
         try:
-            process.wait(draw.uniform(0.5, 1.5) * seconds)
+            process.wait(draw.uniform(0.5, 1.5) * seconds * (1 + kills / 50))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
