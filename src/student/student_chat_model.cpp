@@ -24,6 +24,7 @@
 #include "student/load_weights.h"
 #include "student/row_decoder.h"
 #include "student/running_batch.h"
+#include "student/torch_device.h"
 
 namespace tapir::student {
 namespace {
@@ -39,13 +40,13 @@ struct Arrangement {
   bool lent;  // a worker's threads beyond the first are its own only while others are idle
 };
 
-Arrangement arrange(const StudentChatOptions& options, std::int64_t bytes) {
+Arrangement arrange(const StudentChatOptions& options, const DecodeEngine& engine) {
   constexpr int kSlots = 16;  // of a thread
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int cores = engine.most_workers();
   Arrangement chosen{options.workers, options.threads, options.slots, /*lent=*/false};
   if (chosen.workers == 0 && chosen.threads == 0) {
     chosen.workers = cores;
-    chosen.threads = threads_for(bytes, cores);
+    chosen.threads = threads_for(engine.bytes(), cores);
     chosen.lent = true;
   }
   if (chosen.threads == 0) chosen.threads = 1;
@@ -56,7 +57,8 @@ Arrangement arrange(const StudentChatOptions& options, std::int64_t bytes) {
 
 class BatchedStudent final : public StudentChatModel {
  public:
-  BatchedStudent(const std::filesystem::path& folder, const StudentChatOptions& options);
+  BatchedStudent(const std::filesystem::path& folder, const StudentChatOptions& options,
+                 const Device& device);
   ~BatchedStudent() override;
   BatchedStudent(const BatchedStudent&) = delete;
   BatchedStudent& operator=(const BatchedStudent&) = delete;
@@ -119,11 +121,11 @@ class BatchedStudent final : public StudentChatModel {
 };
 
 BatchedStudent::BatchedStudent(const std::filesystem::path& folder,
-                               const StudentChatOptions& options)
+                               const StudentChatOptions& options, const Device& device)
     : options_(options),
-      engine_(make_cpu_decode_engine(load_decode_weights(folder))),
+      engine_(load_decode_engine(folder, device)),
       words_(load_words(find_student(folder).words, engine_->config())),
-      arrangement_(arrange(options, engine_->bytes())) {
+      arrangement_(arrange(options, *engine_)) {
   identity_.kind = "student";
   identity_.model = options.name.empty() ? name_of(folder) : options.name;
   const auto workers = static_cast<std::size_t>(arrangement_.workers);
@@ -370,7 +372,7 @@ std::shared_ptr<StudentChatModel> make_student_chat_model(const std::filesystem:
     throw Error(ErrorKind::usage,
                 "workers, threads and slots must be 0 or more, prefill_tokens 1 or more");
   }
-  return std::make_shared<BatchedStudent>(folder, options);
+  return std::make_shared<BatchedStudent>(folder, options, find_device(options.device));
 }
 
 }  // namespace tapir::student
