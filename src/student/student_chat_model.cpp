@@ -89,6 +89,7 @@ class BatchedStudent final : public StudentChatModel {
 
   ChatJob prepare(llm::ChatRequest request, llm::Streaming streaming, llm::Completion done) const;
   void encode(ChatJob& job) const;
+  std::vector<std::int32_t> prompt_of(const ChatJob& job) const;
   void work(std::size_t index);
   bool wait_for_work(Worker& worker);
   bool may_take(std::size_t index) const;
@@ -176,9 +177,12 @@ void BatchedStudent::encode(ChatJob& job) const {
   sampling.max_new_tokens = asked.max_tokens;
   sampling.seed = static_cast<std::uint64_t>(asked.seed.value_or(0));
   check_sampling(sampling);
-  job.prompt = job.raw_text ? words_.tokenizer->encode_with_specials(job.request.prompt,
-                                                                     /*add_special_tokens=*/true)
-                            : words_.format->encode_prompt(job.request.messages);
+  if (llm::SharedPrompt* shared = job.streaming.prompt.get()) {
+    std::call_once(shared->encoded, [&] { shared->tokens = prompt_of(job); });
+    job.prompt = shared->tokens;
+  } else {
+    job.prompt = prompt_of(job);
+  }
   if (job.prompt.empty()) throw Error(ErrorKind::data, "the prompt has no token");
   const auto context = static_cast<std::size_t>(engine_->config().max_position_embeddings);
   if (job.prompt.size() < context) return;
@@ -186,6 +190,12 @@ void BatchedStudent::encode(ChatJob& job) const {
   throw Error(ErrorKind::data, "the prompt is " + std::to_string(job.prompt.size()) +
                                    " tokens, the context holds " + std::to_string(context) +
                                    " with the answer");
+}
+
+std::vector<std::int32_t> BatchedStudent::prompt_of(const ChatJob& job) const {
+  return job.raw_text ? words_.tokenizer->encode_with_specials(job.request.prompt,
+                                                               /*add_special_tokens=*/true)
+                      : words_.format->encode_prompt(job.request.messages);
 }
 
 void BatchedStudent::submit_streaming(llm::ChatRequest request, llm::Streaming streaming,
