@@ -185,6 +185,7 @@ void check_options(const TrainJob& job, const Device& device) {
   need(job.io.micro_batch_tokens >= 0, "micro_batch_tokens", job.io.micro_batch_tokens,
        "0 (chosen) or more");
   check_newer_options(o, device);
+  if (!job.output_dir.empty()) check_output_folder(job.output_dir);
   if (job.examples.empty()) {
     throw Error(ErrorKind::data, "there are no rows to train on",
                 "give at least one row with an answer");
