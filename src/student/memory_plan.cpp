@@ -11,6 +11,10 @@ namespace {
 // Steps looked at for the largest pass; later ones are drawn from the same rows.
 constexpr std::int64_t kStepsSeen = 1000;
 
+// What a process comes to hold after the plan, besides arrays: code that has not run before,
+// stacks, files that are copied into the output.
+constexpr std::int64_t kHeldLater = std::int64_t{8} << 20;
+
 void widen(PassSize& largest, const PassSize& pass) {
   largest.tokens = std::max(largest.tokens, pass.tokens);
   largest.targets = std::max(largest.targets, pass.targets);
@@ -49,7 +53,7 @@ MemoryPlan plan_memory(const TrainedWeights& weights, const TrainJob& job,
   const DeviceMemory memory = device_memory(device);
   MemoryPlan plan;
   plan.device = device.name;
-  plan.process = memory.used;
+  plan.process = memory.used + (device.kind() == "cuda" ? 0 : kHeldLater);
   // A device computes from frozen weights in the precision it computes in.
   plan.weights = 4 * learnt + (options.bf16 && !own ? 2 : 4) * frozen;
   plan.gradients = 4 * learnt * static_cast<std::int64_t>(passes.size());
