@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "error_of.h"
 
 namespace tapir::testing {
 

@@ -52,8 +52,9 @@ void add_checks(CLI::App& app, Context& context) {
       "estimate", "calls, tokens, money, time, memory and disk of a recipe; asks nobody");
   add_recipe_options(estimate, e);
   estimate->callback([e] {
-    const auto result = pipeline::estimate(pipeline::load_recipe(e->recipe, e->settings),
-                                           *student::make_student_engine());
+    const pipeline::Recipe recipe = pipeline::load_recipe(e->recipe, e->settings);
+    const auto result =
+        pipeline::estimate(recipe, *student::make_student_engine(recipe.student.device));
     e->json ? print(pipeline::estimate_json(result))
             : print(pipeline::estimate_text(result) + pipeline::assumptions_text());
   });
@@ -65,7 +66,7 @@ void add_checks(CLI::App& app, Context& context) {
   validate->callback([v, &context] {
     const pipeline::Recipe recipe = pipeline::load_recipe(v->recipe, v->settings);
     std::vector<pipeline::Check> checks =
-        pipeline::validate(recipe, *student::make_student_engine());
+        pipeline::validate(recipe, *student::make_student_engine(recipe.student.device));
     const std::vector<pipeline::Check> endpoints = pipeline::check_endpoints(recipe, /*ask=*/false);
     checks.insert(checks.end(), endpoints.begin(), endpoints.end());
     show(checks, v->json, ErrorKind::usage, context);

@@ -12,13 +12,9 @@ struct Arguments {
   pipeline::FileCommand files;
   student::GenerateOptions generate;
   int threads = 0;
-  std::string device = "auto";
+  std::string device;
   bool json = false;
 };
-
-void add_device_option(CLI::App* verb, const std::shared_ptr<Arguments>& a) {
-  verb->add_option("--device", a->device, "auto | cpu | cuda | cuda:<n>");
-}
 
 void add_file_options(CLI::App* verb, const std::shared_ptr<Arguments>& a) {
   verb->add_option("--model", a->files.model, "student folder (Hugging Face layout)")->required();
@@ -42,7 +38,7 @@ void add_generate(CLI::App& app, Context& context) {
   const auto a = std::make_shared<Arguments>();
   CLI::App* verb = app.add_subcommand("generate", "answers of a student to the rows of a file");
   add_file_options(verb, a);
-  add_device_option(verb, a);
+  add_device_option(verb, a->device);
   auto& sampling = a->generate.sampling;
   verb->add_option("--temperature", sampling.temperature, "0: greedy")
       ->check(CLI::NonNegativeNumber);
@@ -75,7 +71,7 @@ void add_logprobs(CLI::App& app, Context& context) {
   const auto a = std::make_shared<Arguments>();
   CLI::App* verb = app.add_subcommand("logprobs", "log-probabilities of given answers");
   add_file_options(verb, a);
-  add_device_option(verb, a);
+  add_device_option(verb, a->device);
   verb->callback([a, &context] {
     finish(pipeline::logprobs_file(*student::make_student_engine(a->device), a->files), *a,
            context);

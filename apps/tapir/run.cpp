@@ -35,8 +35,8 @@ void run(RunArguments& arguments, Context& context) {
   options.run_dir = arguments.run_dir.empty() ? std::filesystem::path("runs") / recipe.name
                                               : std::filesystem::path(arguments.run_dir);
   options.command = context.command_line;
-  pipeline::Run run(recipe, options, student::make_student_engine(), *context.progress,
-                    context.stop);
+  pipeline::Run run(recipe, options, student::make_student_engine(recipe.student.device),
+                    *context.progress, context.stop);
   std::static_pointer_cast<TerminalProgress>(context.progress)->log_to(options.run_dir / "log.txt");
   pipeline::RunOutcome outcome;
   try {

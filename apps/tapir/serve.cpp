@@ -55,6 +55,7 @@ void add_serve(CLI::App& app, Context& context) {
       "  TAPIR_KEY=... tapir serve --model students/final --host 0.0.0.0 --api-key-env TAPIR_KEY\n"
       "Ctrl-C lets answers in work end (--drain), a second one stops at once");
   verb->add_option("--model", a->model, "student folder (Hugging Face layout)")->required();
+  add_device_option(verb, a->student.device);
   verb->add_option("--host", a->options.http.host,
                    "address to listen on; others than this machine's own need --api-key-env")
       ->capture_default_str();

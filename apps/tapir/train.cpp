@@ -15,6 +15,7 @@ namespace {
 
 struct Arguments {
   student::TrainJob train;
+  std::string device;
   std::vector<std::filesystem::path> data;
   std::vector<std::string> roles = {"assistant"};
   bool mask_history = false;
@@ -55,7 +56,7 @@ void run_train(Arguments& a, Context& context) {
   }
   pipeline::TrainingRows rows = pipeline::read_training_rows(a.data, learn_options(a));
   a.train.examples = std::move(rows.examples);
-  const auto engine = student::make_student_engine();
+  const auto engine = student::make_student_engine(a.device);
   if (a.train.io.token_cache.empty() && !a.preview && !a.train.output_dir.empty())
     a.train.io.token_cache = beside(a.train.output_dir, ".work");
   if (a.preview) return rows.with_places([&] { show_preview(a, *engine); });
@@ -142,6 +143,7 @@ void add_train(CLI::App& app, Context& context) {
       ->check(CLI::PositiveNumber);
   verb->add_option("--token-cache", a->train.io.token_cache,
                    "folder that keeps tokenized data for other trainings on it (<output>.work)");
+  add_device_option(verb, a->device);
   add_training_options(verb, a->train);
   add_stop_check(verb, a->check);
   verb->add_flag("--json", a->json, "the summary as JSON on standard output");

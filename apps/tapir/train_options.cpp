@@ -1,4 +1,4 @@
-// Options of `tapir train`: LoRA, packing, memory, evaluation, precision.
+// Options of `tapir train`: device, LoRA, packing, memory, evaluation, precision.
 #include "command.h"
 
 namespace tapir::cli {
@@ -32,16 +32,19 @@ void add_memory(CLI::App* verb, student::TrainJob& job) {
                  "less memory, a third more work, the same bits")
       ->group(kGroup);
   verb->add_option("--micro-batch-tokens", job.io.micro_batch_tokens,
-                   "tokens of one pass of a lane; 0: chosen. Agrees to 1e-6, not bit for bit")
+                   "tokens of one pass of a lane, or of the device; 0: chosen. Agrees to 1e-6, not "
+                   "bit for bit")
       ->check(CLI::NonNegativeNumber)
       ->group(kGroup);
   verb->add_option("--memory-limit", job.io.memory_limit,
-                   "what the process may take (20GB); 0: what the system allows it")
+                   "what may be in use (20GB), of the GPU when it trains there; 0: what the system "
+                   "allows")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
       ->group(kGroup);
   add_save_dtype(verb, job.options.save_dtype);
   verb->add_flag("--bf16", job.options.bf16,
-                 "products in bfloat16 where the CPU has units for it; weights stay fp32")
+                 "products in bfloat16, on a GPU or where the CPU has units for it; weights stay "
+                 "fp32")
       ->group(kGroup);
   verb->add_option("--optim-state-dtype", job.options.optim_state_dtype,
                    "float32 | bfloat16: how AdamW's moments are kept")
@@ -75,6 +78,14 @@ void add_save_dtype(CLI::App* verb, std::string& save_dtype) {
                    "base's, of an adapter float32")
       ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16"}))
       ->capture_default_str();
+}
+
+void add_device_option(CLI::App* verb, std::string& device) {
+  device = "auto";
+  verb->add_option(
+      "--device", device,
+      "auto (a GPU where one can be used) | cpu | cuda | cuda:<n> | torch-cpu (tests); "
+      "other bits on each");
 }
 
 void add_training_options(CLI::App* verb, student::TrainJob& job) {

@@ -1,12 +1,13 @@
-// The memory that a file's map takes.
+// Memory that the system takes back page by page.
 #pragma once
 
 #include <string_view>
 
 namespace tapir {
 
-// Gives back the memory of these bytes of a MappedFile (base/file.h): looked at again, they are
-// read from the file again. Whole pages only. `part` must lie in a read-only map.
+// Gives back the memory of these bytes, whole pages only. In a MappedFile (base/file.h) they are
+// read from the file again when they are looked at again; elsewhere they are lost, so that `part`
+// must hold nothing that is still wanted.
 void let_go_pages(std::string_view part);
 
 }  // namespace tapir

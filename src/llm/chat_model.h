@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -126,10 +128,18 @@ struct ChatDelta {
   std::vector<TokenLogprob> logprobs;
 };
 
+// Shared by requests for several answers to one prompt, so that the model encodes it once.
+struct SharedPrompt {
+  std::once_flag encoded;
+  std::vector<std::int32_t> tokens;  // once encoded
+};
+
 // How a caller follows one request.
 struct Streaming {
   std::function<void(ChatDelta)> on_delta;  // in order, before done, on any thread; must not block
   std::stop_token cancel;  // nobody wants the answer any more: it ends soon, with Failure::stopped
+  // Of requests with the same messages or prompt; null: nobody shares it.
+  std::shared_ptr<SharedPrompt> prompt = nullptr;
 };
 
 // A model that shows its answers while it writes them.

@@ -291,11 +291,13 @@ std::string estimate_text(const Estimate& e) {
 
 std::string memory_text(const student::MemoryPlan& m) {
   const auto gb = [](std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; };
+  const bool gpu = m.device.starts_with("cuda");
   return fmt::format(
-      "memory: {:.2f} GB = {:.2f} weights + {:.2f} gradients + {:.2f} optimizer + {:.2f} "
-      "activations (passes of {} tokens) + {:.2f} program and rows",
-      gb(m.total()), gb(m.weights), gb(m.gradients), gb(m.optimizer), gb(m.activations),
-      m.micro_batch_tokens, gb(m.process));
+      "memory{}: {:.2f} GB = {:.2f} weights + {:.2f} gradients + {:.2f} optimizer + {:.2f} "
+      "activations (passes of {} tokens) + {:.2f} {}",
+      gpu ? " of " + m.device : "", gb(m.total()), gb(m.weights), gb(m.gradients), gb(m.optimizer),
+      gb(m.activations), m.micro_batch_tokens, gb(m.process),
+      gpu ? "in use already" : "program and rows");
 }
 
 std::string assumptions_text() {

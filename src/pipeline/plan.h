@@ -23,7 +23,7 @@ struct PlanFacts {
   std::string teacher;   // identity
   std::string judge;     // identity
   std::string auditor;   // identity; empty: none of its own
-  std::string machine;   // StudentEngine::version(): CPU type and torch version
+  std::string machine;   // StudentEngine::version(): CPU type, device and torch version
 };
 
 struct PlannedStage {

@@ -71,6 +71,8 @@ struct Recipe {
     std::string chat_format = "auto";  // student.template: of text::chat_format_names(), or found
                                        // from the folder's own template
     std::string s0 = "train";          // train | as_is | a student folder
+    std::string device = "auto";       // of make_student_engine(); which one it comes to enters the
+                                       // fingerprint by PlanFacts::machine
     double temperature = 0;
     double top_p = 1;
     std::int64_t top_k = 0;

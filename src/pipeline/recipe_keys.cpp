@@ -146,6 +146,9 @@ void add_student_and_data(Table<Recipe>& t) {
             "chat format of the students; auto: found from the folder's own template")
       .text("student.s0", FIELD(student.s0), {},
             "train | as_is (an instruct model) | a folder: what S_0 is")
+      .text("student.device", FIELD(student.device), {},
+            "auto (a GPU where one can be used) | cpu | cuda | cuda:<n>: where students train and "
+            "answer; to go on elsewhere needs --allow-other-machine")
       .real("student.generation.temperature", FIELD(student.temperature), kNotNegative, "0: greedy")
       .real("student.generation.top_p", FIELD(student.top_p), {0, 1, true}, "nucleus sampling")
       .whole("student.generation.top_k", FIELD(student.top_k), kNotNegative, "0: off")
@@ -378,7 +381,7 @@ void add_training(Table<Recipe>& t) {
       .text("train.save_dtype", FIELD(train.save_dtype), {"auto", "float32", "bfloat16", "float16"},
             "how students are stored; auto: as the folder they started from")
       .flag("train.bf16", FIELD(train.bf16),
-            "products in bfloat16 where the CPU has units for it; weights stay fp32")
+            "products in bfloat16, on a GPU or where the CPU has units for it; weights stay fp32")
       .flag("train.gradient_checkpointing", FIELD(train.gradient_checkpointing),
             "less memory, a third more work, the same bits", false)
       .whole("train.eval_steps", FIELD(train.eval_steps), kNotNegative,

@@ -53,7 +53,6 @@ student::Preflight look_at_training(const Recipe& recipe, const student::Student
                                     std::vector<Example> examples) {
   student::TrainJob job = training_job(recipe);
   job.model_dir = resolve_path(recipe, recipe.student.model_name_or_path);
-  job.output_dir = "unwritten";
   job.examples = std::move(examples);
   job.options.val_size = 0;  // of all rows, not of these
   return engine.preflight(job);

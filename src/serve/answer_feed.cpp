@@ -37,8 +37,12 @@ AnswerFeed::AnswerFeed() : shared_(std::make_shared<Shared>()) {}
 
 void AnswerFeed::submit(llm::ChatModel& model, const ApiRequest& request, const OnReply& on_reply) {
   std::size_t next = 0;
+  std::shared_ptr<llm::SharedPrompt> prompt;
   try {
-    for (; next < request.choices(); ++next) submit_choice(model, request, next, on_reply);
+    for (; next < request.choices(); ++next) {
+      if (next % request.n == 0) prompt = std::make_shared<llm::SharedPrompt>();
+      submit_choice(model, request, next, prompt, on_reply);
+    }
   } catch (...) {
     llm::ChatReply unasked;
     unasked.failure = llm::Failure::stopped;
@@ -48,6 +52,7 @@ void AnswerFeed::submit(llm::ChatModel& model, const ApiRequest& request, const 
 }
 
 void AnswerFeed::submit_choice(llm::ChatModel& model, const ApiRequest& request, std::size_t index,
+                               const std::shared_ptr<llm::SharedPrompt>& prompt,
                                const OnReply& on_reply) {
   auto done = [shared = shared_, on_reply, index](llm::ChatReply reply) {
     on_reply(reply);
@@ -60,6 +65,7 @@ void AnswerFeed::submit_choice(llm::ChatModel& model, const ApiRequest& request,
   }
   llm::Streaming how;
   how.cancel = cancel_.get_token();
+  how.prompt = prompt;
   if (request.stream) {
     how.on_delta = [shared = shared_, index](llm::ChatDelta delta) {
       shared->add({index, std::move(delta), std::nullopt});

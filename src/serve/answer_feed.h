@@ -43,7 +43,7 @@ class AnswerFeed {
  private:
   struct Shared;
   void submit_choice(llm::ChatModel& model, const ApiRequest& request, std::size_t index,
-                     const OnReply& on_reply);
+                     const std::shared_ptr<llm::SharedPrompt>& prompt, const OnReply& on_reply);
 
   std::shared_ptr<Shared> shared_;
   std::stop_source cancel_;

@@ -22,6 +22,14 @@ void scale_by(float factor, float* values, std::int64_t count) {
 
 }  // namespace
 
+std::uint32_t dropout_hash(std::uint32_t x) { return mixed(x); }
+
+std::uint32_t dropout_salt(std::size_t pair) { return mixed(static_cast<std::uint32_t>(pair) + 1); }
+
+std::uint32_t dropout_bound(double dropout) {
+  return static_cast<std::uint32_t>(dropout * 4294967296.0);
+}
+
 DropoutKey dropout_key(std::uint64_t row, std::int64_t position) {
   const auto low = static_cast<std::uint32_t>(row);
   const auto high = static_cast<std::uint32_t>(row >> 32);
@@ -53,9 +61,9 @@ std::span<const LowRankPair> AdapterPass::pairs_of(const Linear& layer) const {
 
 void AdapterPass::drop(const LowRankPair& pair, long rows, std::span<const std::int64_t> kept,
                        const float* from, float* to, bool accumulate) const {
-  const auto bound = static_cast<std::uint32_t>(dropout_ * 4294967296.0);
+  const std::uint32_t bound = dropout_bound(dropout_);
   const auto factor = static_cast<float>(1 / (1 - dropout_));
-  const auto salt = mixed(static_cast<std::uint32_t>(&pair - layout_.pairs.data()) + 1);
+  const std::uint32_t salt = dropout_salt(static_cast<std::size_t>(&pair - layout_.pairs.data()));
   const auto width = static_cast<std::uint32_t>(pair.in);
   for (long row = 0; row < rows; ++row, from += width, to += width) {
     const auto token =

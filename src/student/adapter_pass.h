@@ -2,6 +2,7 @@
 // buffers: use it from one thread at a time. No torch here.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -19,6 +20,12 @@ using DropoutKey = std::uint32_t;
 
 // The key of the token at `position` of a row whose own key is `row`.
 DropoutKey dropout_key(std::uint64_t row, std::int64_t position);
+
+// Pair `pair` of the layout drops column i of a token where
+// dropout_hash((key ^ dropout_salt(pair)) + i) < dropout_bound(dropout).
+std::uint32_t dropout_hash(std::uint32_t x);
+std::uint32_t dropout_salt(std::size_t pair);
+std::uint32_t dropout_bound(double dropout);
 
 class AdapterPass {
  public:

@@ -228,6 +228,7 @@ const float* DecodeWorker::prefill(std::span<const std::int32_t> prompt, KvCache
   const auto length = static_cast<std::int64_t>(prompt.size());
   check(length > 0 && length <= config_.max_position_embeddings, "a prompt that fits the context");
   begin(prompt);
+  cache.restart();
   cache.reserve(length);
   reserve_scratch(attention_scratch(length, config_.head_dim));
   rotary_.extend(length);

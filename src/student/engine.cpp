@@ -147,22 +147,20 @@ class TorchEngine final : public StudentEngine {
   std::shared_ptr<const Student> load(const std::filesystem::path& folder) const override {
     return std::make_shared<LoadedStudent>(folder, device_);
   }
-  Preflight preflight(const TrainJob& job) const override { return student::preflight(job); }
+  Preflight preflight(const TrainJob& job) const override {
+    return student::preflight(job, device_);
+  }
   std::vector<PreviewRow> preview(const TrainJob& job, std::size_t rows) const override {
     return preview_rows(job, rows);
   }
   TrainResult train(const TrainJob& job, ProgressSink& progress,
                     std::stop_token stop) const override {
-    if (!device_.own_kernels()) {
-      throw Error(ErrorKind::usage, "training on device " + device_.name + " is not built yet",
-                  "take --device cpu");
-    }
-    return student::train(job, version(), progress, std::move(stop));
+    return student::train(job, version(), progress, std::move(stop), device_);
   }
   std::string version() const override {
     const std::string machine = std::string("torch ") + TORCH_VERSION + ", " + cpu_type() + ", ";
     return machine + (device_.own_kernels() ? std::string(kernels().name) + " kernels"
-                                            : device_.name + ": " + device_model(device_));
+                                            : describe_device(device_));
   }
 
  private:

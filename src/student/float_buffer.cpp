@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "base/mapped_pages.h"
+
 namespace tapir::student {
 namespace {
 
@@ -27,7 +29,12 @@ void* allocate(std::size_t bytes) {
 
 }  // namespace
 
-void FloatBuffer::Free::operator()(float* data) const { std::free(data); }
+// Buffers grow with the passes. malloc would keep the pages of those that were outgrown, a tenth of
+// a training's memory in all.
+void FloatBuffer::Free::operator()(float* data) const {
+  let_go_pages({reinterpret_cast<const char*>(data), bytes});
+  std::free(data);
+}
 
 float* FloatBuffer::reserve(std::int64_t size) {
   if (size <= capacity_) return data_.get();
@@ -35,7 +42,7 @@ float* FloatBuffer::reserve(std::int64_t size) {
       (static_cast<std::size_t>(size) * sizeof(float) + kLine - 1) / kLine * kLine;
   data_.reset();
   capacity_ = 0;
-  data_.reset(static_cast<float*>(allocate(bytes)));
+  data_ = {static_cast<float*>(allocate(bytes)), Free(bytes)};
   if (!data_) throw std::bad_alloc();
   capacity_ = size;
   return data_.get();

@@ -1,6 +1,7 @@
 // Memory for a worker's intermediate values. No torch here.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -15,7 +16,10 @@ class FloatBuffer {
 
  private:
   struct Free {
+    Free() : bytes(0) {}
+    explicit Free(std::size_t size) : bytes(size) {}
     void operator()(float* data) const;
+    std::size_t bytes;
   };
   std::unique_ptr<float[], Free> data_;
   std::int64_t capacity_ = 0;

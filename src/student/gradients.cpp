@@ -7,6 +7,39 @@
 
 namespace tapir::student {
 
+std::vector<PackedBatch> make_passes(const std::vector<const EncodedRow*>& rows,
+                                     const LaneOptions& options, std::int64_t step) {
+  const bool drops = options.decoder.adapter != nullptr && options.decoder.lora_dropout > 0 &&
+                     step != kWithoutDropout;
+  std::vector<std::int64_t> lengths;
+  for (const EncodedRow* row : rows)
+    lengths.push_back(static_cast<std::int64_t>(row->tokens.size()));
+  std::vector<PackedBatch> batches;
+  for (const std::vector<std::size_t>& pass :
+       plan_passes(lengths, options.micro_batch_tokens, options.best_fit)) {
+    PackedBatch& batch = batches.emplace_back();
+    for (const std::size_t index : pass) {
+      const EncodedRow& row = *rows[index];
+      append_sequence(batch, row.tokens, row.loss);
+      if (!drops) continue;
+      const std::uint64_t key = RandomStream(options.seed, "lora_dropout",
+                                             std::to_string(step) + " " + std::string(row.id))
+                                    .next();
+      append_dropout_keys(batch, key);
+    }
+  }
+  return batches;
+}
+
+StepLoss count_tokens(const std::vector<const EncodedRow*>& rows) {
+  StepLoss total;
+  for (const EncodedRow* row : rows) {
+    total.tokens += static_cast<std::int64_t>(row->tokens.size());
+    total.supervised_tokens += row->supervised;
+  }
+  return total;
+}
+
 LaneGradients::LaneGradients(const ModelConfig& config, const LaneOptions& options)
     : config_(config), options_(options) {
   const AdapterLayout* adapter = options.decoder.adapter;
@@ -29,57 +62,29 @@ void LaneGradients::set_micro_batch_tokens(std::int64_t tokens) {
   make_decoders();
 }
 
-std::vector<PackedBatch> LaneGradients::passes(const std::vector<const EncodedRow*>& rows,
-                                               std::int64_t step) const {
-  const bool drops = options_.decoder.adapter != nullptr && options_.decoder.lora_dropout > 0;
+StepLoss LaneGradients::for_each_pass(const std::vector<const EncodedRow*>& rows, LanePool& pool,
+                                      std::int64_t step, const Pass& pass) {
+  StepLoss total = count_tokens(rows);
   std::vector<std::int64_t> lengths;
   for (const EncodedRow* row : rows)
     lengths.push_back(static_cast<std::int64_t>(row->tokens.size()));
-  std::vector<PackedBatch> batches;
-  for (const std::vector<std::size_t>& pass :
-       plan_passes(lengths, options_.micro_batch_tokens, options_.best_fit)) {
-    PackedBatch& batch = batches.emplace_back();
-    for (const std::size_t index : pass) {
-      const EncodedRow& row = *rows[index];
-      append_sequence(batch, row.tokens, row.loss);
-      if (!drops) continue;
-      const std::uint64_t key = RandomStream(options_.seed, "lora_dropout",
-                                             std::to_string(step) + " " + std::string(row.id))
-                                    .next();
-      append_dropout_keys(batch, key);
-    }
-  }
-  return batches;
-}
-
-StepLoss LaneGradients::for_each_pass(const std::vector<const EncodedRow*>& rows, LanePool& pool,
-                                      std::int64_t step, const Pass& pass) {
-  StepLoss total;
-  std::vector<std::int64_t> lengths;
-  for (const EncodedRow* row : rows) {
-    lengths.push_back(static_cast<std::int64_t>(row->tokens.size()));
-    total.tokens += lengths.back();
-    total.supervised_tokens += row->supervised;
-  }
   const auto dealt = deal_to_lanes(lengths, options_.lanes);
   std::vector<double> losses(decoders_.size(), 0);
   pool.run([&](int lane_index) {
     const auto lane = static_cast<std::size_t>(lane_index);
     std::vector<const EncodedRow*> mine;
     for (const std::size_t row : dealt[lane]) mine.push_back(rows[row]);
-    for (const PackedBatch& batch : passes(mine, step)) losses[lane] += pass(lane, batch);
+    for (const PackedBatch& batch : make_passes(mine, options_, step))
+      losses[lane] += pass(lane, batch);
   });
   for (const double loss : losses) total.loss += loss;
-  total.loss /= static_cast<double>(std::max<std::int64_t>(1, total.supervised_tokens));
+  total.loss /= total.divisor();
   return total;
 }
 
 StepLoss LaneGradients::compute(const float* values, const std::vector<const EncodedRow*>& rows,
                                 LanePool& pool, std::int64_t step) {
-  std::int64_t supervised = 0;
-  for (const EncodedRow* row : rows) supervised += row->supervised;
-  const auto scale =
-      static_cast<float>(1 / static_cast<double>(std::max<std::int64_t>(1, supervised)));
+  const auto scale = static_cast<float>(1 / count_tokens(rows).divisor());
   pool.run([&](int lane) {
     std::vector<float>& gradient = gradients_[static_cast<std::size_t>(lane)];
     std::fill(gradient.begin(), gradient.end(), 0.0F);
@@ -93,14 +98,16 @@ StepLoss LaneGradients::compute(const float* values, const std::vector<const Enc
 StepLoss LaneGradients::loss(const float* values, const std::vector<const EncodedRow*>& rows,
                              LanePool& pool) {
   std::vector<std::vector<float>> logprobs(decoders_.size());
-  return for_each_pass(rows, pool, /*step=*/0, [&](std::size_t lane, const PackedBatch& batch) {
-    logprobs[lane].resize(batch.targets.size());
-    decoders_[lane].set_adapter(values);
-    decoders_[lane].logprobs(base(values), batch, logprobs[lane].data());
-    double sum = 0;
-    for (const float logprob : logprobs[lane]) sum -= static_cast<double>(logprob);
-    return sum;
-  });
+  return for_each_pass(rows, pool, kWithoutDropout,
+                       [&](std::size_t lane, const PackedBatch& batch) {
+                         logprobs[lane].resize(batch.targets.size());
+                         decoders_[lane].set_adapter(values);
+                         decoders_[lane].logprobs(base(values), batch, logprobs[lane].data());
+                         double sum = 0;
+                         for (const float logprob : logprobs[lane])
+                           sum -= static_cast<double>(logprob);
+                         return sum;
+                       });
 }
 
 double step_operations(const ModelConfig& config, const std::vector<const EncodedRow*>& rows,

@@ -1,6 +1,7 @@
 // The gradient of one optimizer step, computed by several lanes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -15,13 +16,17 @@ struct StepLoss {
   double loss = 0;  // mean over the step's supervised tokens
   std::int64_t tokens = 0;
   std::int64_t supervised_tokens = 0;
+  // What sums over them are divided by: 1 where there are none.
+  double divisor() const {
+    return static_cast<double>(std::max<std::int64_t>(1, supervised_tokens));
+  }
 };
 
 // Large enough for efficient products, small enough to keep a layer's activations in cache.
 constexpr std::int64_t kMicroBatchTokens = 512;
 
 struct LaneOptions {
-  int lanes = 1;
+  int lanes = 1;                                        // on the CPU
   std::int64_t micro_batch_tokens = kMicroBatchTokens;  // of one forward pass
   bool best_fit = false;  // rows of a step share passes by best fit, else in order
   DecoderOptions decoder;
@@ -29,6 +34,16 @@ struct LaneOptions {
   const float* base = nullptr;
   std::uint64_t seed = 0;
 };
+
+constexpr std::int64_t kWithoutDropout = -1;
+
+// What goes through a decoder together: rows that share passes of options.micro_batch_tokens. step:
+// names the stream of the adapter's dropout, which neither lanes nor passes change.
+std::vector<PackedBatch> make_passes(const std::vector<const EncodedRow*>& rows,
+                                     const LaneOptions& options, std::int64_t step);
+
+// Tokens and supervised tokens of these rows, without a loss.
+StepLoss count_tokens(const std::vector<const EncodedRow*>& rows);
 
 // One decoder and one gradient array per lane. Lanes, their rows and the order of every sum are
 // fixed, so a step's bits do not depend on how many cores there are.
@@ -53,8 +68,6 @@ class LaneGradients {
   using Pass = std::function<double(std::size_t lane, const PackedBatch& batch)>;
 
   void make_decoders();
-  std::vector<PackedBatch> passes(const std::vector<const EncodedRow*>& rows,
-                                  std::int64_t step) const;
   // The sum of `pass` over all passes of these rows, divided by their supervised tokens.
   StepLoss for_each_pass(const std::vector<const EncodedRow*>& rows, LanePool& pool,
                          std::int64_t step, const Pass& pass);

@@ -92,10 +92,10 @@ void need_one_of(const std::string& option, const std::string& found,
   impossible(option, "\"" + found + "\"", join(known, " or "));
 }
 
-void check_newer_options(const TrainOptions& o) {
+void check_newer_options(const TrainOptions& o, const Device& device) {
   need(o.val_size >= 0, "val_size", o.val_size, "0 (off), a share below 1, or a number of rows");
   need_one_of("finetuning_type", o.finetuning_type, {"full", "lora"});
-  if (o.bf16 && bf16_kernels() == nullptr) {
+  if (o.bf16 && device.own_kernels() && bf16_kernels() == nullptr) {
     throw Error(ErrorKind::usage, "bf16: this CPU has no bf16 units",
                 "leave bf16 out: emulating it would be slower than fp32");
   }
@@ -166,7 +166,7 @@ std::vector<EncodedRow> encode_rows(std::span<const Example> examples,
   return rows;
 }
 
-void check_options(const TrainJob& job) {
+void check_options(const TrainJob& job, const Device& device) {
   const TrainOptions& o = job.options;
   need(o.learning_rate >= 0, "learning_rate", o.learning_rate, "0 or more");
   need(o.warmup_ratio >= 0 && o.warmup_ratio <= 1, "warmup_ratio", o.warmup_ratio, "0 to 1");
@@ -184,7 +184,8 @@ void check_options(const TrainJob& job) {
   need(o.lanes >= 1 && o.lanes <= 256, "lanes", o.lanes, "1 to 256");
   need(job.io.micro_batch_tokens >= 0, "micro_batch_tokens", job.io.micro_batch_tokens,
        "0 (chosen) or more");
-  check_newer_options(o);
+  check_newer_options(o, device);
+  if (!job.output_dir.empty()) check_output_folder(job.output_dir);
   if (job.examples.empty()) {
     throw Error(ErrorKind::data, "there are no rows to train on",
                 "give at least one row with an answer");

@@ -10,6 +10,7 @@
 #include "student/batching.h"
 #include "student/config.h"
 #include "student/student.h"
+#include "student/torch_device.h"
 #include "text/chat_format.h"
 #include "text/tokenizer.h"
 
@@ -38,8 +39,9 @@ void write_chat_format(const std::filesystem::path& folder, std::string_view cha
 std::vector<EncodedRow> encode_rows(std::span<const Example> examples,
                                     const text::ChatFormat& format, std::int64_t limit);
 
-// Error{usage} naming the first option that is impossible.
-void check_options(const TrainJob& job);
+// Error{usage} naming the first option that is impossible, here or on the device, or the output
+// folder when it is.
+void check_options(const TrainJob& job, const Device& device = {});
 
 // Which rows are learnt, and which are held out by val_size (with all their repetitions), as
 // indices, rising. Error{data} when none is left to learn.

@@ -1,75 +1,19 @@
 #include "student/memory_plan.h"
 
 #include <algorithm>
-#include <fstream>
-#include <limits>
-#include <string>
-
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "student/gradients.h"
-#include "student/metrics.h"
+#include "student/torch_plan.h"
 
 namespace tapir::student {
 namespace {
 
-using Path = std::filesystem::path;
-
-constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
 // Steps looked at for the largest pass; later ones are drawn from the same rows.
 constexpr std::int64_t kStepsSeen = 1000;
 
-// The number in a file; kNone when there is none ("max").
-std::int64_t number_in(const Path& file) {
-  std::ifstream in(file);
-  std::int64_t number = 0;
-  return in >> number && number > 0 ? number : kNone;
-}
-
-// The caps of a control group and of all above it.
-std::int64_t cap_of_group(const Path& root, const std::string& group, const char* file) {
-  std::int64_t cap = number_in(root / file);
-  for (Path path = Path(group).relative_path(); !path.empty(); path = path.parent_path()) {
-    cap = std::min(cap, number_in(root / path / file));
-  }
-  return cap;
-}
-
-// /proc/self/cgroup: "<number>:<controllers>:<path>"; version 2 has no controllers.
-std::int64_t cgroup_cap() {
-  std::int64_t cap = kNone;
-  std::ifstream in("/proc/self/cgroup");
-  for (std::string line; std::getline(in, line);) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string group = line.substr(second + 1);
-    if (controllers.empty()) {
-      cap = std::min(cap, cap_of_group("/sys/fs/cgroup", group, "memory.max"));
-    } else if (controllers == "memory") {
-      cap = std::min(cap, cap_of_group("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
-    }
-  }
-  return cap;
-}
-
-std::int64_t address_space_cap() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kNone;
-  std::ifstream in("/proc/self/statm");
-  std::int64_t mapped = 0;
-  std::int64_t resident = 0;
-  in >> mapped >> resident;
-  const std::int64_t unused = (mapped - resident) * ::sysconf(_SC_PAGESIZE);
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(limit.rlim_cur) - unused);
-}
-
-std::int64_t machine_memory() {
-  const std::int64_t pages = ::sysconf(_SC_PHYS_PAGES);
-  return pages > 0 ? pages * ::sysconf(_SC_PAGESIZE) : kNone;
-}
+// What a process comes to hold after the plan, besides arrays: code that has not run before,
+// stacks, files that are copied into the output.
+constexpr std::int64_t kHeldLater = std::int64_t{8} << 20;
 
 void widen(PassSize& largest, const PassSize& pass) {
   largest.tokens = std::max(largest.tokens, pass.tokens);
@@ -99,11 +43,34 @@ void widen_by_step(const std::vector<PassSize>& rows, const TrainOptions& option
   }
 }
 
+// With these passes, one a lane.
+MemoryPlan plan_memory(const TrainedWeights& weights, const TrainJob& job,
+                       const std::vector<PassSize>& passes, const Device& device) {
+  const std::int64_t learnt = weights.layout().size;
+  const std::int64_t frozen = weights.is_adapter() ? weights.base_layout().size : 0;
+  const bool own = device.own_kernels();
+  const DecoderOptions options = decoder_options(weights, job);
+  const DeviceMemory memory = device_memory(device);
+  MemoryPlan plan;
+  plan.device = device.name;
+  plan.process = memory.used + (device.kind() == "cuda" ? 0 : kHeldLater);
+  // A device computes from frozen weights in the precision it computes in.
+  plan.weights = 4 * learnt + (options.bf16 && !own ? 2 : 4) * frozen;
+  plan.gradients = 4 * learnt * static_cast<std::int64_t>(passes.size());
+  plan.optimizer = 2 * learnt * (job.options.optim_state_dtype == "bfloat16" ? 2 : 4);
+  for (const PassSize& pass : passes) {
+    plan.activations += own ? training_bytes(weights.config(), options, pass)
+                            : torch_training_bytes(weights.config(), options, pass, device);
+  }
+  plan.limit = job.io.memory_limit > 0 ? job.io.memory_limit : memory.limit;
+  return plan;
+}
+
 }  // namespace
 
-std::int64_t memory_cap() {
-  const std::int64_t cap = std::min({cgroup_cap(), address_space_cap(), machine_memory()});
-  return cap == kNone ? 0 : cap;
+std::int64_t wanted_micro_batch_tokens(const TrainIo& io, const Device& device) {
+  if (io.micro_batch_tokens > 0) return io.micro_batch_tokens;
+  return device.own_kernels() ? kMicroBatchTokens : kTorchMicroBatchTokens;
 }
 
 std::vector<PassSize> largest_passes(const std::vector<PassSize>& rows, const TrainOptions& options,
@@ -120,22 +87,21 @@ std::vector<PassSize> largest_passes(const std::vector<PassSize>& rows, const Tr
   return largest;
 }
 
-MemoryPlan plan_memory(const TrainedWeights& weights, const TrainJob& job,
-                       const std::vector<PassSize>& passes, std::int64_t micro_batch_tokens) {
-  const std::int64_t learnt = weights.layout().size;
-  const std::int64_t base = weights.base_layout().size;
-  const DecoderOptions options = decoder_options(weights, job);
-  MemoryPlan plan;
-  plan.process = resident_memory();
-  plan.weights = 4 * (weights.is_adapter() ? base + learnt : learnt);
-  plan.gradients = 4 * learnt * job.options.lanes;
-  plan.optimizer = 2 * learnt * (job.options.optim_state_dtype == "bfloat16" ? 2 : 4);
-  for (const PassSize& pass : passes) {
-    plan.activations += training_bytes(weights.config(), options, pass);
+MemoryPlan fitting_plan(const TrainedWeights& weights, const TrainJob& job,
+                        const std::vector<const EncodedRow*>& rows, const Device& device) {
+  std::vector<PassSize> sizes;
+  std::int64_t longest = 0;
+  for (const EncodedRow* row : rows) {
+    sizes.push_back({static_cast<std::int64_t>(row->tokens.size()), row->supervised, 0});
+    longest = std::max(longest, sizes.back().tokens);
   }
-  plan.micro_batch_tokens = micro_batch_tokens;
-  plan.limit = job.io.memory_limit > 0 ? job.io.memory_limit : memory_cap();
-  return plan;
+  TrainOptions options = job.options;
+  if (!device.own_kernels()) options.lanes = 1;
+  for (std::int64_t tokens = wanted_micro_batch_tokens(job.io, device);; tokens /= 2) {
+    MemoryPlan plan = plan_memory(weights, job, largest_passes(sizes, options, tokens), device);
+    plan.micro_batch_tokens = tokens;
+    if (plan.limit == 0 || plan.total() <= plan.limit || tokens <= longest) return plan;
+  }
 }
 
 }  // namespace tapir::student

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "student/student_folder.h"
 #include "student/trained_weights.h"
 
 namespace tapir::student {
@@ -13,6 +14,7 @@ void merge_student(const std::filesystem::path& folder, const std::filesystem::p
                 folder.string() + ": is no adapter: adapter_config.json is not there",
                 "tapir merge takes the output folder of a LoRA training");
   }
+  check_output_folder(output);
   TrainJob job;  // that learns all weights, begun from the adapter
   job.model_dir = folder;
   job.options.save_dtype = save_dtype;

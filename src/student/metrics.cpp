@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include <unistd.h>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -61,14 +59,6 @@ void MetricsFile::append(const MetricsRow& row) const {
     throw Error(ErrorKind::data, "cannot write " + path_.string(),
                 "check that the disk has room and the folder may be written to");
   }
-}
-
-std::int64_t resident_memory() {
-  std::ifstream in("/proc/self/statm");
-  std::int64_t total = 0;
-  std::int64_t resident = 0;
-  in >> total >> resident;
-  return in ? resident * ::sysconf(_SC_PAGESIZE) : 0;
 }
 
 double measured_peak() {

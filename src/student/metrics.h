@@ -18,7 +18,7 @@ struct MetricsRow {
   std::int64_t supervised_tokens = 0;  // likewise
   double tokens_per_second = 0;        // since the row before
   double mfu = 0;  // share of what the lanes' matrix products could reach at most (measured once)
-  double memory_gb = 0;             // resident memory of the process
+  double memory_gb = 0;             // of the process; of the GPU when it computes there
   std::optional<double> eval_loss;  // of the rows held out, per supervised token
 };
 
@@ -33,9 +33,6 @@ class MetricsFile {
   std::filesystem::path path_;
   std::string stage_;
 };
-
-// Resident memory of this process in bytes; 0 where the system does not say.
-std::int64_t resident_memory();
 
 // Floating-point operations per second of one core in this build's matrix product. Takes a few
 // milliseconds.

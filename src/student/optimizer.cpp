@@ -50,6 +50,10 @@ void Moments::clear(std::int64_t size, std::string_view dtype) {
   }
 }
 
+double clip_factor(double norm, double max_norm) {
+  return max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
+}
+
 Optimizer::Optimizer(const ParameterLayout& layout, const TrainOptions& options)
     : options_(options), kernels_(kernels()) {
   for (const Parameter& parameter : layout.parameters) {
@@ -80,9 +84,7 @@ double Optimizer::reduce(std::vector<std::vector<float>>& gradients, LanePool& p
 
 void Optimizer::apply(const std::vector<float>& gradient, double norm, double learning_rate,
                       TrainingState& state, LanePool& pool) const {
-  // As torch.nn.utils.clip_grad_norm_.
-  const double clip =
-      options_.max_grad_norm > 0 ? std::min(1.0, options_.max_grad_norm / (norm + 1e-6)) : 1.0;
+  const double clip = clip_factor(norm, options_.max_grad_norm);
   const auto steps = static_cast<double>(++state.optimizer_steps);
   AdamW base{};
   base.learning_rate = static_cast<float>(learning_rate);

@@ -32,6 +32,10 @@ struct TrainingState {
       0;  // steps the moments have seen, over all trainings they were carried through
 };
 
+// What a gradient of this norm is multiplied with, as by torch.nn.utils.clip_grad_norm_. max_norm
+// 0: nothing is clipped.
+double clip_factor(double norm, double max_norm);
+
 class Optimizer {
  public:
   // Weight decay leaves the norms alone, as transformers' Trainer does.

@@ -126,7 +126,7 @@ struct TrainOptions {
   std::int64_t schedule_total_steps = 0;
   std::int64_t schedule_first_step = 0;
   std::uint64_t seed = 42;  // order of rows: stream (seed, "train", epoch)
-  int lanes = 2;            // gradients are summed over this many lanes in fixed order
+  int lanes = 2;            // gradients are summed over this many lanes in fixed order; on the CPU
   bool shuffle = true;      // false: rows in the order given (the first epoch and every other)
   // Rows are packed by best fit into sequences of cutoff_len tokens, and total_batch_size counts
   // those. A row still sees itself only, and its positions begin at 0.
@@ -143,7 +143,9 @@ struct TrainOptions {
   // "auto": a whole student as its base's config.json says, an adapter as float32. Checkpoints are
   // exact whatever it is.
   std::string save_dtype = "auto";
-  bool bf16 = false;  // matrix products in bfloat16 with fp32 sums; weights stay fp32
+  // Matrix products in bfloat16 with fp32 sums, on a GPU norms and the residual stream too; weights
+  // stay fp32.
+  bool bf16 = false;
   // Of text::chat_format_names(), or "auto": found from the folder's own template. A named one is
   // written into the trained folder.
   std::string chat_format = "auto";
@@ -161,14 +163,16 @@ struct TrainIo {
                                 // end only
   bool gradient_checkpointing = false;  // keep each layer's input only, compute the rest twice:
                                         // less memory, a third more work, the same bits
-  std::int64_t memory_limit = 0;  // bytes that the process may take; 0: what the system allows it
+  std::int64_t memory_limit = 0;  // bytes that may be in use, of the GPU when it computes there; 0:
+                                  // what the system allows
   // Folder in which rows are kept as tokens, to be found again by the same data, tokenizer, chat
   // format and cutoff_len; empty: nowhere.
   std::filesystem::path token_cache;
-  int micro_batch_tokens = 0;  // tokens of one forward pass of a lane; 0: chosen. Agrees to 1e-6,
-                               // not bit for bit: therefore part of the fingerprint when set
-  // Go on from a checkpoint that another CPU type or torch version made: the bits differ from then
-  // on.
+  int micro_batch_tokens = 0;  // tokens of one forward pass of a lane, or of the device; 0: chosen.
+                               // Agrees to 1e-6, not bit for bit: therefore part of the fingerprint
+                               // when set
+  // Go on from a checkpoint that another CPU type, device or torch version made: the bits differ
+  // from then on.
   bool allow_other_machine = false;
 };
 
@@ -183,15 +187,17 @@ struct TrainJob {
   TrainIo io;
 };
 
-// Bytes that a training will take at its peak, before it starts.
+// Bytes that a training will take at its peak, before it starts: of the machine's memory, or of the
+// GPU's when it computes there.
 struct MemoryPlan {
-  std::int64_t process = 0;             // what is there already: program, libraries, rows
+  std::string device = "cpu";           // whose memory: cpu, torch-cpu, cuda:<n>
+  std::int64_t process = 0;             // what is in use already: program, libraries, rows
   std::int64_t weights = 0;             // of the student, and of the adapter
   std::int64_t gradients = 0;           // one array per lane
   std::int64_t optimizer = 0;           // AdamW's moments
   std::int64_t activations = 0;         // of the largest passes of all lanes
   std::int64_t micro_batch_tokens = 0;  // of one pass
-  std::int64_t limit = 0;               // what the process may take; 0: not known
+  std::int64_t limit = 0;               // what may be in use; 0: not known
   std::int64_t total() const { return process + weights + gradients + optimizer + activations; }
 };
 
@@ -257,7 +263,7 @@ class StudentEngine {
   // saves a checkpoint and returns.
   virtual TrainResult train(const TrainJob& job, ProgressSink& progress,
                             std::stop_token stop) const = 0;
-  // What enters the fingerprint: torch version, CPU type.
+  // What enters the fingerprint: torch version, CPU type, and the device when it is another.
   virtual std::string version() const = 0;
 };
 

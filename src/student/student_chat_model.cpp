@@ -24,6 +24,7 @@
 #include "student/load_weights.h"
 #include "student/row_decoder.h"
 #include "student/running_batch.h"
+#include "student/torch_device.h"
 
 namespace tapir::student {
 namespace {
@@ -39,13 +40,13 @@ struct Arrangement {
   bool lent;  // a worker's threads beyond the first are its own only while others are idle
 };
 
-Arrangement arrange(const StudentChatOptions& options, std::int64_t bytes) {
+Arrangement arrange(const StudentChatOptions& options, const DecodeEngine& engine) {
   constexpr int kSlots = 16;  // of a thread
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int cores = engine.most_workers();
   Arrangement chosen{options.workers, options.threads, options.slots, /*lent=*/false};
   if (chosen.workers == 0 && chosen.threads == 0) {
     chosen.workers = cores;
-    chosen.threads = threads_for(bytes, cores);
+    chosen.threads = threads_for(engine.bytes(), cores);
     chosen.lent = true;
   }
   if (chosen.threads == 0) chosen.threads = 1;
@@ -56,7 +57,8 @@ Arrangement arrange(const StudentChatOptions& options, std::int64_t bytes) {
 
 class BatchedStudent final : public StudentChatModel {
  public:
-  BatchedStudent(const std::filesystem::path& folder, const StudentChatOptions& options);
+  BatchedStudent(const std::filesystem::path& folder, const StudentChatOptions& options,
+                 const Device& device);
   ~BatchedStudent() override;
   BatchedStudent(const BatchedStudent&) = delete;
   BatchedStudent& operator=(const BatchedStudent&) = delete;
@@ -87,6 +89,7 @@ class BatchedStudent final : public StudentChatModel {
 
   ChatJob prepare(llm::ChatRequest request, llm::Streaming streaming, llm::Completion done) const;
   void encode(ChatJob& job) const;
+  std::vector<std::int32_t> prompt_of(const ChatJob& job) const;
   void work(std::size_t index);
   bool wait_for_work(Worker& worker);
   bool may_take(std::size_t index) const;
@@ -119,11 +122,11 @@ class BatchedStudent final : public StudentChatModel {
 };
 
 BatchedStudent::BatchedStudent(const std::filesystem::path& folder,
-                               const StudentChatOptions& options)
+                               const StudentChatOptions& options, const Device& device)
     : options_(options),
-      engine_(make_cpu_decode_engine(load_decode_weights(folder))),
+      engine_(load_decode_engine(folder, device)),
       words_(load_words(find_student(folder).words, engine_->config())),
-      arrangement_(arrange(options, engine_->bytes())) {
+      arrangement_(arrange(options, *engine_)) {
   identity_.kind = "student";
   identity_.model = options.name.empty() ? name_of(folder) : options.name;
   const auto workers = static_cast<std::size_t>(arrangement_.workers);
@@ -174,9 +177,12 @@ void BatchedStudent::encode(ChatJob& job) const {
   sampling.max_new_tokens = asked.max_tokens;
   sampling.seed = static_cast<std::uint64_t>(asked.seed.value_or(0));
   check_sampling(sampling);
-  job.prompt = job.raw_text ? words_.tokenizer->encode_with_specials(job.request.prompt,
-                                                                     /*add_special_tokens=*/true)
-                            : words_.format->encode_prompt(job.request.messages);
+  if (llm::SharedPrompt* shared = job.streaming.prompt.get()) {
+    std::call_once(shared->encoded, [&] { shared->tokens = prompt_of(job); });
+    job.prompt = shared->tokens;
+  } else {
+    job.prompt = prompt_of(job);
+  }
   if (job.prompt.empty()) throw Error(ErrorKind::data, "the prompt has no token");
   const auto context = static_cast<std::size_t>(engine_->config().max_position_embeddings);
   if (job.prompt.size() < context) return;
@@ -184,6 +190,12 @@ void BatchedStudent::encode(ChatJob& job) const {
   throw Error(ErrorKind::data, "the prompt is " + std::to_string(job.prompt.size()) +
                                    " tokens, the context holds " + std::to_string(context) +
                                    " with the answer");
+}
+
+std::vector<std::int32_t> BatchedStudent::prompt_of(const ChatJob& job) const {
+  return job.raw_text ? words_.tokenizer->encode_with_specials(job.request.prompt,
+                                                               /*add_special_tokens=*/true)
+                      : words_.format->encode_prompt(job.request.messages);
 }
 
 void BatchedStudent::submit_streaming(llm::ChatRequest request, llm::Streaming streaming,
@@ -370,7 +382,7 @@ std::shared_ptr<StudentChatModel> make_student_chat_model(const std::filesystem:
     throw Error(ErrorKind::usage,
                 "workers, threads and slots must be 0 or more, prefill_tokens 1 or more");
   }
-  return std::make_shared<BatchedStudent>(folder, options);
+  return std::make_shared<BatchedStudent>(folder, options, find_device(options.device));
 }
 
 }  // namespace tapir::student

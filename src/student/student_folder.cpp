@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
 
@@ -40,6 +41,25 @@ std::vector<std::string> model_files(const std::filesystem::path& folder) {
 bool holds_student(const std::filesystem::path& folder) {
   return std::filesystem::exists(folder / "config.json") ||
          std::filesystem::exists(folder / kAdapterConfigFile);
+}
+
+void check_output_folder(const std::filesystem::path& folder) {
+  const std::string wrong = "output: found " + folder.string() + ", ";
+  const std::filesystem::path name = beside(folder, "").filename();
+  if (name.empty() || name == "." || name == "..") {
+    throw Error(ErrorKind::usage, wrong + "expected a folder with a name",
+                "the folder is replaced whole: name one that the student has to itself");
+  }
+  if (!std::filesystem::exists(folder) || holds_student(folder)) return;
+  if (!std::filesystem::is_directory(folder)) {
+    throw Error(ErrorKind::usage, wrong + "which is a file, expected a folder");
+  }
+  if (std::filesystem::is_empty(folder)) return;
+  throw Error(ErrorKind::usage,
+              wrong + "which holds " +
+                  std::filesystem::directory_iterator(folder)->path().filename().string() +
+                  " and no student",
+              "it would be replaced whole: name a folder that is not there yet");
 }
 
 StudentFolder find_student(const std::filesystem::path& folder) {

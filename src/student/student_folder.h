@@ -12,6 +12,10 @@ inline constexpr const char* kAdapterConfigFile = "adapter_config.json";
 // A whole student is there, or an adapter.
 bool holds_student(const std::filesystem::path& folder);
 
+// Error{usage} where no student can be written: a folder is replaced whole, so it needs a name of
+// its own ("." and ".." are none) and holds nothing but a student.
+void check_output_folder(const std::filesystem::path& folder);
+
 struct StudentFolder {
   std::filesystem::path base;     // config.json and the weights
   std::filesystem::path words;    // tokenizer and chat format: the adapter's own where it has them

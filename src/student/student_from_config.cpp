@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "student/initial_weights.h"
 #include "student/parameters.h"
+#include "student/student_folder.h"
 #include "text/tokenizer.h"
 
 namespace tapir::student {
@@ -93,6 +94,7 @@ StudentFromConfigSummary write_student(const StudentFromConfig& wanted, const Pa
 
 StudentFromConfigSummary make_student_from_config(const StudentFromConfig& wanted,
                                                   const Path& folder) {
+  check_output_folder(folder);
   StudentFromConfigSummary summary;
   write_folder(folder, [&](const Path& aside) { summary = write_student(wanted, aside); });
   return summary;

@@ -8,7 +8,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/rms_norm.h>
@@ -17,26 +16,25 @@
 #include <c10/core/GradMode.h>
 
 #include "base/error.h"
+#include "student/torch_dropout.h"
+#include "student/torch_memory.h"
 
 namespace tapir::student {
 namespace {
 
-// Views of the weights, as leaves of the autograd graph when there is a gradient to add to.
+// Views of a flat array, as leaves of the autograd graph when there is a gradient to add to.
 class Viewer {
  public:
-  Viewer(const at::Tensor& weights, const at::Tensor& gradient)
-      : weights_(weights), gradient_(gradient) {}
+  Viewer(const at::Tensor& values, const at::Tensor& gradient)
+      : values_(values), gradient_(gradient) {}
 
   at::Tensor view(std::int64_t offset, at::IntArrayRef shape) const {
     if (offset == kNoParameter) return {};
-    at::Tensor leaf = of(weights_, offset, shape).detach();
+    at::Tensor leaf = of(values_, offset, shape).detach();
     if (!gradient_.defined()) return leaf;
     leaf.requires_grad_();
     leaf.mutable_grad() = of(gradient_, offset, shape);
     return leaf;
-  }
-  TorchWeights::Projection view(const Linear& linear) const {
-    return {view(linear.weight, {linear.out, linear.in}), view(linear.bias, {linear.out})};
   }
 
  private:
@@ -46,17 +44,24 @@ class Viewer {
     return flat.narrow(0, offset, size).view(shape);
   }
 
-  const at::Tensor& weights_;
+  const at::Tensor& values_;
   const at::Tensor& gradient_;
 };
 
-template <typename T>
-at::Tensor upload_copy(std::span<const T> values, at::ScalarType from, at::ScalarType to,
-                       at::Device device) {
-  const at::Tensor host = at::from_blob(const_cast<T*>(values.data()),
-                                        {static_cast<std::int64_t>(values.size())}, from);
-  return host.to(at::TensorOptions().device(device).dtype(to), /*non_blocking=*/false,
-                 /*copy=*/true);
+// The pairs beside the matrix at offset `weight`.
+std::vector<TorchWeights::LowRank> view_pairs(const TorchAdapter& adapter, std::int64_t weight) {
+  std::vector<TorchWeights::LowRank> views;
+  if (adapter.layout == nullptr) return views;
+  const Viewer viewer(adapter.values, adapter.gradient);
+  const std::vector<LowRankPair>& pairs = adapter.layout->pairs;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const LowRankPair& pair = pairs[i];
+    if (pair.group != weight) continue;
+    views.push_back({viewer.view(pair.a, {pair.rank, pair.in}),
+                     viewer.view(pair.b, {pair.out, pair.rank}), pair.column,
+                     static_cast<double>(pair.scale), i});
+  }
+  return views;
 }
 
 // Halves of each head turned by the positions' angles: x [tokens, heads, head_dim].
@@ -71,14 +76,19 @@ at::Tensor rotate(const at::Tensor& x, const TorchBatch& batch) {
 
 at::Tensor upload_indices(std::span<const std::int32_t> values, at::Device device,
                           at::ScalarType type) {
-  return upload_copy(values, at::kInt, type, device);
+  return upload_copy(values, at::kInt, at::TensorOptions().device(device).dtype(type));
 }
 
 TorchWeights view_weights(const ModelConfig& config, const at::Tensor& weights,
-                          const at::Tensor& gradient) {
+                          const at::Tensor& gradient, const TorchAdapter& adapter) {
   const ParameterLayout layout = make_layout(config);
   check(weights.dim() == 1 && weights.size(0) == layout.size, "the weights fit their layout");
   const Viewer viewer(weights, gradient);
+  const auto projection = [&](const Linear& linear) {
+    return TorchWeights::Projection{viewer.view(linear.weight, {linear.out, linear.in}),
+                                    viewer.view(linear.bias, {linear.out}),
+                                    view_pairs(adapter, linear.weight)};
+  };
   const std::int64_t hidden = config.hidden_size;
   TorchWeights views;
   views.embed_tokens = viewer.view(layout.embed_tokens, {config.vocab_size, hidden});
@@ -86,13 +96,13 @@ TorchWeights view_weights(const ModelConfig& config, const at::Tensor& weights,
   // A tied head is the same leaf, so that both gradients meet in it.
   const bool tied = layout.lm_head.weight == layout.embed_tokens;
   views.lm_head =
-      tied ? TorchWeights::Projection{views.embed_tokens, {}} : viewer.view(layout.lm_head);
+      tied ? TorchWeights::Projection{views.embed_tokens, {}, {}} : projection(layout.lm_head);
   for (const LayerOffsets& at : layout.layers) {
-    views.layers.push_back({viewer.view(at.input_layernorm, {hidden}), viewer.view(at.qkv_proj),
+    views.layers.push_back({viewer.view(at.input_layernorm, {hidden}), projection(at.qkv_proj),
                             viewer.view(at.q_norm, {config.head_dim}),
-                            viewer.view(at.k_norm, {config.head_dim}), viewer.view(at.o_proj),
+                            viewer.view(at.k_norm, {config.head_dim}), projection(at.o_proj),
                             viewer.view(at.post_attention_layernorm, {hidden}),
-                            viewer.view(at.gate_up_proj), viewer.view(at.down_proj), at.window});
+                            projection(at.gate_up_proj), projection(at.down_proj), at.window});
   }
   return views;
 }
@@ -112,7 +122,8 @@ TorchBatch TorchDecoder::upload(std::span<const std::int32_t> tokens,
     const std::int64_t half = config_.head_dim / 2;
     const auto size = static_cast<std::size_t>(rotary_positions_ * half);
     const auto table = [&](const float* values) {
-      return upload_copy<float>({values, size}, at::kFloat, options_.compute, device())
+      return upload_copy<float>({values, size}, at::kFloat,
+                                at::TensorOptions().device(device()).dtype(options_.compute))
           .view({rotary_positions_, 1, half});
     };
     cosines_ = table(rotary_.cosines());
@@ -129,11 +140,14 @@ TorchBatch TorchDecoder::upload(std::span<const std::int32_t> tokens,
 TorchBatch TorchDecoder::upload(const PackedBatch& packed) {
   check(packed.size() > 0, "a batch of at least one token");
   TorchBatch batch = upload(packed.tokens, packed.positions);
-  batch.rows = upload_copy<std::int64_t>(packed.rows, at::kLong, at::kLong, device());
+  const auto on_device = at::TensorOptions().device(device());
+  batch.rows = upload_copy<std::int64_t>(packed.rows, at::kLong, on_device);
   batch.targets = upload_indices(packed.targets, device());
   batch.sequences.starts = packed.starts;
   batch.sequences.device_starts =
-      upload_copy<std::int64_t>(packed.starts, at::kLong, at::kInt, device());
+      upload_copy<std::int64_t>(packed.starts, at::kLong, on_device.dtype(at::kInt));
+  if (!packed.dropout_keys.empty())
+    batch.dropout_keys = upload_copy<DropoutKey>(packed.dropout_keys, at::kInt, on_device);
   for (std::size_t i = 1; i < packed.starts.size(); ++i) {
     batch.sequences.longest =
         std::max(batch.sequences.longest, packed.starts[i] - packed.starts[i - 1]);
@@ -150,10 +164,32 @@ TorchDecoder::Attend TorchDecoder::packed_attention(const TorchWeights& weights,
 }
 
 // x [rows, in] to [rows, out].
-at::Tensor TorchDecoder::project(const at::Tensor& x, const TorchWeights::Projection& by) const {
+at::Tensor TorchDecoder::project(const at::Tensor& x, const TorchWeights::Projection& by,
+                                 const at::Tensor& keys) const {
   std::optional<at::Tensor> bias;
   if (by.bias.defined()) bias = to_compute(by.bias);
-  return at::linear(x, to_compute(by.weight), bias);
+  const at::Tensor y = at::linear(x, to_compute(by.weight), bias);
+  return by.pairs.empty() ? y : y + low_rank(x, by, keys);
+}
+
+// What the pairs add: [rows, out], zeros between them.
+at::Tensor TorchDecoder::low_rank(const at::Tensor& x, const TorchWeights::Projection& by,
+                                  const at::Tensor& keys) const {
+  const bool drops = keys.defined() && options_.lora_dropout > 0;
+  std::vector<at::Tensor> parts;
+  std::int64_t end = 0;
+  const auto fill_up_to = [&](std::int64_t column) {
+    if (column > end) parts.push_back(at::zeros({x.size(0), column - end}, x.options()));
+  };
+  for (const TorchWeights::LowRank& pair : by.pairs) {
+    fill_up_to(pair.column);
+    const at::Tensor input = drops ? drop_elements(x, keys, pair.number, options_.lora_dropout) : x;
+    const at::Tensor low = at::linear(input, to_compute(pair.a)) * pair.scale;
+    parts.push_back(at::linear(low, to_compute(pair.b)));
+    end = pair.column + pair.b.size(0);
+  }
+  fill_up_to(by.weight.size(0));
+  return parts.size() == 1 ? parts.front() : at::cat(parts, 1);
 }
 
 // Over the last dimension, computed in fp32.
@@ -171,7 +207,8 @@ at::Tensor TorchDecoder::layer(std::size_t index, at::Tensor x, const TorchBatch
   const TorchWeights::Layer& w = weights_.layers[index];
   const std::int64_t heads = config_.num_attention_heads;
   const std::int64_t kv_heads = config_.num_key_value_heads;
-  const at::Tensor qkv = project(normalise(x, w.input_layernorm), w.qkv_proj)
+  at::Tensor keys = batch.dropout_keys;
+  const at::Tensor qkv = project(normalise(x, w.input_layernorm), w.qkv_proj, keys)
                              .view({x.size(0), heads + 2 * kv_heads, config_.head_dim});
   at::Tensor turning = qkv.narrow(1, 0, heads + kv_heads);
   if (w.q_norm.defined()) {
@@ -187,13 +224,15 @@ at::Tensor TorchDecoder::layer(std::size_t index, at::Tensor x, const TorchBatch
   if (index + 1 == weights_.layers.size() && batch.rows.defined()) {
     attended = attended.index_select(0, batch.rows);
     x = x.index_select(0, batch.rows);
+    if (keys.defined()) keys = keys.index_select(0, batch.rows);
   }
-  x = x + project(attended, w.o_proj);
-  const at::Tensor gate_up = project(normalise(x, w.post_attention_layernorm), w.gate_up_proj);
+  x = x + project(attended, w.o_proj, keys);
+  const at::Tensor gate_up =
+      project(normalise(x, w.post_attention_layernorm), w.gate_up_proj, keys);
   const std::int64_t inner = config_.intermediate_size;
   const at::Tensor activated =
       at::silu(gate_up.narrow(1, 0, inner)) * gate_up.narrow(1, inner, inner);
-  return x + project(activated, w.down_proj);
+  return x + project(activated, w.down_proj, keys);
 }
 
 at::Tensor TorchDecoder::forward(const TorchBatch& batch, const Attend& attend) const {
@@ -272,7 +311,7 @@ at::Tensor TorchDecoder::add_gradients_by_layer(const TorchBatch& batch, double 
     leaf = std::exchange(inputs[i], {}).requires_grad_();
     layer(i, leaf, batch, attend).backward(gradient);
   }
-  embed(batch).backward(leaf.grad());
+  if (weights_.embed_tokens.requires_grad()) embed(batch).backward(leaf.grad());
   return head.loss;
 }
 

@@ -9,19 +9,29 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "student/adapter.h"
 #include "student/config.h"
 #include "student/decoder.h"
 #include "student/parameters.h"
 #include "student/rotary.h"
 #include "student/torch_attention.h"
+#include "student/torch_plan.h"
 
 namespace tapir::student {
 
 // A student's weights as views of one flat array on a device, laid out as ParameterLayout says.
 struct TorchWeights {
+  struct LowRank {        // a LowRankPair
+    at::Tensor a;         // [rank, in]
+    at::Tensor b;         // [width, rank]
+    std::int64_t column;  // of the projection's outputs: where the pair's begin
+    double scale;
+    std::size_t number;  // in the adapter's layout
+  };
   struct Projection {
-    at::Tensor weight;  // [out, in]
-    at::Tensor bias;    // [out]; undefined: none
+    at::Tensor weight;           // [out, in]
+    at::Tensor bias;             // [out]; undefined: none
+    std::vector<LowRank> pairs;  // of the adapter, rising by column
   };
   struct Layer {
     at::Tensor input_layernorm;  // [hidden]
@@ -40,15 +50,24 @@ struct TorchWeights {
   std::vector<Layer> layers;
 };
 
-// With `gradient` (flat, like the weights) every backward pass adds to it.
+// An adapter beside frozen weights; its values and their gradient are flat and fp32.
+struct TorchAdapter {
+  const AdapterLayout* layout = nullptr;  // null: none
+  at::Tensor values;
+  at::Tensor gradient;
+};
+
+// With `gradient` (flat, like the weights) every backward pass adds to it. With an adapter the
+// weights have none, and the adapter's gradient is added to.
 TorchWeights view_weights(const ModelConfig& config, const at::Tensor& weights,
-                          const at::Tensor& gradient = {});
+                          const at::Tensor& gradient = {}, const TorchAdapter& adapter = {});
 
 struct TorchDecoderOptions {
   at::ScalarType compute = at::kFloat;  // of products, norms and the residual stream; the loss and
                                         // the gradients of the weights are fp32 always
+  double lora_dropout = 0;              // in add_gradients() of batches with dropout keys
   bool gradient_checkpointing = false;  // keep each layer's input only, compute the rest twice
-  std::int64_t logit_elements = std::int64_t{1} << 26;  // [chunk of targets, vocab] at a time
+  std::int64_t logit_elements = kTorchLogitElements;  // [chunk of targets, vocab] at a time
 };
 
 // A PackedBatch on the device.
@@ -57,8 +76,9 @@ struct TorchBatch {
   at::Tensor positions;  // [tokens] int64
   at::Tensor cosines;    // [tokens, 1, head_dim / 2]
   at::Tensor sines;
-  at::Tensor rows;     // [rows] int64: tokens whose output is wanted
-  at::Tensor targets;  // [rows] int64, or undefined
+  at::Tensor rows;          // [rows] int64: tokens whose output is wanted
+  at::Tensor targets;       // [rows] int64, or undefined
+  at::Tensor dropout_keys;  // [tokens] int32, or undefined: no dropout
   Sequences sequences;
 };
 
@@ -97,7 +117,11 @@ class TorchDecoder {
     return packed_attention(weights_, batch.sequences);
   }
   at::Tensor to_compute(const at::Tensor& x) const { return x.to(options_.compute); }
-  at::Tensor project(const at::Tensor& x, const TorchWeights::Projection& by) const;
+  // keys: of x's rows, undefined: no dropout.
+  at::Tensor project(const at::Tensor& x, const TorchWeights::Projection& by,
+                     const at::Tensor& keys = {}) const;
+  at::Tensor low_rank(const at::Tensor& x, const TorchWeights::Projection& by,
+                      const at::Tensor& keys) const;
   at::Tensor normalise(const at::Tensor& x, const at::Tensor& weight) const;
   at::Tensor embed(const TorchBatch& batch) const;
   at::Tensor layer(std::size_t index, at::Tensor x, const TorchBatch& batch,

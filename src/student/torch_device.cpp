@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "student/host_memory.h"
 
 namespace tapir::student {
 namespace {
@@ -118,11 +119,26 @@ Device find_device(const std::string& wanted) {
               "device: found " + wanted + ", expected auto, cpu, cuda or cuda:<n>");
 }
 
-std::string device_model(const Device& device) {
-  if (!device.name.starts_with("cuda:")) return "CPU";
+DeviceMemory device_memory(const Device& device) {
+  if (device.kind() != "cuda") return {resident_memory(), memory_cap()};
+  at::accelerator::emptyCache();  // what torch keeps in reserve counts as free
+  const auto [free, total] =
+      at::accelerator::getMemoryInfo(at::Device(device.torch_name()).index());
+  return {static_cast<std::int64_t>(total - free), static_cast<std::int64_t>(total)};
+}
+
+ProcessMemory process_memory(const Device& device) {
+  if (device.kind() != "cuda") return {resident_memory(), peak_resident_memory()};
+  constexpr auto kAll = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  const auto stats = at::accelerator::getDeviceStats(at::Device(device.torch_name()).index());
+  return {stats.reserved_bytes[kAll].current, stats.allocated_bytes[kAll].peak};
+}
+
+std::string describe_device(const Device& device) {
+  if (device.kind() != "cuda") return device.kind();
   const std::vector<std::string> models = gpu_models();
-  const auto index = static_cast<std::size_t>(std::stoi(device.name.substr(5)));
-  return index < models.size() ? models[index] : "";
+  const auto index = static_cast<std::size_t>(at::Device(device.torch_name()).index());
+  return device.kind() + ": " + (index < models.size() ? models[index] : "");
 }
 
 std::string describe_gpus() {

@@ -1,6 +1,7 @@
 // Where a student computes: on the CPU by own kernels, or on a device by torch. No torch here.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "student/student.h"  // describe_gpus()
@@ -13,6 +14,8 @@ struct Device {
   std::string name = "cpu";
 
   bool own_kernels() const { return name == "cpu"; }
+  // Without the number: GPUs of one model give the same bits.
+  std::string kind() const { return name.substr(0, name.find(':')); }
   // As at::Device writes it. REQUIRES: !own_kernels().
   std::string torch_name() const { return name == "torch-cpu" ? "cpu" : name; }
   bool operator==(const Device&) const = default;
@@ -23,7 +26,23 @@ struct Device {
 // call that asks for a GPU loads torch's CUDA library into the process.
 Device find_device(const std::string& wanted);
 
-// As its driver names it; "CPU" for torch-cpu. Empty when the driver does not say.
-std::string device_model(const Device& device);
+struct DeviceMemory {
+  std::int64_t used = 0;   // now: of a GPU by everybody, else by this process
+  std::int64_t limit = 0;  // what may be in use; 0: not known
+};
+// Of the GPU, or of this process.
+DeviceMemory device_memory(const Device& device);
+
+// Bytes of this process: what torch holds of the GPU, else resident memory.
+struct ProcessMemory {
+  std::int64_t now = 0;
+  std::int64_t peak = 0;  // of a GPU: of its tensors
+};
+// REQUIRES: of a GPU that something has been computed on.
+ProcessMemory process_memory(const Device& device);
+
+// What tells the bits of one device from those of another: "cuda: NVIDIA H200", "torch-cpu". The
+// driver need not name the GPU.
+std::string describe_device(const Device& device);
 
 }  // namespace tapir::student

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
@@ -203,6 +204,7 @@ class TorchDecodeEngine final : public DecodeEngine {
 std::shared_ptr<const DecodeEngine> make_torch_decode_engine(const ModelConfig& config,
                                                              const ParameterReader& read,
                                                              const Device& device) {
+  at::set_num_threads(1);  // workers are our threads; within one, torch computes alone
   return reporting_memory(
       [&] { return std::make_shared<TorchDecodeEngine>(config, read, device); });
 }

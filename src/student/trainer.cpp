@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <new>
-#include <thread>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,8 +15,8 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "student/checkpoint.h"
-#include "student/gradients.h"
 #include "student/job.h"
+#include "student/learner.h"
 #include "student/memory_plan.h"
 #include "student/metrics.h"
 #include "student/schedule.h"
@@ -38,8 +39,8 @@ struct PreparedJob {
   RowSplit split;
 };
 
-PreparedJob prepare(const TrainJob& job) {
-  check_options(job);
+PreparedJob prepare(const TrainJob& job, const Device& device) {
+  check_options(job, device);
   PreparedJob prepared{TrainedWeights(job), {}, {}, {}};
   const ModelConfig& config = prepared.weights.config();
   const std::filesystem::path& folder = prepared.weights.folder().words;
@@ -62,24 +63,16 @@ std::vector<const EncodedRow*> chosen(const std::vector<EncodedRow>& rows,
   return found;
 }
 
-std::int64_t asked_micro_batch(const TrainIo& io) {
-  return io.micro_batch_tokens > 0 ? io.micro_batch_tokens : kMicroBatchTokens;
+std::int64_t longest_of(const std::vector<const EncodedRow*>& rows) {
+  std::int64_t longest = 0;
+  for (const EncodedRow* row : rows)
+    longest = std::max(longest, static_cast<std::int64_t>(row->tokens.size()));
+  return longest;
 }
 
-// Halves the passes until they fit into the limit, or hold no more than the longest row.
-MemoryPlan fitting_plan(const PreparedJob& prepared, const TrainJob& job) {
-  std::vector<PassSize> rows;
-  for (const EncodedRow* row : chosen(prepared.rows, prepared.split.training)) {
-    rows.push_back({static_cast<std::int64_t>(row->tokens.size()), row->supervised, 0});
-  }
-  std::int64_t tokens = asked_micro_batch(job.io);
-  std::int64_t longest = 0;
-  for (const PassSize& row : rows) longest = std::max(longest, row.tokens);
-  for (;; tokens /= 2) {
-    const MemoryPlan plan =
-        plan_memory(prepared.weights, job, largest_passes(rows, job.options, tokens), tokens);
-    if (plan.limit == 0 || plan.total() <= plan.limit || tokens <= longest) return plan;
-  }
+MemoryPlan plan_memory(const PreparedJob& prepared, const TrainJob& job, const Device& device) {
+  return fitting_plan(prepared.weights, job, chosen(prepared.rows, prepared.split.training),
+                      device);
 }
 
 std::string in_gb(std::int64_t bytes) {
@@ -100,43 +93,33 @@ std::int64_t count_learning_steps(const PreparedJob& prepared, const TrainOption
       "give each row an answer, or raise cutoff_len if the answer was cut off");
 }
 
-LaneOptions lane_options(const PreparedJob& prepared, const TrainJob& job, std::int64_t tokens) {
-  LaneOptions options;
-  options.lanes = job.options.lanes;
-  options.micro_batch_tokens = tokens;
-  options.best_fit = job.options.packing;
-  options.decoder = decoder_options(prepared.weights, job);
-  options.base = prepared.weights.base();
-  options.seed = job.options.seed;
-  return options;
-}
-
 // A training under way.
 class Training {
  public:
-  Training(const TrainJob& job, std::string version, ProgressSink& progress)
+  Training(const TrainJob& job, std::string version, ProgressSink& progress, const Device& device)
       : job_(job),
-        prepared_(prepare(job)),
+        device_(device),
+        prepared_(prepare(job, device)),
         plan_(lengths_of(prepared_.rows, prepared_.split.training), job.options),
         total_steps_(count_learning_steps(prepared_, job.options)),
         schedule_(job.options, total_steps_),
-        optimizer_(prepared_.weights.layout(), job.options),
-        pool_(job.options.lanes),
         checkpoints_(job.output_dir),
         progress_(progress),
-        memory_(fitting_plan(prepared_, job)) {
+        memory_(plan_memory(prepared_, job, device)) {
     state_.version = std::move(version);
   }
 
   TrainResult run(const std::string& digest, std::stop_token stop);
 
  private:
-  void begin_fresh();
-  bool resume(const std::string& digest);
-  void make_lanes();
+  TrainingState begin_fresh();
+  std::optional<TrainingState> resume(const std::string& digest);
+  void begin_learning(TrainingState arrays);
+  void choose_passes();
   void open_logs();
   void step();
-  StepLoss compute(const std::vector<const EncodedRow*>& rows);
+  StepLoss within_memory(const std::vector<const EncodedRow*>& rows,
+                         const std::function<StepLoss()>& work);
   void evaluate();
   void log(const StepLoss& loss, double learning_rate, double norm, double operations);
   void check_finite(const StepLoss& loss, double norm, const std::vector<std::size_t>& rows) const;
@@ -145,22 +128,20 @@ class Training {
   bool every(std::int64_t steps) const { return steps > 0 && state_.global_step % steps == 0; }
 
   const TrainJob& job_;
+  const Device device_;
   PreparedJob prepared_;
   BatchPlan plan_;  // of prepared_.split.training
   const std::int64_t total_steps_;
   const Schedule schedule_;
-  const Optimizer optimizer_;
-  LanePool pool_;
-  std::unique_ptr<LaneGradients> lanes_;
+  std::unique_ptr<Learner> learner_;
   const CheckpointFolder checkpoints_;
   ProgressSink& progress_;
-  TrainingState arrays_;
   TrainerState state_;
   const MemoryPlan memory_;
   std::unique_ptr<MetricsFile> metrics_;
   std::unique_ptr<EventFile> events_;
   std::optional<double> eval_loss_;  // of the step in work
-  double peak_ = 0;                  // operations per second of all lanes that can run at once
+  double peak_ = 0;                  // Learner::peak_operations()
 
   Clock::time_point resumed_at_ = Clock::now();
   double seconds_before_ = 0;
@@ -169,27 +150,29 @@ class Training {
   double logged_operations_ = 0;
 };
 
-void Training::begin_fresh() {
+TrainingState Training::begin_fresh() {
   std::filesystem::create_directories(checkpoints_.work());
   TrainedWeights& weights = prepared_.weights;
-  weights.read(arrays_.parameters);
+  TrainingState arrays;
+  weights.read(arrays.parameters);
   const std::string& dtype = job_.options.optim_state_dtype;
   if (job_.optimizer_from.empty()) {
-    arrays_.moments.clear(weights.layout().size, dtype);
+    arrays.moments.clear(weights.layout().size, dtype);
   } else {
-    read_moments(job_.optimizer_from, weights.layout(), dtype, arrays_);
+    read_moments(job_.optimizer_from, weights.layout(), dtype, arrays);
   }
+  return arrays;
 }
 
-// False when there is no checkpoint of this job. Those of another job are removed.
-bool Training::resume(const std::string& digest) {
+// Nothing when there is no checkpoint of this job. Those of another job are removed.
+std::optional<TrainingState> Training::resume(const std::string& digest) {
   const std::vector<std::int64_t> steps = checkpoints_.sweep();
-  if (steps.empty()) return false;
+  if (steps.empty()) return std::nullopt;
   const std::filesystem::path folder = checkpoints_.place(steps.back());
   const std::optional<TrainerState> found = read_trainer_state(folder);
   if (!found || found->job != digest) {
     checkpoints_.remove();
-    return false;
+    return std::nullopt;
   }
   if (found->version != state_.version && !job_.io.allow_other_machine) {
     throw Error(ErrorKind::data,
@@ -198,8 +181,9 @@ bool Training::resume(const std::string& digest) {
                 "going on here would give other bits: allow another machine, or remove the folder "
                 "to start anew");
   }
-  prepared_.weights.read_checkpoint(folder, arrays_.parameters);
-  read_moments(folder, prepared_.weights.layout(), job_.options.optim_state_dtype, arrays_);
+  TrainingState arrays;
+  prepared_.weights.read_checkpoint(folder, arrays.parameters);
+  read_moments(folder, prepared_.weights.layout(), job_.options.optim_state_dtype, arrays);
   const std::string version = std::exchange(state_.version, {});
   state_ = *found;
   state_.version = version;
@@ -207,30 +191,40 @@ bool Training::resume(const std::string& digest) {
   seconds_before_ = state_.result.seconds;
   progress_.message(fmt::format("{}: going on from step {} of {}", job_.io.stage,
                                 state_.global_step, total_steps_));
-  return true;
+  return arrays;
 }
 
-// After the weights, whose address they keep.
-void Training::make_lanes() {
-  const std::int64_t asked = asked_micro_batch(job_.io);
-  if (state_.micro_batch_tokens == 0) {
-    state_.micro_batch_tokens = memory_.micro_batch_tokens;
-    if (memory_.micro_batch_tokens < asked) {
-      progress_.message(
-          fmt::format("{}: {} may be used: passes of {} tokens instead of {}, the optimizer's "
-                      "batch is the same",
-                      job_.io.stage, in_gb(memory_.limit), memory_.micro_batch_tokens, asked));
-    }
-    if (memory_.limit > 0 && memory_.total() > memory_.limit) {
-      progress_.message(
-          fmt::format("{}: {} are needed, {} may be used; less is needed with "
-                      "gradient_checkpointing, finetuning_type lora, fewer lanes or "
-                      "optim_state_dtype bfloat16",
-                      job_.io.stage, in_gb(memory_.total()), in_gb(memory_.limit)));
-    }
+// A checkpoint remembers what it came down to.
+void Training::choose_passes() {
+  if (state_.micro_batch_tokens > 0) return;
+  state_.micro_batch_tokens = memory_.micro_batch_tokens;
+  const std::int64_t asked = wanted_micro_batch_tokens(job_.io, device_);
+  if (memory_.micro_batch_tokens < asked) {
+    progress_.message(fmt::format(
+        "{}: {} may be used: passes of {} tokens instead of {}, the optimizer's batch is the same",
+        job_.io.stage, in_gb(memory_.limit), memory_.micro_batch_tokens, asked));
   }
-  lanes_ = std::make_unique<LaneGradients>(
-      prepared_.weights.config(), lane_options(prepared_, job_, state_.micro_batch_tokens));
+  if (memory_.limit == 0 || memory_.total() <= memory_.limit) return;
+  progress_.message(
+      fmt::format("{}: {} are needed, {} may be used; less is needed with gradient_checkpointing, "
+                  "finetuning_type lora, {}optim_state_dtype bfloat16",
+                  job_.io.stage, in_gb(memory_.total()), in_gb(memory_.limit),
+                  device_.own_kernels() ? "fewer lanes or " : "or "));
+}
+
+void Training::begin_learning(TrainingState arrays) {
+  choose_passes();
+  try {
+    learner_ =
+        make_learner(device_, learner_setup(prepared_.weights, job_, state_.micro_batch_tokens),
+                     std::move(arrays));
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorKind::data,
+                fmt::format("out of memory: weights, gradients and the optimizer's state of this "
+                            "training are {}",
+                            in_gb(memory_.weights + memory_.gradients + memory_.optimizer)),
+                "take finetuning_type lora, optim_state_dtype bfloat16, or a smaller student");
+  }
 }
 
 void Training::check_finite(const StepLoss& loss, double norm,
@@ -276,8 +270,8 @@ void Training::log(const StepLoss& loss, double learning_rate, double norm, doub
   row.tokens = result.tokens;
   row.supervised_tokens = result.supervised_tokens;
   row.tokens_per_second = rate;
-  row.mfu = logged_operations_ / elapsed / peak_;
-  row.memory_gb = static_cast<double>(resident_memory()) / 1e9;
+  row.mfu = peak_ > 0 ? logged_operations_ / elapsed / peak_ : 0;
+  row.memory_gb = static_cast<double>(learner_->memory()) / 1e9;
   row.eval_loss = eval_loss_;
   metrics_->append(row);
   write_events(*events_, row);
@@ -286,28 +280,27 @@ void Training::log(const StepLoss& loss, double learning_rate, double norm, doub
   logged_operations_ = 0;
 }
 
-// The step's gradients. Out of memory: the same step again in passes half as large.
-StepLoss Training::compute(const std::vector<const EncodedRow*>& rows) {
+// What `work` gives. Out of memory: the same again in passes half as large.
+StepLoss Training::within_memory(const std::vector<const EncodedRow*>& rows,
+                                 const std::function<StepLoss()>& work) {
   for (;;) {
     try {
-      return lanes_->compute(arrays_.parameters.data(), rows, pool_, state_.global_step);
+      return work();
     } catch (const std::bad_alloc&) {
-      std::int64_t longest = 0;
-      for (const EncodedRow* row : rows)
-        longest = std::max(longest, static_cast<std::int64_t>(row->tokens.size()));
-      if (lanes_->micro_batch_tokens() <= longest) {
+      const std::int64_t longest = longest_of(rows);
+      if (learner_->micro_batch_tokens() <= longest) {
         throw Error(ErrorKind::data,
                     fmt::format("step {}: out of memory with one row of {} tokens in a pass",
                                 state_.global_step + 1, longest),
-                    "lower cutoff_len or lanes, or set gradient_checkpointing; the last "
-                    "checkpoint is kept");
+                    std::string("lower cutoff_len") + (device_.own_kernels() ? " or lanes" : "") +
+                        ", or set gradient_checkpointing; the last checkpoint is kept");
       }
-      lanes_->set_micro_batch_tokens(lanes_->micro_batch_tokens() / 2);
-      state_.micro_batch_tokens = lanes_->micro_batch_tokens();
+      learner_->set_micro_batch_tokens(learner_->micro_batch_tokens() / 2);
+      state_.micro_batch_tokens = learner_->micro_batch_tokens();
       progress_.message(
           fmt::format("{}: out of memory in step {}: passes of {} tokens from here "
                       "on, the optimizer's batch is the same",
-                      job_.io.stage, state_.global_step + 1, lanes_->micro_batch_tokens()));
+                      job_.io.stage, state_.global_step + 1, learner_->micro_batch_tokens()));
     }
   }
 }
@@ -316,10 +309,8 @@ void Training::evaluate() {
   eval_loss_.reset();
   if (prepared_.split.validation.empty()) return;
   if (!every(job_.io.eval_steps) && !plan_.done()) return;
-  eval_loss_ = lanes_
-                   ->loss(arrays_.parameters.data(),
-                          chosen(prepared_.rows, prepared_.split.validation), pool_)
-                   .loss;
+  const auto rows = chosen(prepared_.rows, prepared_.split.validation);
+  eval_loss_ = within_memory(rows, [&] { return learner_->loss(rows); }).loss;
   state_.result.eval_loss = eval_loss_;
 }
 
@@ -327,11 +318,12 @@ void Training::step() {
   std::vector<std::size_t> indices = plan_.next();
   for (std::size_t& index : indices) index = prepared_.split.training[index];
   const std::vector<const EncodedRow*> rows = chosen(prepared_.rows, indices);
-  const StepLoss loss = compute(rows);
-  const double norm = optimizer_.reduce(lanes_->gradients(), pool_);
+  const StepLoss loss =
+      within_memory(rows, [&] { return learner_->compute(rows, state_.global_step); });
+  const double norm = learner_->gradient_norm();
   check_finite(loss, norm, indices);
   const double learning_rate = schedule_.learning_rate(state_.global_step);
-  optimizer_.apply(lanes_->gradients().front(), norm, learning_rate, arrays_, pool_);
+  learner_->apply(norm, learning_rate);
   TrainResult& result = state_.result;
   if (state_.global_step == 0) result.first_loss = loss.loss;
   result.last_loss = loss.loss;
@@ -339,7 +331,7 @@ void Training::step() {
   result.tokens += loss.tokens;
   result.supervised_tokens += loss.supervised_tokens;
   result.rows += static_cast<std::int64_t>(rows.size());
-  state_.optimizer_steps = arrays_.optimizer_steps;
+  state_.optimizer_steps = learner_->optimizer_steps();
   state_.cursor = plan_.cursor();
   evaluate();
   log(loss, learning_rate, norm,
@@ -352,13 +344,17 @@ void Training::save(bool finished) {
   if (finished) {
     publish();
   } else {
-    checkpoints_.save(prepared_.weights, arrays_, state_, job_.io.save_total_limit);
+    learner_->read_state([&](const TrainingState& arrays) {
+      checkpoints_.save(prepared_.weights, arrays, state_, job_.io.save_total_limit);
+    });
   }
 }
 
 void Training::publish() {
   const std::filesystem::path aside = checkpoints_.work() / "final";
-  write_training_folder(aside, prepared_.weights, arrays_, state_, prepared_.weights.saved_type());
+  learner_->read_state([&](const TrainingState& arrays) {
+    write_training_folder(aside, prepared_.weights, arrays, state_, prepared_.weights.saved_type());
+  });
   write_chat_format(aside, job_.options.chat_format);
   if (job_.io.metrics.empty()) {
     write_aside(aside / "metrics.jsonl", read_file(checkpoints_.work() / "metrics.jsonl"));
@@ -381,12 +377,12 @@ void Training::open_logs() {
 }
 
 TrainResult Training::run(const std::string& digest, std::stop_token stop) {
-  if (!resume(digest)) begin_fresh();
+  std::optional<TrainingState> arrays = resume(digest);
+  if (!arrays) arrays = begin_fresh();
   state_.job = digest;
-  make_lanes();
+  begin_learning(*std::exchange(arrays, std::nullopt));
   open_logs();
-  const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  peak_ = measured_peak() * std::min(job_.options.lanes, cores);
+  peak_ = learner_->peak_operations();
   resumed_at_ = logged_at_ = Clock::now();
   std::int64_t saved_at = -1;
   while (!plan_.done() && !stop.stop_requested()) {
@@ -412,19 +408,19 @@ std::optional<TrainResult> finished_before(const TrainJob& job, const std::strin
 }  // namespace
 
 TrainResult train(const TrainJob& job, const std::string& version, ProgressSink& progress,
-                  std::stop_token stop) {
-  check_options(job);
+                  std::stop_token stop, const Device& device) {
+  check_options(job, device);
   if (job.output_dir.empty())
     throw Error(ErrorKind::usage, "output_dir: found nothing, expected a folder");
   const std::string digest = job_digest(job);
   if (const auto result = finished_before(job, digest)) return *result;
-  return Training(job, version, progress).run(digest, stop);
+  return Training(job, version, progress, device).run(digest, stop);
 }
 
-Preflight preflight(const TrainJob& job) {
-  const PreparedJob prepared = prepare(job);
+Preflight preflight(const TrainJob& job, const Device& device) {
+  const PreparedJob prepared = prepare(job, device);
   Preflight seen = summarise(prepared.rows, prepared.split, job.options);
-  seen.memory = fitting_plan(prepared, job);
+  seen.memory = plan_memory(prepared, job, device);
   const TrainedWeights& weights = prepared.weights;
   seen.parameters = weights.base_layout().size;
   seen.trained_parameters = weights.layout().size;

@@ -11,7 +11,8 @@ import tempfile
 
 import tapir_run
 
-TOLERANCE = 0.15
+ABOVE = 0.10  # an upper bound, and no more than so much above the peak
+ROUNDING = 0.005e9  # the plan is printed in hundredths of a GB
 HIDDEN, INNER, LAYERS, HEADS = 256, 704, 6, 8
 
 
@@ -69,12 +70,12 @@ def main():
         tapir_run.write_jsonl(work / "rows.jsonl", [{"messages": [{"role": role, "content": words}
                                                                   for role in ("user", "assistant")]} for words in texts])
         for options in ([], ["--gradient-checkpointing"], ["--lanes", "1", "--optim-state-dtype", "bfloat16"],
-                        ["--finetuning-type", "lora"]):
+                        ["--finetuning-type", "lora", "--lora-dropout", "0.1"]):
             planned, measured = planned_and_measured(work, *options)
             error = planned / measured - 1
             print(f"{' '.join(options) or 'as usual'}: planned {planned / 1e6:.0f} MB, measured {measured / 1e6:.0f} MB, "
                   f"{100 * error:+.1f} %", flush=True)
-            assert abs(error) <= TOLERANCE, options
+            assert -ROUNDING <= planned - measured <= ABOVE * measured + ROUNDING, options
 
 
 if __name__ == "__main__":

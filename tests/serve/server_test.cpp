@@ -2,6 +2,7 @@
 #include "serve/server.h"
 
 #include <future>
+#include <set>
 
 #include <gmock/gmock.h>
 
@@ -125,6 +126,13 @@ TEST_F(Api, SeveralChoicesAndPrompts) {
   EXPECT_EQ(texts["choices"][1]["text"], "a");
   EXPECT_EQ(texts["choices"][3]["text"], "b c");
   EXPECT_EQ(texts["usage"]["prompt_tokens"], 14);
+  // So that each is encoded once.
+  const auto prompts = model_.prompts();
+  ASSERT_EQ(prompts.size(), 7U);
+  EXPECT_EQ(prompts[0], prompts[2]);
+  EXPECT_EQ(prompts[3], prompts[4]);
+  EXPECT_EQ(prompts[5], prompts[6]);
+  EXPECT_EQ(std::set(prompts.begin(), prompts.end()).size(), 3U);
   Json streamed = body;
   streamed["stream"] = true;
   std::map<int, std::string> by_choice;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -48,6 +49,11 @@ class TypewriterModel final : public llm::StreamingChatModel {
     const std::lock_guard lock(mutex_);
     return asked_;
   }
+  // Streaming::prompt of each.
+  std::vector<std::shared_ptr<llm::SharedPrompt>> prompts() const {
+    const std::lock_guard lock(mutex_);
+    return prompts_;
+  }
 
   const llm::ModelIdentity& identity() const override { return identity_; }
   void submit(llm::ChatRequest request, llm::Completion done, std::stop_token stop) override {
@@ -57,6 +63,7 @@ class TypewriterModel final : public llm::StreamingChatModel {
                         std::stop_token /*stop*/) override {
     const std::lock_guard lock(mutex_);
     asked_.push_back(request);
+    prompts_.push_back(streaming.prompt);
     threads_.emplace_back([this, request = std::move(request), streaming = std::move(streaming),
                            done = std::move(done)] { write(request, streaming, done); });
   }
@@ -94,6 +101,7 @@ class TypewriterModel final : public llm::StreamingChatModel {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<llm::ChatRequest> asked_;
+  std::vector<std::shared_ptr<llm::SharedPrompt>> prompts_;
   std::atomic<bool> held_{false};
   std::atomic<std::size_t> cancelled_{0};
   std::atomic<std::size_t> waiting_{0};

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "golden_rows.h"
+#include "random_student.h"
 #include "student/decoder.h"
 #include "test_data.h"
 
@@ -156,6 +157,45 @@ TEST_P(Decode, BitsDoNotDependOnTheCompany) {
             std::memcmp(logits + i * static_cast<std::size_t>(vocab_), expected.data(), bytes), 0)
             << available.sets[set]->name << " row " << company[i] << " among " << company.size();
       }
+    }
+  }
+}
+
+// Where every layer's window has passed, the cache's blocks are used again; one layer that sees all
+// keeps them all.
+TEST(DecodeWindow, TheCacheHoldsTheWidestWindow) {
+  constexpr int kTokens = 500;
+  ModelConfig config = tapir::testing::small_config();
+  config.max_position_embeddings = kTokens;
+  config.sliding_window = 70;
+  RandomStream random(7, "test", "window");
+  const Tokens tokens = random_tokens(random, kTokens, config.vocab_size);
+  const std::vector<float> values =
+      tapir::testing::random_floats(random, make_layout(config).size, 0.15);
+  PackedBatch batch;
+  append_sequence(batch, tokens, std::vector<std::uint8_t>(tokens.size(), 0));
+  const auto vocab = static_cast<std::size_t>(config.vocab_size);
+  std::vector<float> expected(tokens.size() * vocab);
+  for (const bool all_slide : {true, false}) {
+    if (!all_slide) config.sliding_layers = {true, false, true};
+    Decoder(config).logits(values.data(), batch, expected.data());
+    KvCache one(config);
+    one.reserve(1);
+    DecodeWorker worker(
+        std::make_shared<DecodeWeights>(config, make_layout(config), values.data()));
+    KvCache cache(config);
+    for (const std::size_t prompt : {1UL, 65UL, 300UL, 2UL}) {
+      const float* logits = worker.prefill(std::span(tokens).first(prompt), cache);
+      for (std::size_t at = prompt - 1;; ++at) {
+        for (std::size_t v = 0; v < vocab; ++v) {
+          ASSERT_NEAR(logits[v], expected[at * vocab + v], 2e-4)
+              << "prompt " << prompt << " position " << at;
+        }
+        if (at + 1 == tokens.size()) break;
+        const DecodeRow next{&cache, tokens[at + 1], static_cast<std::int32_t>(at + 1)};
+        logits = worker.step({&next, 1});
+      }
+      EXPECT_EQ(cache.bytes() / one.bytes(), all_slide ? 3 : kTokens / 64 + 1);
     }
   }
 }

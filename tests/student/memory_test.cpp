@@ -9,6 +9,7 @@
 #include "rows.h"
 #include "student/gradients.h"
 #include "student/half.h"
+#include "student/host_memory.h"
 #include "student/memory_plan.h"
 #include "student/optimizer.h"
 

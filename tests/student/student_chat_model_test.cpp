@@ -131,6 +131,26 @@ TEST_F(StudentChat, StreamsWhatItReplies) {
   }
 }
 
+// What the first one encoded serves the others; a prompt that is too long is so for all.
+TEST_F(StudentChat, ASharedPromptIsEncodedOnce) {
+  const auto model = make(1, 2);
+  const llm::ChatRequest r = request(4, /*temperature=*/0);
+  llm::Streaming streaming;
+  streaming.prompt = std::make_shared<llm::SharedPrompt>();
+  const llm::ChatReply alone = ask(*model, r);
+  EXPECT_EQ(ask(*model, r, streaming).text, alone.text);
+  std::vector<std::int32_t>& tokens = streaming.prompt->tokens;
+  EXPECT_EQ(static_cast<std::int64_t>(tokens.size()), alone.usage.prompt_tokens);
+  tokens.resize(3);
+  EXPECT_EQ(ask(*model, r, streaming).usage.prompt_tokens, 3);
+
+  llm::ChatRequest endless = r;
+  endless.messages.back().content.assign(2000, '?');
+  streaming.prompt = std::make_shared<llm::SharedPrompt>();
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(ask(*model, endless, streaming).error_code, "context_length_exceeded");
+}
+
 TEST_F(StudentChat, EndsBeforeAStopString) {
   const auto model = make(1, 2);
   int stopped = 0;

@@ -1,10 +1,14 @@
 // A whole student on a device: beside the CPU's own kernels.
+#include <future>
 #include <map>
 
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "student/student.h"
+#include "student/student_chat_model.h"
 #include "student/torch_device.h"
 #include "test_data.h"
 #include "tiny_student.h"
@@ -75,11 +79,45 @@ TEST_F(TorchStudent, LossesAreTheCpus) {
               own->completion_losses("what is", " 3+4").loss, 1e-4);
 }
 
+// What `tapir chat` and `tapir serve` ask, several requests at once.
+TEST_F(TorchStudent, GreedyRepliesAreTheCpus) {
+  const auto replies = [&](const std::string& device) {
+    StudentChatOptions options;
+    options.device = device;
+    options.slots = 3;
+    const auto model = make_student_chat_model(base(), options);
+    std::vector<std::promise<std::string>> done(7);
+    for (std::size_t i = 0; i < done.size(); ++i) {
+      llm::ChatRequest request;
+      request.messages = {{Role::user, "what is " + std::to_string(i) + "+2"}};
+      request.sampling.max_tokens = 12;
+      model->submit(request, [&, i](const llm::ChatReply& r) { done[i].set_value(r.text); }, {});
+    }
+    std::vector<std::string> texts;
+    for (auto& one : done) texts.push_back(one.get_future().get());
+    return texts;
+  };
+  EXPECT_EQ(replies(TAPIR_TEST_DEVICE), replies("cpu"));
+}
+
+TEST_F(TorchStudent, TheEngineTrainsWhereItComputes) {
+  TrainJob job;
+  job.model_dir = base();
+  job.output_dir = folder_.path() / "trained";
+  job.examples = tapir::testing::sum_rows(10);
+  job.options.max_steps = 2;
+  const auto engine = make_student_engine(TAPIR_TEST_DEVICE);
+  EXPECT_EQ(engine->preflight(job).memory.device, find_device(TAPIR_TEST_DEVICE).name);
+  EXPECT_TRUE(engine->train(job, silent_progress(), {}).finished);
+  const Json state = parse_json(read_file(job.output_dir / "trainer_state.json"), "state");
+  EXPECT_EQ(state.at("version"), engine->version());
+}
+
 TEST_F(TorchStudent, TheMachineLineSaysWhichDevice) {
   const std::string own = make_student_engine("cpu")->version();
   const std::string version = make_student_engine(TAPIR_TEST_DEVICE)->version();
   EXPECT_NE(version, own);
-  EXPECT_NE(version.find(find_device(TAPIR_TEST_DEVICE).name), std::string::npos);
+  EXPECT_NE(version.find(find_device(TAPIR_TEST_DEVICE).kind()), std::string::npos);
 }
 
 }  // namespace

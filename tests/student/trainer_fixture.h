@@ -1,4 +1,4 @@
-// A tiny student in a folder, and jobs that train it: whole, stopped, or killed.
+// A tiny student in a folder, and jobs that train it on a device: whole, stopped, or killed.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "student/student.h"
+#include "student/torch_device.h"
 #include "student/trainer.h"
 #include "test_data.h"
 #include "tiny_student.h"
@@ -44,24 +45,24 @@ class Trainer : public ::testing::Test {
     return job;
   }
 
-  static TrainResult train_all(const TrainJob& job) {
-    return train(job, "here", silent_progress(), {});
+  TrainResult train_all(const TrainJob& job) const {
+    return train(job, "here", silent_progress(), {}, device_);
   }
   // Trains until `step` and stops there.
-  static TrainResult train_until(const TrainJob& job, std::uint64_t step) {
+  TrainResult train_until(const TrainJob& job, std::uint64_t step) const {
     std::stop_source source;
     tapir::testing::WatchedProgress progress([&](const ProgressUpdate& update) {
       if (update.done == step) source.request_stop();
     });
-    return train(job, "here", progress, source.get_token());
+    return train(job, "here", progress, source.get_token(), device_);
   }
   // Leaves what a SIGKILL after `step` leaves: the files of that moment, nothing published.
-  static void train_killed(const TrainJob& job, std::uint64_t step) {
+  void train_killed(const TrainJob& job, std::uint64_t step) const {
     const Path left = job.output_dir.string() + ".left";
     tapir::testing::WatchedProgress progress([&](const ProgressUpdate& update) {
       if (update.done == step) copy(work(job), left, std::filesystem::copy_options::recursive);
     });
-    train(job, "here", progress, {});
+    train(job, "here", progress, {}, device_);
     remove_all(job.output_dir);
     rename(left, work(job));
   }
@@ -91,6 +92,7 @@ class Trainer : public ::testing::Test {
   }
 
   tapir::testing::TemporaryFolder folder_;
+  Device device_;  // the CPU's own kernels, unless a test takes another
 };
 
 }  // namespace tapir::student

@@ -1,10 +1,13 @@
 // The folders that a training reads and writes: where they stand, and what makes them another job.
+#include <map>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/progress.h"
+#include "error_of.h"
 #include "student/job.h"
 #include "student/merge.h"
 #include "student/token_cache.h"
@@ -15,6 +18,8 @@
 namespace tapir::student {
 namespace {
 
+using tapir::testing::complaint_of;
+using ::testing::HasSubstr;
 using Path = std::filesystem::path;
 
 class TrainingFolder : public ::testing::Test {
@@ -56,13 +61,45 @@ TEST_F(TrainingFolder, ASlashBehindTheOutputSaysNothing) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 2);
 }
 
+// Its name cannot be replaced, or what is in there would be lost: before anything is spent.
+TEST_F(TrainingFolder, AnOutputThatCannotBeReplacedIsRefused) {
+  create_directory(folder_.path() / "notes");
+  write_file(folder_.path() / "notes" / "todo.txt", "mine");
+  write_file(folder_.path() / "file", "mine");
+  for (const auto& [output, words] :
+       std::map<Path, std::string>{{".", "with a name"},
+                                   {"..", "with a name"},
+                                   {"/", "with a name"},
+                                   {folder_.path() / "out" / ".", "with a name"},
+                                   {folder_.path() / "notes", "todo.txt and no student"},
+                                   {folder_.path() / "notes" / "", "todo.txt and no student"},
+                                   {folder_.path() / "file", "a file"}}) {
+    TrainJob made = job("out");
+    made.output_dir = output;
+    const auto refused = [&](const auto& call) {
+      EXPECT_THAT(complaint_of(ErrorKind::usage, call), HasSubstr(words)) << output;
+    };
+    refused([&] { return preflight(made); });
+    refused([&] { return train_all(made); });
+  }
+  EXPECT_EQ(read_file(folder_.path() / "notes" / "todo.txt"), "mine");
+  EXPECT_FALSE(there("notes.work"));
+  create_directory(folder_.path() / "empty");
+  EXPECT_TRUE(train_all(job("empty")).finished);
+}
+
 TEST_F(TrainingFolder, MergingReplacesAFolderAndLeavesCheckpointsAlone) {
   const TrainJob adapter = lora_job("adapter");
   train_all(adapter);
   write_folder(folder_.path() / "whole.work",
                [](const Path& aside) { write_file(aside / "mine", "x"); });
-  write_folder(folder_.path() / "whole", [](const Path& aside) { write_file(aside / "old", "x"); });
-  merge_student(adapter.output_dir, folder_.path() / "whole" / "");
+  const Path whole = folder_.path() / "whole" / "";
+  write_folder(whole, [](const Path& aside) { write_file(aside / "old", "x"); });
+  EXPECT_THAT(
+      complaint_of(ErrorKind::usage, [&] { return merge_student(adapter.output_dir, whole); }),
+      HasSubstr("holds old"));
+  write_file(whole / "config.json", "{}");  // a student's
+  merge_student(adapter.output_dir, whole);
   EXPECT_TRUE(there("whole/model.safetensors"));
   EXPECT_FALSE(there("whole/old"));
   EXPECT_FALSE(there("whole.new"));
