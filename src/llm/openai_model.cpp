@@ -330,8 +330,9 @@ void OpenAiModel::Impl::settle(const ItemPointer& item, std::size_t endpoint, Ch
 
 bool OpenAiModel::Impl::goes_to_another(const Item& item, std::size_t endpoint,
                                         const ChatReply& reply) const {
-  if (item.stop.stop_requested() || pool_.all_refuse()) return false;
-  if (is_refusal(reply.failure)) return item.refusals < kRefusalsOfARequest;
+  if (item.stop.stop_requested()) return false;
+  if (is_refusal(reply.failure))
+    return item.refusals < kRefusalsOfARequest && pool_.has_willing_other(endpoint);
   const bool never_left = reply.failure == Failure::connection && reply.attempts_charged == 0;
   return never_left && pool_.has_other(endpoint, Clock::now());
 }

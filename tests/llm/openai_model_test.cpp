@@ -132,10 +132,7 @@ TEST(OpenAiModel, EveryOutcomeHasItsKind) {
     const ChatReply reply = reply_to_one(one.reply);
     EXPECT_EQ(to_string(reply.failure), to_string(one.failure));
     EXPECT_THAT(reply.error, HasSubstr(one.words));
-    EXPECT_EQ(reply.attempts_charged,
-              one.failure == Failure::unauthorized || one.failure == Failure::unavailable
-                  ? reply.attempts_charged
-                  : 1);
+    EXPECT_EQ(reply.attempts_charged, 1);
   }
 }
 
@@ -232,6 +229,40 @@ TEST(OpenAiModel, ADeadEndpointIsLeftForALivingOne) {
   for (const ChatReply& reply : replies.wait(100)) EXPECT_TRUE(reply.ok()) << reply.error;
   EXPECT_EQ(server.requests(), 100);
   EXPECT_LT(refusing.requests(), 40);
+}
+
+TEST(OpenAiModel, ADeadEndpointBesideASlowOneIsNoOutage) {
+  int free_port = 0;
+  {
+    StubServer gone([](const StubRequest&) { return StubReply{}; });
+    free_port = gone.port();
+  }
+  StubServer slow([](const StubRequest&) {
+    StubReply reply = http_reply(200, answer_json("yes"));
+    reply.wait = milliseconds(700);  // longer than the first patience
+    return reply;
+  });
+  OpenAiTransport transport =
+      to(std::vector{"http://127.0.0.1:" + std::to_string(free_port) + "/v1", slow.url()});
+  transport.pool.first_window = 2;
+  OpenAiModel model({.model = "m"}, transport);
+  Replies replies;
+  for (const ChatRequest& one : requests(8)) replies.submit(model, one);
+  for (const ChatReply& reply : replies.wait(8)) EXPECT_TRUE(reply.ok()) << reply.error;
+}
+
+// What one endpoint refuses is not put to the same one again.
+TEST(OpenAiModel, ARefusalOfTheOnlyEndpointIsNotAskedAgain) {
+  StubServer server([](const StubRequest& got) {
+    if (got.number % 2 == 1) return http_reply(200, answer_json("yes"));
+    return http_reply(403, error_json("not for you"));
+  });
+  OpenAiModel model({.model = "m"}, to(server));
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_TRUE(ask(model, request(numbered("good ", i))).ok());
+    EXPECT_EQ(ask(model, request(numbered("bad ", i))).failure, Failure::unauthorized);
+  }
+  EXPECT_EQ(server.requests(), 12);
 }
 
 TEST(OpenAiModel, AStopEndsWhatWaitsAndDrainsWhatIsSent) {
