@@ -83,6 +83,18 @@ ChatReply failure_of(const HttpOutcome& outcome) {
   return reply;
 }
 
+// What to do when nothing but this comes.
+const char* remedy(Failure failure) {
+  switch (failure) {
+    case Failure::length:
+      return "raise max_tokens, or have the model think less (extra_body)";
+    case Failure::content_filter:
+      return "the endpoint's filter refuses all of it: another model may not";
+    default:
+      return "extra_body changes fields of the request, null takes one out";
+  }
+}
+
 ModelIdentity identity_of(const OpenAiOptions& options) {
   std::string settings;
   if (!options.revision.empty()) settings += "revision=" + options.revision + " ";
@@ -115,6 +127,10 @@ class OpenAiModel::Impl {
     ItemPointer item;
     bool draining = false;
   };
+  struct StageStart {
+    bool answered = false;  // a request was
+    int failed = 0;         // for good, before one was answered
+  };
 
   // All below runs on the I/O thread.
   void loop();
@@ -128,6 +144,7 @@ class OpenAiModel::Impl {
   void ask_for_models(const ItemPointer& item, std::size_t endpoint, ChatReply reply);
   void settle(const ItemPointer& item, std::size_t endpoint, ChatReply reply);
   bool goes_to_another(const Item& item, std::size_t endpoint, const ChatReply& reply) const;
+  void look_for_common_failure(const Item& item, const ChatReply& reply);
   void turn_away_all();
   void complete(const Item& item, ChatReply reply);
   void note(const std::string& words);
@@ -141,7 +158,8 @@ class OpenAiModel::Impl {
   std::unordered_map<std::uint64_t, Sent> sent_;  // by id of the transfer
   double completion_tokens_ = 256;                // of an answer: moving average
   Clock::time_point next_look_{};
-  std::optional<ChatReply> turned_away_;  // what refused the last endpoint said
+  std::unordered_map<std::string, StageStart> stages_;
+  std::optional<ChatReply> turned_away_;  // why nobody is asked any more
 
   mutable std::mutex mutex_;  // of what follows
   std::deque<ItemPointer> inbox_;
@@ -317,7 +335,7 @@ void OpenAiModel::Impl::ask_for_models(const ItemPointer& item, std::size_t endp
 void OpenAiModel::Impl::settle(const ItemPointer& item, std::size_t endpoint, ChatReply reply) {
   if (is_transient(reply.failure) && reply.failure != Failure::stopped) {
     reply.error = transport_.endpoints[endpoint].base_url + ": " + reply.error;
-    note(reply.error);
+    if (!turned_away_) note(reply.error);
     if (goes_to_another(*item, endpoint, reply)) {
       item->sends += reply.attempts_charged;
       item->refusals += is_refusal(reply.failure) ? 1 : 0;
@@ -325,6 +343,7 @@ void OpenAiModel::Impl::settle(const ItemPointer& item, std::size_t endpoint, Ch
     }
     if (is_refusal(reply.failure) && pool_.all_refuse()) turned_away_ = reply;
   }
+  look_for_common_failure(*item, reply);
   complete(*item, std::move(reply));
 }
 
@@ -335,6 +354,23 @@ bool OpenAiModel::Impl::goes_to_another(const Item& item, std::size_t endpoint,
     return item.refusals < kRefusalsOfARequest && pool_.has_willing_other(endpoint);
   const bool never_left = reply.failure == Failure::connection && reply.attempts_charged == 0;
   return never_left && pool_.has_other(endpoint, Clock::now());
+}
+
+void OpenAiModel::Impl::look_for_common_failure(const Item& item, const ChatReply& reply) {
+  const std::string& name = item.request.stage;
+  if (turned_away_ || is_transient(reply.failure) || transport_.answered_stages.contains(name))
+    return;
+  StageStart& stage = stages_[name];
+  stage.answered = stage.answered || reply.ok();
+  if (stage.answered || transport_.first_failures <= 0) return;
+  if (++stage.failed < transport_.first_failures) return;
+  turned_away_.emplace();
+  turned_away_->failure = Failure::unavailable;
+  turned_away_->error = "the first " + std::to_string(stage.failed) +
+                        " requests all failed for good, so no more are sent; the last: " +
+                        std::string(to_string(reply.failure)) + ": " + reply.error + "; " +
+                        remedy(reply.failure);
+  note(turned_away_->error);
 }
 
 void OpenAiModel::Impl::turn_away_all() {

@@ -265,6 +265,47 @@ TEST(OpenAiModel, ARefusalOfTheOnlyEndpointIsNotAskedAgain) {
   EXPECT_EQ(server.requests(), 12);
 }
 
+// A judge that thinks aloud for all of its max_tokens is not paid 52,000 times for nothing.
+TEST(OpenAiModel, WhatAlwaysFailsForGoodIsNotPaidForLong) {
+  StubServer server(
+      [](const StubRequest&) { return http_reply(200, answer_json("hm", "length")); });
+  OpenAiTransport transport = to(server);
+  transport.first_failures = 5;
+  transport.pool.most_in_flight = 2;
+  OpenAiModel model({.model = "m"}, transport);
+  Replies replies;
+  for (const ChatRequest& one : requests(50)) replies.submit(model, one);
+  int cut = 0;
+  for (const ChatReply& reply : replies.wait(50)) {
+    cut += reply.failure == Failure::length ? 1 : 0;
+    if (reply.failure == Failure::length) continue;
+    EXPECT_EQ(reply.failure, Failure::unavailable);
+    EXPECT_EQ(reply.attempts_charged, 0);
+    EXPECT_THAT(reply.error, AllOf(HasSubstr("first 5 requests"), HasSubstr("raise max_tokens")));
+  }
+  EXPECT_LE(cut, 7);
+  EXPECT_EQ(server.requests(), cut);
+  EXPECT_THAT(model.trouble(), HasSubstr("max_tokens"));
+}
+
+TEST(OpenAiModel, OneAnswerShowsThatFailuresAreTheRequestsOwn) {
+  StubServer server([](const StubRequest& got) {
+    return http_reply(200, answer_json("x", got.number == 3 ? "stop" : "content_filter"));
+  });
+  for (const bool earlier : {false, true}) {
+    OpenAiTransport transport = to(server);
+    transport.first_failures = 5;
+    transport.pool.most_in_flight = 1;
+    if (earlier) transport.answered_stages = {"test"};
+    OpenAiModel model({.model = "m"}, transport);
+    Replies replies;
+    for (const ChatRequest& one : requests(20)) replies.submit(model, one);
+    for (const ChatReply& reply : replies.wait(20))
+      EXPECT_NE(reply.failure, Failure::unavailable) << reply.error;
+  }
+  EXPECT_EQ(server.requests(), 40);
+}
+
 TEST(OpenAiModel, AStopEndsWhatWaitsAndDrainsWhatIsSent) {
   std::stop_source stop;
   StubServer server([&](const StubRequest& got) {
