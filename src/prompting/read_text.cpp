@@ -134,13 +134,21 @@ ReadText read_answer(std::string_view reply) {
 
 ReadText read_label(std::string_view reply, const std::vector<std::string>& labels) {
   const std::optional<std::string_view> tagged = last_answer_tag(reply, lower_ascii(reply));
-  const std::string wanted = folded(tagged ? *tagged : trim(reply));
-  if (!wanted.empty()) {
-    for (const std::string& label : labels) {
-      if (folded(label) == wanted) return {label, {}};
-    }
-  }
+  const std::string_view given = tagged ? *tagged : trim(reply);
   if (trim(reply).empty()) return {{}, "empty"};
+  for (const std::string& label : labels) {
+    if (label == given) return {label, {}};
+  }
+  // Else by its letters and digits, where they are those of one label only ("C", "C++").
+  const std::string wanted = folded(given);
+  const std::string* found = nullptr;
+  int alike = 0;
+  for (const std::string& label : labels) {
+    if (wanted.empty() || folded(label) != wanted) continue;
+    found = &label;
+    ++alike;
+  }
+  if (alike == 1) return {*found, {}};
   return {{}, tagged ? "unknown_label" : "unreadable"};
 }
 
