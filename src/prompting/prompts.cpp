@@ -26,8 +26,8 @@ const std::vector<Contract>& contracts() {
       {"judge_pair", {"instruction", "answer_a", "answer_b"}},
       {"judge_pair_again", {"instruction", "answer_a", "answer_b", "last_reply", "complaint"}},
       {"expand", {"task", "task_description", "seed_instruction"}},
-      {"refine", {"instruction", "current_answer", "task", "style"}},
-      {"answer", {"instruction", "task", "style"}},
+      {"refine", {"instruction", "current_answer", "task", "answer_style"}},
+      {"answer", {"instruction", "task", "answer_style"}},
       {"classify", {"instruction", "task_types"}},
       {"classify_again", {"instruction", "task_types", "last_reply", "complaint"}},
   };
@@ -292,7 +292,7 @@ Messages PromptSet::refine(const Messages& instruction, std::string_view current
               render(prompt.user, {{"instruction", conversation(instruction)},
                                    {"current_answer", current_answer},
                                    {"task", task},
-                                   {"style", style_payload(style, style_guidance)}}));
+                                   {"answer_style", style_payload(style, style_guidance)}}));
 }
 
 Messages PromptSet::answer(const Messages& instruction, std::string_view task,
@@ -301,7 +301,7 @@ Messages PromptSet::answer(const Messages& instruction, std::string_view task,
   return chat(prompt.system,
               render(prompt.user, {{"instruction", conversation(instruction)},
                                    {"task", task},
-                                   {"style", style_payload(style, style_guidance)}}));
+                                   {"answer_style", style_payload(style, style_guidance)}}));
 }
 
 Messages PromptSet::classify(const Messages& instruction, const LabelledTasks& tasks) const {

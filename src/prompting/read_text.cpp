@@ -100,6 +100,14 @@ std::string folded(std::string_view label) {
   return out;
 }
 
+// Without bold, quotation marks and the like around it.
+std::string_view without_marks(std::string_view text) {
+  constexpr std::string_view kMarks = "*_`\"' \t\r\n";
+  const std::size_t first = text.find_first_not_of(kMarks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kMarks) - first + 1);
+}
+
 // What stands between the last <answer> and its </answer>.
 std::optional<std::string_view> last_answer_tag(std::string_view reply, const std::string& lower) {
   constexpr std::string_view kOpen = "<answer>";
@@ -137,7 +145,7 @@ ReadText read_label(std::string_view reply, const std::vector<std::string>& labe
   const std::string_view given = tagged ? *tagged : trim(reply);
   if (trim(reply).empty()) return {{}, "empty"};
   for (const std::string& label : labels) {
-    if (label == given) return {label, {}};
+    if (label == without_marks(given)) return {label, {}};
   }
   // Else by its letters and digits, where they are those of one label only ("C", "C++").
   const std::string wanted = folded(given);

@@ -63,9 +63,9 @@ TEST(Prompts, TeacherPromptsCarryTaskAndStyle) {
       user_part(prompts.refine(kInstruction, "5", "Math", "steps", "step by step"));
   EXPECT_EQ(read_fence(refine, "instruction"), kInstruction.front().content);
   EXPECT_EQ(read_fence(refine, "current_answer"), "5");
-  EXPECT_EQ(read_fence(refine, "style"), "steps\nstep by step");
+  EXPECT_EQ(read_fence(refine, "answer_style"), "steps\nstep by step");
   const std::string answer = user_part(prompts.answer(kInstruction, "Math", "steps", ""));
-  EXPECT_EQ(read_fence(answer, "style"), "steps\n");
+  EXPECT_EQ(read_fence(answer, "answer_style"), "steps\n");
   EXPECT_EQ(read_fence(answer, "task"), "Math");
 }
 
@@ -123,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
     Prompts, BadTemplates,
     ::testing::Values(
         BadTemplate{"missing", "# system\n\n# user\n{{instruction}} {{task}}",
-                    ":3:", "{{style}} is missing"},
+                    ":3:", "{{answer_style}} is missing"},
         BadTemplate{"unknown", "# system\n\n# user\n{{instruction}}\n{{stile}}",
                     ":5:", "{{stile}}"},
         BadTemplate{"twice", "# system\n# user\n{{task}}\n{{task}}", ":4:", "second time"},
@@ -134,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadTemplate{"before", "Hello\n# system\n# user\n", ":1:", "before"},
         BadTemplate{"turned", "# user\nx\n# system\n", ":1:", "before"},
         BadTemplate{"by_hand",
-                    "# system\n# user\n{{instruction}}{{task}}{{style}}\n<task>\nMath\n</task>",
+                    "# system\n# user\n{{instruction}}{{task}}{{answer_style}}\n<task>\nMath\n</task>",
                     ":4:", "by hand"}),
     [](const auto& bad) { return std::string(bad.param.name); });
 

@@ -131,7 +131,8 @@ TEST(Labels, ThatDifferInTheirSignsOnlyAreToldApart) {
   for (const std::string& label : labels)
     EXPECT_EQ(read_label("<answer> " + label + " </answer>", labels).text, label);
   EXPECT_EQ(read_label("<answer>R&D</answer>", labels).text, "R & D");
-  EXPECT_EQ(read_label("<answer>**C**</answer>", labels).failure, "unknown_label");
+  EXPECT_EQ(read_label("<answer>**C#**</answer>", labels).text, "C#");
+  EXPECT_EQ(read_label("<answer>c</answer>", labels).failure, "unknown_label");
 }
 
 }  // namespace
