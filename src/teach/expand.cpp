@@ -171,12 +171,13 @@ ExpandSummary expand(llm::ChatModel& teacher, const prompting::PromptSet& prompt
     const auto seeds = seeds_by_task.find(task);
     expansion.need(task, rows, seeds == seeds_by_task.end() ? kNoSeeds : seeds->second);
   }
+  llm::AskRowsOptions asking{/*max_attempts=*/1, "expand", options.max_in_flight};
   while (true) {
     std::vector<Draft> drafts = expansion.next_wave();
     if (drafts.empty()) return expansion.finish(/*complete=*/true);
     Wave wave(prompts, taxonomy, options, std::move(drafts));
-    llm::ask_rows(teacher, wave, {/*max_attempts=*/1, "expand", options.max_in_flight}, progress,
-                  stop);
+    llm::ask_rows(teacher, wave, asking, progress, stop);
+    asking.unread_at_first = 0;  // later waves may be of one task that the teacher declines
     // Half a wave decides nothing: the replies that came are durable, and the next sitting replays
     // them.
     if (!wave.decided()) return expansion.finish(/*complete=*/false);
