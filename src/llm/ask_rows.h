@@ -38,8 +38,8 @@ struct AskRowsOptions {
   int max_attempts = 1;             // attempts 0 .. max_attempts - 1
   std::string stage;                // of the accounts and of the progress
   std::size_t max_in_flight = 256;  // speed only
-  // When of so many new replies to first attempts not one could be read, nobody reads the rest: they
-  // are not paid for. 0: off, as where others were read before.
+  // When of so many new replies to first attempts not one could be read, nobody reads the rest:
+  // they are not paid for. 0: off, as where others were read before.
   int unread_at_first = 64;
 };
 

@@ -174,7 +174,8 @@ ChatReply read_failure(int status, std::string_view body) {
 std::int64_t count_at(const Json* object, const char* key) {
   const Json* value = object == nullptr ? nullptr : member(*object, key);
   if (value == nullptr || !value->is_number_integer()) return 0;
-  if (value->is_number_unsigned() && value->get<std::uint64_t>() > static_cast<std::uint64_t>(kMostTokens))
+  if (value->is_number_unsigned() &&
+      value->get<std::uint64_t>() > static_cast<std::uint64_t>(kMostTokens))
     return kMostTokens;
   return std::clamp<std::int64_t>(value->get<std::int64_t>(), 0, kMostTokens);
 }

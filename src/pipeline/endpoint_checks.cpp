@@ -65,8 +65,8 @@ Check ask_one(const std::string& what, const llm::OpenAiTransport& transport, st
   model.submit(request, [&](llm::ChatReply reply) { promise.set_value(std::move(reply)); }, {});
   const llm::ChatReply reply = promise.get_future().get();
   // Cut after a few tokens is well enough; so is "that is no question of mine" of the gym's models.
-  const bool answers = reply.ok() || reply.failure == llm::Failure::length ||
-                       reply.error_code == gym::kNoGymRequest;
+  const bool answers =
+      reply.ok() || reply.failure == llm::Failure::length || reply.error_code == gym::kNoGymRequest;
   if (!answers) {
     return failed(what, fmt::format("{}: {}", llm::to_string(reply.failure), reply.error),
                   reply.failure == llm::Failure::invalid_request ? kRequestHint : kAddressHint);

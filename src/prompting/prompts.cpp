@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <initializer_list>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -317,6 +318,13 @@ Messages PromptSet::classify_again(const Messages& instruction, const LabelledTa
                                                   {"task_types", task_lines(tasks)},
                                                   {"last_reply", tail(last_reply, kLastReplyBytes)},
                                                   {"complaint", complaint}}));
+}
+
+std::string question_text(const Messages& instruction) {
+  Messages turns;
+  std::copy_if(instruction.begin(), instruction.end(), std::back_inserter(turns),
+               [](const Message& message) { return message.role != Role::system; });
+  return conversation(turns);
 }
 
 std::string PromptSet::version(std::string_view name) const {

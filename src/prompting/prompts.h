@@ -69,6 +69,10 @@ class PromptSet {
   std::vector<Template> templates_;
 };
 
+// What is asked, as one text: the message where there is one, else turn by turn with the speakers'
+// names. System messages are left out: they are of the whole data set rather than of this question.
+std::string question_text(const Messages& instruction);
+
 // ---- fences ----
 std::string fenced(std::string_view name, std::string_view payload);
 // The payload of the first fence of that name, unescaped; nothing when it is not there or not
@@ -96,8 +100,8 @@ struct ReadText {
 };
 ReadText read_expansion(std::string_view reply);  // the new instruction, without dress around it
 ReadText read_answer(std::string_view reply);     // an answer or refinement, trimmed
-// As the list spells it; else by letters and digits alone, in whatever case, where that is one label
-// only. "unknown_label" when what stands between the answer tags is none.
+// As the list spells it; else by letters and digits alone, in whatever case, where that is one
+// label only. "unknown_label" when what stands between the answer tags is none.
 ReadText read_label(std::string_view reply, const std::vector<std::string>& labels);
 
 }  // namespace tapir::prompting

@@ -130,13 +130,13 @@ TEST(ApiReply, EndsOfOtherServers) {
       Failure::content_filter);
   // Asked again, these would be paid again and end the same way.
   for (const char* cut : {"length", "max_tokens", "model_length", "MAX_TOKENS"}) {
-    const std::string choice = std::string(R"({"message": {"content": "x"}, "finish_reason": ")") +
-                               cut + "\"}";
+    const std::string choice =
+        std::string(R"({"message": {"content": "x"}, "finish_reason": ")") + cut + "\"}";
     EXPECT_EQ(reply(choice).failure, Failure::length) << cut;
   }
   for (const char* filtered : {"content_filter", "SAFETY", "refusal"}) {
-    const std::string choice = std::string(R"({"message": {"content": "x"}, "finish_reason": ")") +
-                               filtered + "\"}";
+    const std::string choice =
+        std::string(R"({"message": {"content": "x"}, "finish_reason": ")") + filtered + "\"}";
     EXPECT_EQ(reply(choice).failure, Failure::content_filter) << filtered;
   }
   for (const char* bad : {R"({"message": {"content": "x"}})",

@@ -51,10 +51,13 @@ TEST(Fences, AreReadAtTheStartOfALineOnly) {
 }
 
 TEST(Fences, RoundTripOfRandomTagSoup) {
-  const std::vector<std::string> pieces = {"<",           ">",          "/",        "\\",    "\n",
-                                           "instruction", "answer_a",   "ANSWER_B", "answer_style", "x",
-                                           "</task>",     "<\\/answer_style>", "\xC3"};
-  const std::vector<std::string> names = {"instruction", "answer_a", "answer_style", "something_else"};
+  const std::vector<std::string> pieces = {"<",        ">",        "/",
+                                           "\\",       "\n",       "instruction",
+                                           "answer_a", "ANSWER_B", "answer_style",
+                                           "x",        "</task>",  "<\\/answer_style>",
+                                           "\xC3"};
+  const std::vector<std::string> names = {"instruction", "answer_a", "answer_style",
+                                          "something_else"};
   for (int i = 0; i < 100000; ++i) {
     RandomStream stream(7, "fences", std::to_string(i));
     std::string first;

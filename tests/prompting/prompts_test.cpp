@@ -133,9 +133,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadTemplate{"no_system", "Answer.", ":1:", "# system"},
         BadTemplate{"before", "Hello\n# system\n# user\n", ":1:", "before"},
         BadTemplate{"turned", "# user\nx\n# system\n", ":1:", "before"},
-        BadTemplate{"by_hand",
-                    "# system\n# user\n{{instruction}}{{task}}{{answer_style}}\n<task>\nMath\n</task>",
-                    ":4:", "by hand"}),
+        BadTemplate{
+            "by_hand",
+            "# system\n# user\n{{instruction}}{{task}}{{answer_style}}\n<task>\nMath\n</task>",
+            ":4:", "by hand"}),
     [](const auto& bad) { return std::string(bad.param.name); });
 
 TEST(Prompts, AMisspeltFileNameIsAnError) {
