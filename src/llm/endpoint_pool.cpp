@@ -174,6 +174,12 @@ bool EndpointPool::has_willing_other(std::size_t index) const {
   return false;
 }
 
+EndpointPool::State EndpointPool::state(std::size_t index, SteadyTime now) const {
+  const Endpoint& endpoint = endpoints_.at(index);
+  return {endpoint.refuses, endpoint.is_aside,
+          std::max(endpoint.paused_until, endpoint.pacer.ready(now, 1))};
+}
+
 std::size_t EndpointPool::in_flight() const {
   std::size_t sum = 0;
   for (const Endpoint& endpoint : endpoints_) sum += endpoint.in_flight;

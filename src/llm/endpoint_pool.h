@@ -70,6 +70,13 @@ class EndpointPool {
   // Another endpoint than this one takes requests, now or later.
   bool has_willing_other(std::size_t endpoint) const;
   std::size_t in_flight() const;
+  // For telling whoever watches.
+  struct State {
+    bool refuses = false;      // it is not asked any more
+    bool is_aside = false;     // but for probes
+    SteadyTime waits_until{};  // by its own limits and wishes; at most now: it does not
+  };
+  State state(std::size_t endpoint, SteadyTime now) const;
   double window(std::size_t endpoint) const { return endpoints_[endpoint].window; }
 
  private:

@@ -20,6 +20,7 @@ constexpr std::chrono::milliseconds kLookForStop{50};
 constexpr std::chrono::milliseconds kIdle{10'000};
 constexpr std::chrono::seconds kForModels{10};  // the list that an error shows
 constexpr int kRefusalsOfARequest = 3;
+constexpr std::chrono::seconds kLongWait{30};  // worth a line
 constexpr double kBytesPerToken = 4;
 
 // One request on its way.
@@ -95,6 +96,13 @@ const char* remedy(Failure failure) {
   }
 }
 
+std::string in_words(std::chrono::duration<double> wait) {
+  const auto seconds = static_cast<std::int64_t>(wait.count());
+  if (seconds < 120) return std::to_string(seconds) + " s";
+  if (seconds < 7200) return std::to_string(seconds / 60) + " min";
+  return std::to_string(seconds / 3600) + " h " + std::to_string(seconds / 60 % 60) + " min";
+}
+
 ModelIdentity identity_of(const OpenAiOptions& options) {
   std::string settings;
   if (!options.revision.empty()) settings += "revision=" + options.revision + " ";
@@ -148,6 +156,7 @@ class OpenAiModel::Impl {
   void turn_away_all();
   void complete(const Item& item, ChatReply reply);
   void note(const std::string& words);
+  void tell(std::size_t endpoint, const EndpointPool::State& before, const ChatReply& reply);
 
   const ModelIdentity identity_;
   const OpenAiOptions options_;
@@ -160,6 +169,7 @@ class OpenAiModel::Impl {
   Clock::time_point next_look_{};
   std::unordered_map<std::string, StageStart> stages_;
   std::optional<ChatReply> turned_away_;  // why nobody is asked any more
+  std::vector<SteadyTime> told_to_wait_;  // by endpoint: the wait that was told last
 
   mutable std::mutex mutex_;  // of what follows
   std::deque<ItemPointer> inbox_;
@@ -173,6 +183,7 @@ OpenAiModel::Impl::Impl(OpenAiOptions options, OpenAiTransport transport)
       options_(std::move(options)),
       transport_(std::move(transport)),
       pool_(limits_of(transport_.endpoints), transport_.pool),
+      told_to_wait_(transport_.endpoints.size()),
       thread_([this] { loop(); }) {}
 
 OpenAiModel::Impl::~Impl() {
@@ -314,7 +325,9 @@ void OpenAiModel::Impl::arrive(const ItemPointer& item, std::size_t endpoint, Ht
   reply.retry_after =
       read_retry_after([&](const std::string& name) { return outcome.header(name); },
                        std::chrono::system_clock::now());
+  const EndpointPool::State before = pool_.state(endpoint, Clock::now());
   pool_.report(endpoint, Clock::now(), report_of(*item, reply, outcome));
+  tell(endpoint, before, reply);
   if (reply.error_code == kNoSuchModel) return ask_for_models(item, endpoint, std::move(reply));
   settle(item, endpoint, std::move(reply));
 }
@@ -386,6 +399,27 @@ void OpenAiModel::Impl::complete(const Item& item, ChatReply reply) {
   reply.key = reply_key(identity_, item.request);
   reply.attempts_charged += item.sends;
   item.done(std::move(reply));
+}
+
+// What explains why it goes slowly, or not at all.
+void OpenAiModel::Impl::tell(std::size_t endpoint, const EndpointPool::State& before,
+                             const ChatReply& reply) {
+  if (!transport_.notice) return;
+  const auto now = Clock::now();
+  const EndpointPool::State after = pool_.state(endpoint, now);
+  const std::string& url = transport_.endpoints[endpoint].base_url;
+  const std::string why = reply.error.empty() ? "" : ": " + reply.error;
+  if (after.refuses && !before.refuses) {
+    transport_.notice(url + ": not asked any more" + why);
+  } else if (after.is_aside && !before.is_aside) {
+    transport_.notice(url + ": set aside, and tried again now and then" + why);
+  } else if (before.is_aside && !after.is_aside) {
+    transport_.notice(url + ": works again");
+  }
+  SteadyTime& told = told_to_wait_[endpoint];
+  if (after.waits_until - now < kLongWait || after.waits_until - told < kLongWait) return;
+  told = after.waits_until;
+  transport_.notice(url + ": asks to wait " + in_words(after.waits_until - now) + why);
 }
 
 void OpenAiModel::Impl::note(const std::string& words) {

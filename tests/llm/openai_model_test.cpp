@@ -189,12 +189,17 @@ TEST(OpenAiModel, AKeyIsSeenNowhere) {
     if (got.number % 2 == 0) return http_reply(200, answer_json(echo));
     return http_reply(401, error_json(echo));
   });
-  OpenAiModel model({.model = "m"}, to(server));
+  OpenAiTransport transport = to(server);
+  std::string told;  // read when the reply has come
+  transport.notice = [&](const std::string& line) { told += line; };
+  OpenAiModel model({.model = "m"}, transport);
   for (const char* text : {"first", "second"}) {
     const ChatReply reply = ask(model, request(text));
+    EXPECT_THAT(told, Not(HasSubstr("sk-planted")));
     EXPECT_THAT(reply.error + reply.text + model.trouble(), Not(HasSubstr("sk-planted")));
     EXPECT_THAT(reply.error + reply.text, HasSubstr("[key]"));
   }
+  EXPECT_THAT(told, HasSubstr("not asked any more"));
 }
 
 TEST(OpenAiModel, NobodyThereIsSaidSoon) {
@@ -263,6 +268,33 @@ TEST(OpenAiModel, ARefusalOfTheOnlyEndpointIsNotAskedAgain) {
     EXPECT_EQ(ask(model, request(numbered("bad ", i))).failure, Failure::unauthorized);
   }
   EXPECT_EQ(server.requests(), 12);
+}
+
+// A run that stands still says why.
+TEST(OpenAiModel, TellsWhyItWaits) {
+  StubServer server([](const StubRequest& got) {
+    if (got.number == 1) return http_reply(200, answer_json("yes"));
+    if (got.number < 5) return http_reply(500, error_json("out of order"));
+    if (got.number == 5) return http_reply(200, answer_json("yes"));
+    return http_reply(429, error_json("enough for today"), "Retry-After: 7500\r\n");
+  });
+  std::mutex mutex;
+  std::vector<std::string> told;
+  OpenAiTransport transport = to(server);
+  transport.pool.trouble_in_row = 3;
+  transport.pool.first_aside = milliseconds(1);
+  transport.notice = [&](const std::string& line) {
+    const std::lock_guard lock(mutex);
+    told.push_back(line);
+  };
+  OpenAiModel model({.model = "m"}, transport);
+  for (int i = 0; i < 6; ++i) ask(model, request(numbered("q", i)));
+  const std::lock_guard lock(mutex);
+  ASSERT_THAT(told, ::testing::SizeIs(3));
+  EXPECT_THAT(told[0],
+              AllOf(HasSubstr(server.url()), HasSubstr("set aside"), HasSubstr("out of order")));
+  EXPECT_THAT(told[1], HasSubstr("works again"));
+  EXPECT_THAT(told[2], AllOf(HasSubstr("wait 2 h 4 min"), HasSubstr("enough for today")));
 }
 
 // A judge that thinks aloud for all of its max_tokens is not paid 52,000 times for nothing.

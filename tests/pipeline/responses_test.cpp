@@ -29,8 +29,8 @@ class Responses : public ::testing::Test {
     RunOptions options;
     options.run_dir = folder_.path() / "run";
     options.until = "responses";
-    return Run(parse_recipe(yaml, "test.yaml", folder_.path(), {}), options,
-               std::make_shared<testing::FakeEngine>(), silent_progress(), {})
+    return pipeline::Run(parse_recipe(yaml, "test.yaml", folder_.path(), {}), options,
+                         std::make_shared<testing::FakeEngine>(), silent_progress(), {})
         .go();
   }
 
