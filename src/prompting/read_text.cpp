@@ -34,6 +34,16 @@ std::string_view without_tag(std::string_view text) {
   return text;
 }
 
+// What a model that thinks aloud says before its answer; nothing where the thinking does not end.
+std::optional<std::string_view> without_thoughts(std::string_view text) {
+  constexpr std::string_view kOpen = "<think>";
+  constexpr std::string_view kClose = "</think>";
+  if (!text.starts_with(kOpen)) return text;
+  const std::size_t end = text.find(kClose);
+  if (end == std::string_view::npos) return std::nullopt;
+  return trim(text.substr(end + kClose.size()));
+}
+
 // "New instruction:", "**Instruction**:", "### New Instruction", "Here is a new instruction:" at
 // the start.
 std::string_view without_heading(std::string_view text) {
@@ -122,7 +132,9 @@ std::optional<std::string_view> last_answer_tag(std::string_view reply, const st
 }  // namespace
 
 ReadText read_expansion(std::string_view reply) {
-  std::string_view text = trim(reply);
+  const std::optional<std::string_view> said = without_thoughts(trim(reply));
+  if (!said) return {{}, "unreadable"};
+  std::string_view text = *said;
   // Dress comes in layers, at most a few.
   for (int layer = 0; layer < 4; ++layer) {
     const std::string_view before = text;

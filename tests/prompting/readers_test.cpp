@@ -86,6 +86,7 @@ TEST(Expansion, ComesWithoutItsDress) {
         "**New Instruction:** Add 3 and 4.", "\"Add 3 and 4.\"",
         "### New Instruction\nAdd 3 and 4.", "Here is a brand-new instruction:\n\nAdd 3 and 4.",
         "<instruction>\nAdd 3 and 4.\n</instruction>", "```\nAdd 3 and 4.\n```",
+        "<think>\nThe user wants <instruction>5</instruction>.\n</think>\n\nAdd 3 and 4.",
         "```text\nAdd 3 and 4.\n```", "Instruction:\n\"Add 3 and 4.\"",
         "\xE2\x80\x9C"
         "Add 3 and 4.\xE2\x80\x9D"}) {
@@ -107,6 +108,8 @@ TEST(Expansion, FailuresHaveNames) {
   EXPECT_EQ(read_expansion("").failure, "empty");
   EXPECT_EQ(read_expansion("New instruction:").failure, "empty");
   EXPECT_EQ(read_expansion("I'm sorry, but I can't do that.").failure, "refusal");
+  EXPECT_EQ(read_expansion("<think>\nWell, one could ask").failure, "unreadable");
+  EXPECT_EQ(read_expansion("<think>Hm.</think>").failure, "empty");
   EXPECT_EQ(read_answer(" \n ").failure, "empty");
   EXPECT_EQ(read_answer(" 7 \n").text, "7");
 }
