@@ -27,13 +27,17 @@ const std::vector<Contract>& contracts() {
       {"judge_pair", {"instruction", "answer_a", "answer_b"}},
       {"judge_pair_again", {"instruction", "answer_a", "answer_b", "last_reply", "complaint"}},
       {"expand", {"task", "task_description", "seed_instruction"}},
-      {"refine", {"instruction", "current_answer", "task", "answer_style"}},
-      {"answer", {"instruction", "task", "answer_style"}},
+      {"refine", {"instruction", "current_answer", "task", "style"}},
+      {"answer", {"instruction", "task", "style"}},
       {"classify", {"instruction", "task_types"}},
       {"classify_again", {"instruction", "task_types", "last_reply", "complaint"}},
   };
   return all;
 }
+
+// The tag of a slot's fence: its name, but for the one that web pages use as a tag, too often to be
+// escaped in them.
+std::string_view tag_of(std::string_view slot) { return slot == "style" ? "answer_style" : slot; }
 
 [[noreturn]] void fail(const std::string& file, std::size_t line, const std::string& what,
                        const std::string& hint) {
@@ -66,7 +70,8 @@ void for_each_slot(std::string_view text, Found found, Unclosed on_unclosed) {
 
 std::string known_fence_of_line(std::string_view line, const std::vector<std::string>& fences) {
   for (const std::string& fence : fences) {
-    if (line == "<" + fence + ">" || line == "</" + fence + ">") return fence;
+    const std::string tag(tag_of(fence));
+    if (line == "<" + tag + ">" || line == "</" + tag + ">") return fence;
   }
   return {};
 }
@@ -162,7 +167,7 @@ std::string render(std::string_view text, Payloads payloads) {
     out += text.substr(done, offset - done);
     done = offset + name.size() + 4;
     for (const auto& [fence, payload] : payloads) {
-      if (fence == name) out += fenced(fence, payload);
+      if (fence == name) out += fenced(tag_of(fence), payload);
     }
   };
   for_each_slot(text, found, [](std::size_t) {});
@@ -293,7 +298,7 @@ Messages PromptSet::refine(const Messages& instruction, std::string_view current
               render(prompt.user, {{"instruction", conversation(instruction)},
                                    {"current_answer", current_answer},
                                    {"task", task},
-                                   {"answer_style", style_payload(style, style_guidance)}}));
+                                   {"style", style_payload(style, style_guidance)}}));
 }
 
 Messages PromptSet::answer(const Messages& instruction, std::string_view task,
@@ -302,7 +307,7 @@ Messages PromptSet::answer(const Messages& instruction, std::string_view task,
   return chat(prompt.system,
               render(prompt.user, {{"instruction", conversation(instruction)},
                                    {"task", task},
-                                   {"answer_style", style_payload(style, style_guidance)}}));
+                                   {"style", style_payload(style, style_guidance)}}));
 }
 
 Messages PromptSet::classify(const Messages& instruction, const LabelledTasks& tasks) const {

@@ -123,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
     Prompts, BadTemplates,
     ::testing::Values(
         BadTemplate{"missing", "# system\n\n# user\n{{instruction}} {{task}}",
-                    ":3:", "{{answer_style}} is missing"},
+                    ":3:", "{{style}} is missing"},
         BadTemplate{"unknown", "# system\n\n# user\n{{instruction}}\n{{stile}}",
                     ":5:", "{{stile}}"},
         BadTemplate{"twice", "# system\n# user\n{{task}}\n{{task}}", ":4:", "second time"},
@@ -133,10 +133,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadTemplate{"no_system", "Answer.", ":1:", "# system"},
         BadTemplate{"before", "Hello\n# system\n# user\n", ":1:", "before"},
         BadTemplate{"turned", "# user\nx\n# system\n", ":1:", "before"},
-        BadTemplate{
-            "by_hand",
-            "# system\n# user\n{{instruction}}{{task}}{{answer_style}}\n<task>\nMath\n</task>",
-            ":4:", "by hand"}),
+        BadTemplate{"by_hand",
+                    "# system\n# user\n{{instruction}}{{task}}{{style}}\n<task>\nMath\n</task>",
+                    ":4:", "by hand"}),
     [](const auto& bad) { return std::string(bad.param.name); });
 
 TEST(Prompts, AMisspeltFileNameIsAnError) {
