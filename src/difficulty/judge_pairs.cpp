@@ -40,8 +40,8 @@ class Judging : public llm::RowQuestions {
           std::string(to_string(llm::Failure::stopped));  // until a reply says otherwise
       turns_.push_back(turn);
     }
-    const llm::AskRowsOptions ask_options{options_.max_attempts, "difficulty",
-                                          options_.max_in_flight};
+    llm::AskRowsOptions ask_options{options_.max_attempts, "difficulty", options_.max_in_flight};
+    if (table_.any_read()) ask_options.unread_at_first = 0;
     llm::ask_rows(judge, *this, ask_options, progress, std::move(stop));
   }
 

@@ -33,6 +33,7 @@ void JudgmentTable::add(std::size_t pair, const Judgment& judgment) {
   const bool latest = judgment.attempt + 1 >= state.attempts;
   state.attempts = std::max(state.attempts, judgment.attempt + 1);
   if (judgment.failure.empty() && judgment.teacher_score && judgment.student_score) {
+    any_read_ = true;
     // Should there be two readings, the first attempt counts, in whatever order they come.
     if (state.gap && state.read_attempt <= judgment.attempt) return;
     state.gap = *judgment.teacher_score - *judgment.student_score;

@@ -47,10 +47,13 @@ class JudgmentTable {
   void add(std::size_t pair, const Judgment& judgment);
   // Readings that gave no scores, of all sittings.
   std::int64_t unread() const { return unread_; }
+  // Whether any reading gave scores.
+  bool any_read() const { return any_read_; }
 
  private:
   std::vector<std::array<OrderState, 2>> states_;
   std::int64_t unread_ = 0;
+  bool any_read_ = false;
 };
 
 // Books one pair into the summary: done, failed by reason, or missing for now. drawn: the order

@@ -53,6 +53,7 @@ llm::ChatReply refused(std::string why) {
   llm::ChatReply reply;
   reply.failure = llm::Failure::invalid_request;
   reply.error = std::move(why);
+  reply.error_code = kNoGymRequest;
   return reply;
 }
 

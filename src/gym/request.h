@@ -21,6 +21,7 @@ RandomStream stream_of(const llm::ModelIdentity& identity, std::uint64_t seed,
 
 // A reply with this text; tokens are counted roughly, one a word.
 llm::ChatReply answered(const llm::ChatRequest& request, std::string text);
-llm::ChatReply refused(std::string why);
+llm::ChatReply refused(std::string why);  // with the error_code kNoGymRequest
+inline constexpr std::string_view kNoGymRequest = "no_gym_request";
 
 }  // namespace tapir::gym

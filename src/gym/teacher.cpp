@@ -47,7 +47,7 @@ class Teacher {
     const auto seed_instruction = read_payload(text, "seed_instruction");
     const auto instruction = read_payload(text, "instruction");
     const auto task = read_payload(text, "task");
-    const auto style = read_payload(text, "style");
+    const auto style = read_payload(text, "answer_style");
     if (seed_instruction || (task && !instruction)) {
       return expand(request, seed_instruction.value_or(""), task.value_or(""), stream);
     }

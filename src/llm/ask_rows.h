@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/strings.h"
 #include "llm/ask_all.h"
 #include "llm/chat_model.h"
 
@@ -37,10 +38,14 @@ struct AskRowsOptions {
   int max_attempts = 1;             // attempts 0 .. max_attempts - 1
   std::string stage;                // of the accounts and of the progress
   std::size_t max_in_flight = 256;  // speed only
+  // When of so many new replies to first attempts not one could be read, nobody reads the rest:
+  // they are not paid for. 0: off, as where others were read before.
+  int unread_at_first = 64;
 };
 
 // Returns when every row is read, unanswered or out of attempts; after stop, when what was admitted
-// is taken in.
+// is taken in. Error{endpoint} when the first replies are all unreadable (unread_at_first), with
+// the beginning of the last one.
 void ask_rows(ChatModel& model, RowQuestions& questions, const AskRowsOptions& options,
               ProgressSink& progress, std::stop_token stop);
 
@@ -83,8 +88,9 @@ class Loop : public RequestSource, public ReplySink {
       questions_.unanswered(turn.row, turn.attempt, reply);
       ++update_.failed;
     } else if (questions_.read(turn.row, turn.attempt, reply)) {
+      any_read_ = true;
       ++update_.done;
-    } else if (turn.attempt + 1 < options_.max_attempts) {
+    } else if (check_readable(turn, reply); turn.attempt + 1 < options_.max_attempts) {
       again_.push_back({turn.row, turn.attempt + 1});
     } else {
       ++update_.failed;
@@ -97,11 +103,26 @@ class Loop : public RequestSource, public ReplySink {
     std::size_t row = 0;
     int attempt = 0;
   };
+  void check_readable(const Turn& turn, const ChatReply& reply) {
+    if (any_read_ || turn.attempt > 0 || reply.from_cache || options_.unread_at_first <= 0) return;
+    if (++unread_ < options_.unread_at_first) return;
+    throw Error(ErrorKind::endpoint,
+                options_.stage + ": not one of the first " + std::to_string(unread_) +
+                    " replies could be read, so no more are asked for; the last one begins: \"" +
+                    join(split_whitespace(valid_utf8(reply.text.substr(0, kShownBytes))), " ") +
+                    "\"",
+                "does the model do what the prompt asks for? Try another model, or prompts of your "
+                "own (teach.prompts)");
+  }
+
+  static constexpr std::size_t kShownBytes = 200;
   RowQuestions& questions_;
   const AskRowsOptions& options_;
   ProgressSink& progress_;
   ProgressUpdate update_;
   std::size_t next_row_ = 0;
+  bool any_read_ = false;
+  int unread_ = 0;
   std::deque<Turn> again_;
   std::unordered_map<std::string, Turn> in_flight_;  // by row_id; looked up only
 };

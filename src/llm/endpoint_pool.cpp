@@ -67,8 +67,7 @@ void EndpointPool::report(std::size_t index, SteadyTime now, const EndpointRepor
                  now + std::chrono::duration_cast<std::chrono::steady_clock::duration>(wait));
   }
   judge(endpoint, now, report);
-  const bool first_contact_fails = !ever_answered_ && report.sign == EndpointSign::unreachable;
-  if ((first_contact_fails || none_works()) && !dead_since_) dead_since_ = now;
+  if ((none_works() || none_was_reached()) && !dead_since_) dead_since_ = now;
 }
 
 void EndpointPool::judge(Endpoint& endpoint, SteadyTime now, const EndpointReport& report) {
@@ -113,6 +112,21 @@ bool EndpointPool::none_works() const {
   });
 }
 
+// At first contact one failed connection says enough, if there is no endpoint left to try.
+bool EndpointPool::none_was_reached() const {
+  return !ever_answered_ &&
+         std::all_of(endpoints_.begin(), endpoints_.end(), [](const Endpoint& endpoint) {
+           return endpoint.refuses || endpoint.unreachable > 0;
+         });
+}
+
+// Beyond the one probe of an endpoint that is set aside.
+bool EndpointPool::may_still_answer() const {
+  return std::any_of(endpoints_.begin(), endpoints_.end(), [](const Endpoint& endpoint) {
+    return endpoint.in_flight > (endpoint.is_aside ? 1U : 0U);
+  });
+}
+
 // Once for all requests that were in flight together.
 void EndpointPool::shrink(Endpoint& endpoint, SteadyTime now, SteadyTime sent) const {
   endpoint.slow_start = false;
@@ -141,7 +155,7 @@ bool EndpointPool::all_refuse() const {
 }
 
 bool EndpointPool::out_of_patience(SteadyTime now) const {
-  if (!dead_since_) return false;
+  if (!dead_since_ || may_still_answer()) return false;
   return now - *dead_since_ > (ever_answered_ ? options_.patience : options_.first_patience);
 }
 
@@ -151,6 +165,19 @@ bool EndpointPool::has_other(std::size_t index, SteadyTime now) const {
     if (i != index && !other.refuses && (!other.is_aside || other.aside_until <= now)) return true;
   }
   return false;
+}
+
+bool EndpointPool::has_willing_other(std::size_t index) const {
+  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+    if (i != index && !endpoints_[i].refuses) return true;
+  }
+  return false;
+}
+
+EndpointPool::State EndpointPool::state(std::size_t index, SteadyTime now) const {
+  const Endpoint& endpoint = endpoints_.at(index);
+  return {endpoint.refuses, endpoint.is_aside,
+          std::max(endpoint.paused_until, endpoint.pacer.ready(now, 1))};
 }
 
 std::size_t EndpointPool::in_flight() const {

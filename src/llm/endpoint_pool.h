@@ -62,11 +62,21 @@ class EndpointPool {
 
   // No endpoint will take anything until something is mended.
   bool all_refuse() const;
-  // None has worked for longer than the patience.
+  // None has worked for longer than the patience, and nothing is on its way that could still be
+  // answered: the first answers of a model may take long.
   bool out_of_patience(SteadyTime now) const;
   // Another endpoint than this one is likely to work.
   bool has_other(std::size_t endpoint, SteadyTime now) const;
+  // Another endpoint than this one takes requests, now or later.
+  bool has_willing_other(std::size_t endpoint) const;
   std::size_t in_flight() const;
+  // For telling whoever watches.
+  struct State {
+    bool refuses = false;      // it is not asked any more
+    bool is_aside = false;     // but for probes
+    SteadyTime waits_until{};  // by its own limits and wishes; at most now: it does not
+  };
+  State state(std::size_t endpoint, SteadyTime now) const;
   double window(std::size_t endpoint) const { return endpoints_[endpoint].window; }
 
  private:
@@ -94,11 +104,14 @@ class EndpointPool {
   void works(Endpoint& endpoint);
   void judge(Endpoint& endpoint, SteadyTime now, const EndpointReport& report);
   bool none_works() const;
+  bool none_was_reached() const;
+  bool may_still_answer() const;
 
   const PoolOptions options_;
   std::vector<Endpoint> endpoints_;
   bool ever_answered_ = false;
-  std::optional<SteadyTime> dead_since_;  // every endpoint is aside or refuses since
+  // Since when every endpoint is aside or refuses; or could not be reached at first contact.
+  std::optional<SteadyTime> dead_since_;
 };
 
 }  // namespace tapir::llm

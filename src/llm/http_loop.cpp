@@ -192,9 +192,10 @@ struct Limit {
 };
 Limit limit_of(const Transfer& t) {
   const bool begun = t.head_bytes > 0;
-  Limit limit{t.total_by, HttpEnd::late, "the reply was not complete in time"};
+  Limit limit{t.total_by, HttpEnd::late, "the reply was not complete in time (request_timeout)"};
   if (!begun && t.first_byte_by < limit.moment) {
-    limit = {t.first_byte_by, HttpEnd::late, "no byte of a reply came in time"};
+    limit = {t.first_byte_by, HttpEnd::late,
+             "no byte of a reply came in time (first_byte_timeout)"};
   }
   if (t.end_by && *t.end_by < limit.moment) {
     limit = {*t.end_by, HttpEnd::cancelled, "given up: the run was stopped"};

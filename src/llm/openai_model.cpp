@@ -20,6 +20,7 @@ constexpr std::chrono::milliseconds kLookForStop{50};
 constexpr std::chrono::milliseconds kIdle{10'000};
 constexpr std::chrono::seconds kForModels{10};  // the list that an error shows
 constexpr int kRefusalsOfARequest = 3;
+constexpr std::chrono::seconds kLongWait{30};  // worth a line
 constexpr double kBytesPerToken = 4;
 
 // One request on its way.
@@ -83,6 +84,25 @@ ChatReply failure_of(const HttpOutcome& outcome) {
   return reply;
 }
 
+// What to do when nothing but this comes.
+const char* remedy(Failure failure) {
+  switch (failure) {
+    case Failure::length:
+      return "raise max_tokens, or have the model think less (extra_body)";
+    case Failure::content_filter:
+      return "the endpoint's filter refuses all of it: another model may not";
+    default:
+      return "extra_body changes fields of the request, null takes one out";
+  }
+}
+
+std::string in_words(std::chrono::duration<double> wait) {
+  const auto seconds = static_cast<std::int64_t>(wait.count());
+  if (seconds < 120) return std::to_string(seconds) + " s";
+  if (seconds < 7200) return std::to_string(seconds / 60) + " min";
+  return std::to_string(seconds / 3600) + " h " + std::to_string(seconds / 60 % 60) + " min";
+}
+
 ModelIdentity identity_of(const OpenAiOptions& options) {
   std::string settings;
   if (!options.revision.empty()) settings += "revision=" + options.revision + " ";
@@ -115,6 +135,10 @@ class OpenAiModel::Impl {
     ItemPointer item;
     bool draining = false;
   };
+  struct StageStart {
+    bool answered = false;  // a request was
+    int failed = 0;         // for good, before one was answered
+  };
 
   // All below runs on the I/O thread.
   void loop();
@@ -128,9 +152,11 @@ class OpenAiModel::Impl {
   void ask_for_models(const ItemPointer& item, std::size_t endpoint, ChatReply reply);
   void settle(const ItemPointer& item, std::size_t endpoint, ChatReply reply);
   bool goes_to_another(const Item& item, std::size_t endpoint, const ChatReply& reply) const;
+  void look_for_common_failure(const Item& item, const ChatReply& reply);
   void turn_away_all();
   void complete(const Item& item, ChatReply reply);
   void note(const std::string& words);
+  void tell(std::size_t endpoint, const EndpointPool::State& before, const ChatReply& reply);
 
   const ModelIdentity identity_;
   const OpenAiOptions options_;
@@ -141,7 +167,9 @@ class OpenAiModel::Impl {
   std::unordered_map<std::uint64_t, Sent> sent_;  // by id of the transfer
   double completion_tokens_ = 256;                // of an answer: moving average
   Clock::time_point next_look_{};
-  std::optional<ChatReply> turned_away_;  // what refused the last endpoint said
+  std::unordered_map<std::string, StageStart> stages_;
+  std::optional<ChatReply> turned_away_;  // why nobody is asked any more
+  std::vector<SteadyTime> told_to_wait_;  // by endpoint: the wait that was told last
 
   mutable std::mutex mutex_;  // of what follows
   std::deque<ItemPointer> inbox_;
@@ -155,6 +183,7 @@ OpenAiModel::Impl::Impl(OpenAiOptions options, OpenAiTransport transport)
       options_(std::move(options)),
       transport_(std::move(transport)),
       pool_(limits_of(transport_.endpoints), transport_.pool),
+      told_to_wait_(transport_.endpoints.size()),
       thread_([this] { loop(); }) {}
 
 OpenAiModel::Impl::~Impl() {
@@ -296,7 +325,9 @@ void OpenAiModel::Impl::arrive(const ItemPointer& item, std::size_t endpoint, Ht
   reply.retry_after =
       read_retry_after([&](const std::string& name) { return outcome.header(name); },
                        std::chrono::system_clock::now());
+  const EndpointPool::State before = pool_.state(endpoint, Clock::now());
   pool_.report(endpoint, Clock::now(), report_of(*item, reply, outcome));
+  tell(endpoint, before, reply);
   if (reply.error_code == kNoSuchModel) return ask_for_models(item, endpoint, std::move(reply));
   settle(item, endpoint, std::move(reply));
 }
@@ -317,7 +348,7 @@ void OpenAiModel::Impl::ask_for_models(const ItemPointer& item, std::size_t endp
 void OpenAiModel::Impl::settle(const ItemPointer& item, std::size_t endpoint, ChatReply reply) {
   if (is_transient(reply.failure) && reply.failure != Failure::stopped) {
     reply.error = transport_.endpoints[endpoint].base_url + ": " + reply.error;
-    note(reply.error);
+    if (!turned_away_) note(reply.error);
     if (goes_to_another(*item, endpoint, reply)) {
       item->sends += reply.attempts_charged;
       item->refusals += is_refusal(reply.failure) ? 1 : 0;
@@ -325,15 +356,34 @@ void OpenAiModel::Impl::settle(const ItemPointer& item, std::size_t endpoint, Ch
     }
     if (is_refusal(reply.failure) && pool_.all_refuse()) turned_away_ = reply;
   }
+  look_for_common_failure(*item, reply);
   complete(*item, std::move(reply));
 }
 
 bool OpenAiModel::Impl::goes_to_another(const Item& item, std::size_t endpoint,
                                         const ChatReply& reply) const {
-  if (item.stop.stop_requested() || pool_.all_refuse()) return false;
-  if (is_refusal(reply.failure)) return item.refusals < kRefusalsOfARequest;
+  if (item.stop.stop_requested()) return false;
+  if (is_refusal(reply.failure))
+    return item.refusals < kRefusalsOfARequest && pool_.has_willing_other(endpoint);
   const bool never_left = reply.failure == Failure::connection && reply.attempts_charged == 0;
   return never_left && pool_.has_other(endpoint, Clock::now());
+}
+
+void OpenAiModel::Impl::look_for_common_failure(const Item& item, const ChatReply& reply) {
+  const std::string& name = item.request.stage;
+  if (turned_away_ || is_transient(reply.failure) || transport_.answered_stages.contains(name))
+    return;
+  StageStart& stage = stages_[name];
+  stage.answered = stage.answered || reply.ok();
+  if (stage.answered || transport_.first_failures <= 0) return;
+  if (++stage.failed < transport_.first_failures) return;
+  turned_away_.emplace();
+  turned_away_->failure = Failure::unavailable;
+  turned_away_->error = "the first " + std::to_string(stage.failed) +
+                        " requests all failed for good, so no more are sent; the last: " +
+                        std::string(to_string(reply.failure)) + ": " + reply.error + "; " +
+                        remedy(reply.failure);
+  note(turned_away_->error);
 }
 
 void OpenAiModel::Impl::turn_away_all() {
@@ -349,6 +399,27 @@ void OpenAiModel::Impl::complete(const Item& item, ChatReply reply) {
   reply.key = reply_key(identity_, item.request);
   reply.attempts_charged += item.sends;
   item.done(std::move(reply));
+}
+
+// What explains why it goes slowly, or not at all.
+void OpenAiModel::Impl::tell(std::size_t endpoint, const EndpointPool::State& before,
+                             const ChatReply& reply) {
+  if (!transport_.notice) return;
+  const auto now = Clock::now();
+  const EndpointPool::State after = pool_.state(endpoint, now);
+  const std::string& url = transport_.endpoints[endpoint].base_url;
+  const std::string why = reply.error.empty() ? "" : ": " + reply.error;
+  if (after.refuses && !before.refuses) {
+    transport_.notice(url + ": not asked any more" + why);
+  } else if (after.is_aside && !before.is_aside) {
+    transport_.notice(url + ": set aside, and tried again now and then" + why);
+  } else if (before.is_aside && !after.is_aside) {
+    transport_.notice(url + ": works again");
+  }
+  SteadyTime& told = told_to_wait_[endpoint];
+  if (after.waits_until - now < kLongWait || after.waits_until - told < kLongWait) return;
+  told = after.waits_until;
+  transport_.notice(url + ": asks to wait " + in_words(after.waits_until - now) + why);
 }
 
 void OpenAiModel::Impl::note(const std::string& words) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,13 @@ struct OpenAiTransport {
   HttpDeadlines deadlines;
   PoolOptions pool;
   std::chrono::milliseconds drain{30'000};  // for requests in flight after a stop
+  // When the first so many requests of a stage all fail for good (cut, filtered, refused), nothing
+  // more is sent: what they have in common is to be mended before the rest is paid for. 0: off.
+  int first_failures = 32;
+  std::set<std::string> answered_stages;  // not there: earlier sittings had answers
+  // Told in one line, for whoever watches: an endpoint is set aside, works again, is not asked any
+  // more, or asks to wait for long. On the I/O thread: must not block. May be empty.
+  std::function<void(const std::string&)> notice;
 };
 
 // One I/O thread keeps hundreds of requests in flight. submit() never blocks: put LimitedModel

@@ -16,6 +16,9 @@ namespace tapir::llm {
 namespace {
 
 constexpr std::size_t kMaxWords = 500;  // bytes of an error that are kept
+// No answer takes more tokens; what a broken server reports beyond would make sums overflow, and a
+// cap with them.
+constexpr std::int64_t kMostTokens = 1'000'000'000;
 
 std::string shortened(std::string_view text) {
   text = trim(text);
@@ -170,9 +173,11 @@ ChatReply read_failure(int status, std::string_view body) {
 
 std::int64_t count_at(const Json* object, const char* key) {
   const Json* value = object == nullptr ? nullptr : member(*object, key);
-  return value != nullptr && value->is_number_integer()
-             ? std::max<std::int64_t>(0, value->get<std::int64_t>())
-             : 0;
+  if (value == nullptr || !value->is_number_integer()) return 0;
+  if (value->is_number_unsigned() &&
+      value->get<std::uint64_t>() > static_cast<std::uint64_t>(kMostTokens))
+    return kMostTokens;
+  return std::clamp<std::int64_t>(value->get<std::int64_t>(), 0, kMostTokens);
 }
 
 Usage read_usage(const Json& json) {
@@ -196,10 +201,16 @@ std::optional<std::string> read_content(const Json* content) {
 }
 
 // "stop", and what other servers say instead.
-bool is_natural_end(const std::string& reason) {
-  constexpr std::array<std::string_view, 5> kEnds = {"stop", "eos", "eos_token", "stop_sequence",
-                                                     "end_turn"};
-  return std::find(kEnds.begin(), kEnds.end(), reason) != kEnds.end();
+constexpr auto kNaturalEnds =
+    std::to_array<std::string_view>({"stop", "eos", "eos_token", "stop_sequence", "end_turn"});
+constexpr auto kCutEnds = std::to_array<std::string_view>(
+    {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"});
+constexpr auto kFilteredEnds = std::to_array<std::string_view>(
+    {"content_filter", "safety", "refusal", "recitation", "prohibited_content", "blocklist"});
+
+template <typename Names>
+bool is_one_of(const Names& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 double number_or_nan(const Json& value) {
@@ -257,20 +268,22 @@ void read_logprobs(const Json& choice, ChatReply& reply) {
 }
 
 // The end of an answer: what it makes of the reply.
-void read_end(const std::string& reason, ChatReply& reply) {
-  if (is_natural_end(reason)) return;
-  if (reason == "length" || reason == "max_tokens") {
+void read_end(const std::string& said, ChatReply& reply) {
+  const std::string reason = lower_ascii(said);
+  if (is_one_of(kNaturalEnds, reason)) return;
+  if (is_one_of(kCutEnds, reason)) {
     reply.failure = Failure::length;
     reply.finish_reason = FinishReason::length;
-    reply.error = "the answer was cut at max_tokens";
-  } else if (reason == "content_filter") {
+    reply.error = reason.starts_with("model_") ? "the answer was cut at the end of the context"
+                                               : "the answer was cut at max_tokens";
+  } else if (is_one_of(kFilteredEnds, reason)) {
     reply.failure = Failure::content_filter;
     reply.finish_reason = FinishReason::filter;
     reply.error = "the endpoint's filter stopped the answer";
   } else {
     reply.failure = Failure::malformed;
     reply.error = reason.empty() ? "the answer has no finish_reason"
-                                 : "the answer ended with finish_reason " + shortened(reason);
+                                 : "the answer ended with finish_reason " + shortened(said);
   }
 }
 
@@ -288,7 +301,7 @@ ChatReply read_answer(const Json& json, bool logprobs) {
       member(message != nullptr ? *message : choice, message != nullptr ? "content" : "text"));
   const std::string refusal = message != nullptr ? text_at(*message, "refusal") : std::string();
   const std::string reason = text_at(choice, "finish_reason");
-  if (!text && !refusal.empty()) {
+  if ((!text || text->empty()) && !refusal.empty()) {
     reply.failure = Failure::content_filter;
     reply.finish_reason = FinishReason::filter;
     reply.error = "the model refused: " + shortened(refusal);

@@ -90,6 +90,12 @@ void warn_about_method(const Recipe& recipe, std::vector<Check>& checks) {
     checks.push_back({"refine", true, "hard: style and difficulty are confounded in the mixture",
                       "refine: all is the default"});
   }
+  if (recipe.tapir.expand && recipe.teacher.kind == "openai" && recipe.teacher.temperature == 0) {
+    checks.push_back({"temperature", true,
+                      "teacher.temperature is 0: asked again about the same row, the teacher "
+                      "repeats itself, and the copies are paid for and refused",
+                      "0.7 or more makes new instructions differ"});
+  }
   if (recipe.difficulty.rows > 0) {
     checks.push_back({"difficulty.rows", true,
                       fmt::format("only {} rows are judged", recipe.difficulty.rows), ""});

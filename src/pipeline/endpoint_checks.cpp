@@ -7,6 +7,9 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/loopback.h"
+#include "base/strings.h"
+#include "gym/request.h"
 #include "llm/openai_api.h"
 #include "llm/openai_model.h"
 #include "pipeline/role_model.h"
@@ -16,9 +19,18 @@ namespace {
 
 constexpr const char* kAddressHint =
     "is the server running, and is base_url its address (it usually ends in /v1)?";
+constexpr const char* kRequestHint =
+    "extra_body of the role changes fields of the request, and null takes one out: "
+    "{max_tokens: null, max_completion_tokens: 4096}";
 
 Check failed(const std::string& what, const std::string& found, const std::string& hint) {
   return {what, false, found, hint};
+}
+
+// By everybody on the way.
+bool is_key_readable(const llm::EndpointAddress& address) {
+  return !address.api_key.empty() && lower_ascii(address.base_url).starts_with("http:") &&
+         !is_loopback(host_of(address.base_url.substr(0, address.base_url.find('/', 7))));
 }
 
 Check look(const std::string& what, const llm::EndpointAddress& address, const ModelPart& part) {
@@ -33,7 +45,10 @@ Check look(const std::string& what, const llm::EndpointAddress& address, const M
     return failed(what, where + "it has no model " + part.model + llm::offered_models(seen.models),
                   "name one of them, exactly as it stands there");
   }
-  return {what, true, fmt::format("{}has {}, {:.2f} s", where, part.model, seen.seconds), ""};
+  return {what, true,
+          fmt::format("{}has {}, {:.2f} s{}", where, part.model, seen.seconds,
+                      is_key_readable(address) ? "; the key travels unencrypted: use https" : ""),
+          ""};
 }
 
 // A few tokens of one endpoint.
@@ -49,12 +64,12 @@ Check ask_one(const std::string& what, const llm::OpenAiTransport& transport, st
   std::promise<llm::ChatReply> promise;
   model.submit(request, [&](llm::ChatReply reply) { promise.set_value(std::move(reply)); }, {});
   const llm::ChatReply reply = promise.get_future().get();
-  // Cut after a few tokens is well enough; so is "that is no question of mine" (the gym's teacher).
-  const bool answers = reply.ok() || reply.failure == llm::Failure::length ||
-                       reply.failure == llm::Failure::invalid_request;
+  // Cut after a few tokens is well enough; so is "that is no question of mine" of the gym's models.
+  const bool answers =
+      reply.ok() || reply.failure == llm::Failure::length || reply.error_code == gym::kNoGymRequest;
   if (!answers) {
     return failed(what, fmt::format("{}: {}", llm::to_string(reply.failure), reply.error),
-                  kAddressHint);
+                  reply.failure == llm::Failure::invalid_request ? kRequestHint : kAddressHint);
   }
   const std::string tokens =
       reply.ok() ? fmt::format(", {} tokens", reply.usage.completion_tokens) : std::string();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -42,13 +43,26 @@ std::unique_ptr<llm::ChatModel> gym_model(const Recipe& recipe, RoleName role) {
   return gym::make_judge({j.noise, j.position_bias, j.length_bias, j.malformed_rate, recipe.seed});
 }
 
+// Stages in which the role has answered, in earlier sittings too.
+std::set<std::string> answered_stages(const store::RunStore& store, const std::string& role) {
+  std::set<std::string> stages;
+  for (const store::UsageRow& row : store.usage()) {
+    if (row.role == role && row.replies > row.failed) stages.insert(row.stage);
+  }
+  return stages;
+}
+
 // What stands innermost.
-std::unique_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role) {
+std::unique_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role,
+                                          const store::RunStore& store) {
   const ModelPart& part = part_of(recipe, role);
   const std::string name(to_string(role));
   if (part.kind == "gym") return gym_model(recipe, role);
-  if (part.kind == "openai")
-    return std::make_unique<llm::OpenAiModel>(openai_options(part), transport_of(part, name));
+  if (part.kind == "openai") {
+    llm::OpenAiTransport transport = transport_of(part, name);
+    transport.answered_stages = answered_stages(store, name);
+    return std::make_unique<llm::OpenAiModel>(openai_options(part), std::move(transport));
+  }
   // A recorded teacher is never asked: the recipe is refused where it would have to be.
   if (part.kind == "recorded") {
     return std::make_unique<llm::RecordedModel>(std::map<std::string, std::string>{},
@@ -121,7 +135,7 @@ std::unique_ptr<llm::Budget> make_budget(const Recipe& recipe, const store::RunS
 
 RoleModel::RoleModel(const Recipe& recipe, RoleName role, store::RunStore& store,
                      llm::Budget& budget, const StageName& stage)
-    : source_(source_of(recipe, role)),
+    : source_(source_of(recipe, role, store)),
       limited_(*source_, {static_cast<std::size_t>(part_of(recipe, role).max_concurrent_requests)}),
       budgeted_(limited_, budget, prices_of(part_of(recipe, role))),
       retried_(budgeted_, retry_options(part_of(recipe, role))),

@@ -1,10 +1,11 @@
 // The corpus D: instructions in, answers, tasks.
 #include <set>
+#include <span>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "llm/ask_all.h"
+#include "llm/ask_rows.h"
 #include "pipeline/cleaning.h"
 #include "pipeline/doctor.h"
 #include "pipeline/find_tasks.h"
@@ -17,32 +18,46 @@ namespace {
 
 constexpr const char* kTeacherAuthor = "teacher/plain";  // of answers without a style of ours
 
-// Instructions as they are, for the teacher to answer.
-class PlainRequests final : public llm::RequestSource {
+// Asks the teacher to answer instructions as they are; answers and outcomes go to the store.
+class PlainAnswers final : public llm::RowQuestions {
  public:
-  PlainRequests(std::vector<Instruction> rows, llm::Sampling sampling, std::string stage)
-      : rows_(std::move(rows)), sampling_(std::move(sampling)), stage_(std::move(stage)) {}
-  std::optional<llm::ChatRequest> next() override {
-    if (at_ == rows_.size()) return std::nullopt;
-    const Instruction& row = rows_[at_++];
-    return llm::ChatRequest{
-        .row_id = row.id, .stage = stage_, .messages = row.messages, .sampling = sampling_};
+  PlainAnswers(std::span<const Instruction> rows, const llm::Sampling& sampling, std::string stage,
+               store::RunStore& store)
+      : rows_(rows), sampling_(sampling), stage_(std::move(stage)), store_(store) {}
+
+  std::size_t rows() const override { return rows_.size(); }
+  llm::ChatRequest request(std::size_t row, int /*attempt*/) override {
+    return {.row_id = rows_[row].id, .messages = rows_[row].messages, .sampling = sampling_};
+  }
+  bool read(std::size_t row, int attempt, const llm::ChatReply& reply) override {
+    const prompting::ReadText answer = prompting::read_answer(reply.text);
+    if (answer.ok()) {
+      store_.put_response(stage_, {rows_[row].id, kTeacherAuthor, answer.text, reply.finish_reason,
+                                   reply.usage.completion_tokens, reply.key});
+      settle(row, Outcome::done, "");
+    } else if (attempt + 1 == kMaxAttempts) {
+      settle(row, Outcome::failed, answer.failure);
+    }
+    return answer.ok();
+  }
+  void unanswered(std::size_t row, int /*attempt*/, const llm::ChatReply& reply) override {
+    if (!is_transient(reply.failure)) settle(row, Outcome::failed, to_string(reply.failure));
   }
 
+  bool complete() const { return settled_ == rows_.size(); }
+  static constexpr int kMaxAttempts = 3;  // an empty answer is asked for again
+
  private:
-  std::vector<Instruction> rows_;
+  void settle(std::size_t row, Outcome outcome, std::string_view reason) {
+    store_.put_outcome(stage_, rows_[row].id, outcome, reason);
+    ++settled_;
+  }
+
+  std::span<const Instruction> rows_;
   llm::Sampling sampling_;
   std::string stage_;
-  std::size_t at_ = 0;
-};
-
-class ReplyFunction final : public llm::ReplySink {
- public:
-  explicit ReplyFunction(std::function<void(llm::ChatReply)> take) : take_(std::move(take)) {}
-  void take(llm::ChatReply reply) override { take_(std::move(reply)); }
-
- private:
-  std::function<void(llm::ChatReply)> take_;
+  store::RunStore& store_;
+  std::size_t settled_ = 0;
 };
 
 }  // namespace
@@ -103,24 +118,10 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
     if (answered.contains(row.id)) store_->put_outcome(stage, row.id, Outcome::done, "");
   }
   std::erase_if(rows, [&](const Instruction& row) { return answered.contains(row.id); });
-  const std::uint64_t waiting = rows.size();
-  PlainRequests source(std::move(rows), sampling_of(recipe_.teacher), stage);
-  bool complete = true;
-  std::uint64_t done = in - waiting;
-  ReplyFunction sink([&](const llm::ChatReply& reply) {
-    if (reply.ok()) {
-      store_->put_response(stage, {reply.row_id, kTeacherAuthor, reply.text, reply.finish_reason,
-                                   reply.usage.completion_tokens, reply.key});
-      store_->put_outcome(stage, reply.row_id, Outcome::done, "");
-    } else if (is_transient(reply.failure)) {
-      complete = false;
-    } else {
-      store_->put_outcome(stage, reply.row_id, Outcome::failed, to_string(reply.failure));
-    }
-    progress_.update({stage, ++done, 0, in, 0, ""});
-  });
-  llm::ask_all(teacher_->model(), source, sink, {in_flight(recipe_.teacher)}, stop_);
-  check_complete(complete, stage, "teacher");
+  PlainAnswers answers(rows, sampling_of(recipe_.teacher), stage, *store_);
+  llm::ask_rows(teacher_->model(), answers,
+                {PlainAnswers::kMaxAttempts, stage, in_flight(recipe_.teacher)}, progress_, stop_);
+  check_complete(answers.complete(), stage, "teacher");
   return end_of(stage, in);
 }
 

@@ -11,8 +11,8 @@ namespace tapir::prompting {
 namespace {
 
 constexpr std::array<std::string_view, 11> kFences = {
-    "instruction", "answer_a",         "answer_b",   "last_reply",       "complaint",     "task",
-    "style",       "task_description", "task_types", "seed_instruction", "current_answer"};
+    "instruction",  "answer_a",         "answer_b",   "last_reply",       "complaint",     "task",
+    "answer_style", "task_description", "task_types", "seed_instruction", "current_answer"};
 
 bool names_fence(std::string_view word, std::string_view also) {
   const std::string lower = lower_ascii(word);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <initializer_list>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -38,6 +39,10 @@ const std::vector<Contract>& contracts() {
   return all;
 }
 
+// The tag of a slot's fence: its name, but for the one that web pages use as a tag, too often to be
+// escaped in them.
+std::string_view tag_of(std::string_view slot) { return slot == "style" ? "answer_style" : slot; }
+
 [[noreturn]] void fail(const std::string& file, std::size_t line, const std::string& what,
                        const std::string& hint) {
   throw Error(ErrorKind::usage, file + ":" + std::to_string(line) + ": " + what, hint);
@@ -69,7 +74,8 @@ void for_each_slot(std::string_view text, Found found, Unclosed on_unclosed) {
 
 std::string known_fence_of_line(std::string_view line, const std::vector<std::string>& fences) {
   for (const std::string& fence : fences) {
-    if (line == "<" + fence + ">" || line == "</" + fence + ">") return fence;
+    const std::string tag(tag_of(fence));
+    if (line == "<" + tag + ">" || line == "</" + tag + ">") return fence;
   }
   return {};
 }
@@ -165,7 +171,7 @@ std::string render(std::string_view text, Payloads payloads) {
     out += text.substr(done, offset - done);
     done = offset + name.size() + 4;
     for (const auto& [fence, payload] : payloads) {
-      if (fence == name) out += fenced(fence, payload);
+      if (fence == name) out += fenced(tag_of(fence), payload);
     }
   };
   for_each_slot(text, found, [](std::size_t) {});
@@ -351,6 +357,13 @@ Messages PromptSet::classify_again(const Messages& instruction, const LabelledTa
                                                   {"task_types", named_lines(tasks)},
                                                   {"last_reply", tail(last_reply, kLastReplyBytes)},
                                                   {"complaint", complaint}}));
+}
+
+std::string question_text(const Messages& instruction) {
+  Messages turns;
+  std::copy_if(instruction.begin(), instruction.end(), std::back_inserter(turns),
+               [](const Message& message) { return message.role != Role::system; });
+  return conversation(turns);
 }
 
 std::string PromptSet::version(std::string_view name) const {

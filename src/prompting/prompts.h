@@ -84,6 +84,10 @@ class PromptSet {
   std::vector<Template> templates_;
 };
 
+// What is asked, as one text: the message where there is one, else turn by turn with the speakers'
+// names. System messages are left out: they are of the whole data set rather than of this question.
+std::string question_text(const Messages& instruction);
+
 // ---- fences ----
 std::string fenced(std::string_view name, std::string_view payload);
 // The payload of the first fence of that name, unescaped; nothing when it is not there or not
@@ -99,8 +103,9 @@ struct PairScores {
   bool ok() const { return failure.empty(); }
 };
 // Strict first (two labelled last lines, or two numbers alone on the first line), then tolerant of
-// dress (bold, "/10", fullwidth colon). Never "the first number in the text". Scores outside 1-10
-// are "out_of_range".
+// dress (bold, "/10", fullwidth colon). Labels that do not speak of scores ("A: 3", "Answer A: 3")
+// count in the last lines only. Never "the first number in the text". Scores outside 1-10 are
+// "out_of_range".
 PairScores read_pair_scores(std::string_view reply);
 
 struct ComponentVerdicts {
@@ -121,7 +126,8 @@ struct ReadText {
 };
 ReadText read_expansion(std::string_view reply);  // the new instruction, without dress around it
 ReadText read_answer(std::string_view reply);     // an answer or refinement, trimmed
-ReadText read_label(std::string_view reply,
-                    const std::vector<std::string>& labels);  // case-insensitive; "unknown_label"
+// As the list spells it; else by letters and digits alone, in whatever case, where that is one
+// label only. "unknown_label" when what stands between the answer tags is none.
+ReadText read_label(std::string_view reply, const std::vector<std::string>& labels);
 
 }  // namespace tapir::prompting

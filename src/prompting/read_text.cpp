@@ -34,6 +34,16 @@ std::string_view without_tag(std::string_view text) {
   return text;
 }
 
+// What a model that thinks aloud says before its answer; nothing where the thinking does not end.
+std::optional<std::string_view> without_thoughts(std::string_view text) {
+  constexpr std::string_view kOpen = "<think>";
+  constexpr std::string_view kClose = "</think>";
+  if (!text.starts_with(kOpen)) return text;
+  const std::size_t end = text.find(kClose);
+  if (end == std::string_view::npos) return std::nullopt;
+  return trim(text.substr(end + kClose.size()));
+}
+
 // "New instruction:", "**Instruction**:", "### New Instruction", "Here is a new instruction:" at
 // the start.
 std::string_view without_heading(std::string_view text) {
@@ -100,6 +110,14 @@ std::string folded(std::string_view label) {
   return out;
 }
 
+// Without bold, quotation marks and the like around it.
+std::string_view without_marks(std::string_view text) {
+  constexpr std::string_view kMarks = "*_`\"' \t\r\n";
+  const std::size_t first = text.find_first_not_of(kMarks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kMarks) - first + 1);
+}
+
 // What stands between the last <answer> and its </answer>.
 std::optional<std::string_view> last_answer_tag(std::string_view reply, const std::string& lower) {
   constexpr std::string_view kOpen = "<answer>";
@@ -114,7 +132,9 @@ std::optional<std::string_view> last_answer_tag(std::string_view reply, const st
 }  // namespace
 
 ReadText read_expansion(std::string_view reply) {
-  std::string_view text = trim(reply);
+  const std::optional<std::string_view> said = without_thoughts(trim(reply));
+  if (!said) return {{}, "unreadable"};
+  std::string_view text = *said;
   // Dress comes in layers, at most a few.
   for (int layer = 0; layer < 4; ++layer) {
     const std::string_view before = text;
@@ -134,13 +154,21 @@ ReadText read_answer(std::string_view reply) {
 
 ReadText read_label(std::string_view reply, const std::vector<std::string>& labels) {
   const std::optional<std::string_view> tagged = last_answer_tag(reply, lower_ascii(reply));
-  const std::string wanted = folded(tagged ? *tagged : trim(reply));
-  if (!wanted.empty()) {
-    for (const std::string& label : labels) {
-      if (folded(label) == wanted) return {label, {}};
-    }
-  }
+  const std::string_view given = tagged ? *tagged : trim(reply);
   if (trim(reply).empty()) return {{}, "empty"};
+  for (const std::string& label : labels) {
+    if (label == without_marks(given)) return {label, {}};
+  }
+  // Else by its letters and digits, where they are those of one label only ("C", "C++").
+  const std::string wanted = folded(given);
+  const std::string* found = nullptr;
+  int alike = 0;
+  for (const std::string& label : labels) {
+    if (wanted.empty() || folded(label) != wanted) continue;
+    found = &label;
+    ++alike;
+  }
+  if (alike == 1) return {*found, {}};
   return {{}, tagged ? "unknown_label" : "unreadable"};
 }
 

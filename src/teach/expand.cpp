@@ -74,6 +74,21 @@ class Wave : public llm::RowQuestions {
   std::vector<bool> settled_;
 };
 
+constexpr const char* kFromTaxonomy = "taxonomy";  // source of what is no row of the data
+
+// The examples of a task's description: they inspire where the data has nothing of it.
+std::vector<Instruction> examples_of(const tasks::Task& task) {
+  std::vector<Instruction> examples;
+  for (const std::string& text : task.examples) {
+    Instruction& example = examples.emplace_back();
+    example.id = "task/" + task.name + "/" + std::to_string(examples.size());
+    example.messages = {{Role::user, text}};
+    example.task = task.name;
+    example.source = kFromTaxonomy;
+  }
+  return examples;
+}
+
 class Expansion {
  public:
   Expansion(const prompting::PromptSet& prompts, const tasks::Taxonomy& taxonomy,
@@ -85,10 +100,13 @@ class Expansion {
 
   void need(const std::string& task, std::int64_t rows, const std::vector<Instruction>& seeds) {
     if (taxonomy_.find(task) == nullptr) taxonomy_.style_of(task);  // says which tasks there are
+    const auto& examples =
+        examples_.emplace(task, examples_of(*taxonomy_.find(task))).first->second;
     summary_.kept[task] = 0;
     summary_.missing[task] = rows;
     attempts_left_[task] = rows * options_.max_attempts_per_row;
-    turns_.emplace(task, SeedTurns(task, seeds, options_.round, options_.seed));
+    turns_.emplace(
+        task, SeedTurns(task, seeds.empty() ? examples : seeds, options_.round, options_.seed));
   }
 
   // The requests of the next wave; none when everything is reached or no attempts are left.
@@ -136,7 +154,7 @@ class Expansion {
     const std::string parent = turn.seed != nullptr ? turn.seed->id : "task/" + task;
     Draft draft;
     draft.task = task;
-    if (turn.seed != nullptr) draft.seed_prompt = turn.seed->prompt();
+    if (turn.seed != nullptr) draft.seed_prompt = prompting::question_text(turn.seed->messages);
     draft.request =
         "round-" + std::to_string(options_.round) + "/" + std::to_string(turn.use) + "/" + parent;
     draft.sampling_seed = static_cast<std::int64_t>(
@@ -144,7 +162,8 @@ class Expansion {
     draft.instruction.id = instruction_id(parent, stage_, version_, turn.use);
     draft.instruction.task = task;
     draft.instruction.source = "expanded";
-    if (turn.seed != nullptr) draft.instruction.parent_id = turn.seed->id;
+    if (turn.seed != nullptr && turn.seed->source != kFromTaxonomy)
+      draft.instruction.parent_id = turn.seed->id;
     draft.instruction.round = options_.round;
     return draft;
   }
@@ -153,8 +172,9 @@ class Expansion {
   const ExpandOptions& options_;
   std::string stage_;
   std::string version_;
-  std::map<std::string, std::int64_t> attempts_left_;  // requests, by task
-  std::map<std::string, SeedTurns> turns_;             // by task
+  std::map<std::string, std::int64_t> attempts_left_;         // requests, by task
+  std::map<std::string, std::vector<Instruction>> examples_;  // by task
+  std::map<std::string, SeedTurns> turns_;                    // by task
   ExpandSummary summary_;
 };
 
@@ -174,12 +194,13 @@ ExpandSummary expand(llm::ChatModel& teacher, const prompting::PromptSet& prompt
     const auto seeds = seeds_by_task.find(task);
     expansion.need(task, rows, seeds == seeds_by_task.end() ? kNoSeeds : seeds->second);
   }
+  llm::AskRowsOptions asking{/*max_attempts=*/1, "expand", options.max_in_flight};
   while (true) {
     std::vector<Draft> drafts = expansion.next_wave();
     if (drafts.empty()) return expansion.finish(/*complete=*/true);
     Wave wave(prompts, taxonomy, options, std::move(drafts));
-    llm::ask_rows(teacher, wave, {/*max_attempts=*/1, "expand", options.max_in_flight}, progress,
-                  stop);
+    llm::ask_rows(teacher, wave, asking, progress, stop);
+    asking.unread_at_first = 0;  // later waves may be of one task that the teacher declines
     // Half a wave decides nothing: the replies that came are durable, and the next sitting replays
     // them.
     if (!wave.decided()) return expansion.finish(/*complete=*/false);

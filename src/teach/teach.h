@@ -61,10 +61,10 @@ struct ExpandSummary {
 };
 
 // Asks the teacher for needed[task] new instructions of each task, inspired by seeds of that task
-// (a task without seeds starts from its description), in numbered waves: a wave's requests are a
-// function of the waves before; acceptance is decided at a wave's end in the order of requests.
-// Given the same replies the result is the same: a resume replays durable replies. `keep` gets the
-// rows of a wave in order, once the wave is decided.
+// (a task without seeds starts from the examples of the taxonomy, or its description), in numbered
+// waves: a wave's requests are a function of the waves before; acceptance is decided at a wave's
+// end in the order of requests. Given the same replies the result is the same: a resume replays
+// durable replies. `keep` gets the rows of a wave in order, once the wave is decided.
 ExpandSummary expand(llm::ChatModel& teacher, const prompting::PromptSet& prompts,
                      const tasks::Taxonomy& taxonomy,
                      const std::map<std::string, std::vector<Instruction>>& seeds_by_task,

@@ -129,6 +129,29 @@ def refusals(expect):
             expect.run(name, 4, [server.url, *words], teacher(server.url, "teacher.max_retries=1"))
 
 
+def models_and(status, body):
+    """Lists its models, and answers every question so."""
+    listed = json.dumps({"data": [{"id": "gym-teacher"}]})
+    return lambda request: (200, {}, listed) if request.command == "GET" else (status, {}, json.dumps(body))
+
+
+def answer(text, reason="stop"):
+    return {"choices": [{"message": {"content": text}, "finish_reason": reason}],
+            "usage": {"prompt_tokens": 500, "completion_tokens": 1024}}
+
+
+def bills(expect):
+    """A model of which nothing can be used is not paid to the end."""
+    with stub(models_and(400, error("Unsupported parameter: max_tokens"))) as server:
+        expect.command(4, ["Unsupported parameter", "extra_body"], "doctor", "--recipe", "recipes/e2e.yaml", *teacher(server.url))
+        expect.run("picky", 4, ["the first 32 requests all failed", "Unsupported parameter", "extra_body"], teacher(server.url))
+    with stub(models_and(200, answer("Let me think. The", "length"))) as server:
+        expect.run("rambling", 4, ["the first 32 requests all failed", "raise max_tokens"], teacher(server.url))
+    with tapir_run.database(expect.folder / "rambling") as db:
+        (sent,) = db.execute("select sum(sends) from replies").fetchone()
+    assert 32 <= sent < 100, sent
+
+
 def certificates(expect):
     pem = expect.folder / "certificate.pem"
     made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=stub",
@@ -175,7 +198,7 @@ def secrets(expect):
     """An endpoint that repeats the key in whatever it says."""
     def echo(request):
         said = f"you sent {request.headers['Authorization']}"
-        return 200, {"X-Echo": said}, json.dumps({"choices": [{"message": {"content": said}, "finish_reason": "stop"}]})
+        return 200, {"X-Echo": said}, json.dumps(answer(f"{said} <answer>Math</answer>"))
     with stub(echo) as server:
         expect.run("echo", 0, [], teacher(server.url))
     assert KEY not in expect.seen, "the key was printed"
@@ -192,6 +215,7 @@ def main():
         expect = Expect(pathlib.Path(folder))
         recipes(expect)
         refusals(expect)
+        bills(expect)
         certificates(expect)
         mended(expect)
         secrets(expect)

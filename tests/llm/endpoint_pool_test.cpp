@@ -205,6 +205,36 @@ TEST(EndpointPool, PatienceEndsWhenNoneWorks) {
   EXPECT_TRUE(pool.out_of_patience(now + seconds(60)));
 }
 
+// A large model's first answers take longer than the first patience.
+TEST(EndpointPool, SlowFirstAnswersAreNoOutage) {
+  const PoolOptions options{.patience = seconds(120), .first_patience = seconds(5)};
+  EndpointPool two({{}, {}}, options);
+  ASSERT_EQ(two.take(kStart, 1), 0U);
+  ASSERT_EQ(two.take(kStart, 1), 1U);
+  two.report(0, kStart, report(EndpointSign::unreachable));
+  EXPECT_FALSE(two.out_of_patience(kStart + seconds(60))) << "the second one is at work";
+
+  EndpointPool one({{}}, options);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(one.take(kStart, 1));
+  one.report(0, kStart, report(EndpointSign::unreachable));
+  EXPECT_FALSE(one.out_of_patience(kStart + seconds(60))) << "two more are on their way";
+  one.report(0, kStart + seconds(60), report(EndpointSign::unreachable));
+  one.report(0, kStart + seconds(60), report(EndpointSign::unreachable));
+  EXPECT_TRUE(one.out_of_patience(kStart + seconds(61)));
+}
+
+// Probes of dead endpoints do not keep the hope alive.
+TEST(EndpointPool, AProbeOnItsWayIsNoSignOfLife) {
+  EndpointPool pool({{}, {}}, {.patience = seconds(120), .first_patience = seconds(5)});
+  for (int i = 0; i < 6; ++i) {
+    const auto taken = pool.take(kStart, 1);
+    ASSERT_TRUE(taken);
+    pool.report(*taken, kStart, report(EndpointSign::unreachable));
+  }
+  ASSERT_TRUE(pool.take(kStart + seconds(6), 1));
+  EXPECT_TRUE(pool.out_of_patience(kStart + seconds(6)));
+}
+
 TEST(EndpointPool, SingleTroublesAreNotDeath) {
   EndpointPool pool({{}}, {});
   for (int i = 0; i < 200; ++i) {

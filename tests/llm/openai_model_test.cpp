@@ -132,10 +132,7 @@ TEST(OpenAiModel, EveryOutcomeHasItsKind) {
     const ChatReply reply = reply_to_one(one.reply);
     EXPECT_EQ(to_string(reply.failure), to_string(one.failure));
     EXPECT_THAT(reply.error, HasSubstr(one.words));
-    EXPECT_EQ(reply.attempts_charged,
-              one.failure == Failure::unauthorized || one.failure == Failure::unavailable
-                  ? reply.attempts_charged
-                  : 1);
+    EXPECT_EQ(reply.attempts_charged, 1);
   }
 }
 
@@ -192,12 +189,17 @@ TEST(OpenAiModel, AKeyIsSeenNowhere) {
     if (got.number % 2 == 0) return http_reply(200, answer_json(echo));
     return http_reply(401, error_json(echo));
   });
-  OpenAiModel model({.model = "m"}, to(server));
+  OpenAiTransport transport = to(server);
+  std::string told;  // read when the reply has come
+  transport.notice = [&](const std::string& line) { told += line; };
+  OpenAiModel model({.model = "m"}, transport);
   for (const char* text : {"first", "second"}) {
     const ChatReply reply = ask(model, request(text));
+    EXPECT_THAT(told, Not(HasSubstr("sk-planted")));
     EXPECT_THAT(reply.error + reply.text + model.trouble(), Not(HasSubstr("sk-planted")));
     EXPECT_THAT(reply.error + reply.text, HasSubstr("[key]"));
   }
+  EXPECT_THAT(told, HasSubstr("not asked any more"));
 }
 
 TEST(OpenAiModel, NobodyThereIsSaidSoon) {
@@ -232,6 +234,108 @@ TEST(OpenAiModel, ADeadEndpointIsLeftForALivingOne) {
   for (const ChatReply& reply : replies.wait(100)) EXPECT_TRUE(reply.ok()) << reply.error;
   EXPECT_EQ(server.requests(), 100);
   EXPECT_LT(refusing.requests(), 40);
+}
+
+TEST(OpenAiModel, ADeadEndpointBesideASlowOneIsNoOutage) {
+  int free_port = 0;
+  {
+    StubServer gone([](const StubRequest&) { return StubReply{}; });
+    free_port = gone.port();
+  }
+  StubServer slow([](const StubRequest&) {
+    StubReply reply = http_reply(200, answer_json("yes"));
+    reply.wait = milliseconds(700);  // longer than the first patience
+    return reply;
+  });
+  OpenAiTransport transport =
+      to(std::vector{"http://127.0.0.1:" + std::to_string(free_port) + "/v1", slow.url()});
+  transport.pool.first_window = 2;
+  OpenAiModel model({.model = "m"}, transport);
+  Replies replies;
+  for (const ChatRequest& one : requests(8)) replies.submit(model, one);
+  for (const ChatReply& reply : replies.wait(8)) EXPECT_TRUE(reply.ok()) << reply.error;
+}
+
+// What one endpoint refuses is not put to the same one again.
+TEST(OpenAiModel, ARefusalOfTheOnlyEndpointIsNotAskedAgain) {
+  StubServer server([](const StubRequest& got) {
+    if (got.number % 2 == 1) return http_reply(200, answer_json("yes"));
+    return http_reply(403, error_json("not for you"));
+  });
+  OpenAiModel model({.model = "m"}, to(server));
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_TRUE(ask(model, request(numbered("good ", i))).ok());
+    EXPECT_EQ(ask(model, request(numbered("bad ", i))).failure, Failure::unauthorized);
+  }
+  EXPECT_EQ(server.requests(), 12);
+}
+
+// A run that stands still says why.
+TEST(OpenAiModel, TellsWhyItWaits) {
+  StubServer server([](const StubRequest& got) {
+    if (got.number == 1) return http_reply(200, answer_json("yes"));
+    if (got.number < 5) return http_reply(500, error_json("out of order"));
+    if (got.number == 5) return http_reply(200, answer_json("yes"));
+    return http_reply(429, error_json("enough for today"), "Retry-After: 7500\r\n");
+  });
+  std::mutex mutex;
+  std::vector<std::string> told;
+  OpenAiTransport transport = to(server);
+  transport.pool.trouble_in_row = 3;
+  transport.pool.first_aside = milliseconds(1);
+  transport.notice = [&](const std::string& line) {
+    const std::lock_guard lock(mutex);
+    told.push_back(line);
+  };
+  OpenAiModel model({.model = "m"}, transport);
+  for (int i = 0; i < 6; ++i) ask(model, request(numbered("q", i)));
+  const std::lock_guard lock(mutex);
+  ASSERT_THAT(told, ::testing::SizeIs(3));
+  EXPECT_THAT(told[0],
+              AllOf(HasSubstr(server.url()), HasSubstr("set aside"), HasSubstr("out of order")));
+  EXPECT_THAT(told[1], HasSubstr("works again"));
+  EXPECT_THAT(told[2], AllOf(HasSubstr("wait 2 h 4 min"), HasSubstr("enough for today")));
+}
+
+// A judge that thinks aloud for all of its max_tokens is not paid 52,000 times for nothing.
+TEST(OpenAiModel, WhatAlwaysFailsForGoodIsNotPaidForLong) {
+  StubServer server(
+      [](const StubRequest&) { return http_reply(200, answer_json("hm", "length")); });
+  OpenAiTransport transport = to(server);
+  transport.first_failures = 5;
+  transport.pool.most_in_flight = 2;
+  OpenAiModel model({.model = "m"}, transport);
+  Replies replies;
+  for (const ChatRequest& one : requests(50)) replies.submit(model, one);
+  int cut = 0;
+  for (const ChatReply& reply : replies.wait(50)) {
+    cut += reply.failure == Failure::length ? 1 : 0;
+    if (reply.failure == Failure::length) continue;
+    EXPECT_EQ(reply.failure, Failure::unavailable);
+    EXPECT_EQ(reply.attempts_charged, 0);
+    EXPECT_THAT(reply.error, AllOf(HasSubstr("first 5 requests"), HasSubstr("raise max_tokens")));
+  }
+  EXPECT_LE(cut, 7);
+  EXPECT_EQ(server.requests(), cut);
+  EXPECT_THAT(model.trouble(), HasSubstr("max_tokens"));
+}
+
+TEST(OpenAiModel, OneAnswerShowsThatFailuresAreTheRequestsOwn) {
+  StubServer server([](const StubRequest& got) {
+    return http_reply(200, answer_json("x", got.number == 3 ? "stop" : "content_filter"));
+  });
+  for (const bool earlier : {false, true}) {
+    OpenAiTransport transport = to(server);
+    transport.first_failures = 5;
+    transport.pool.most_in_flight = 1;
+    if (earlier) transport.answered_stages = {"test"};
+    OpenAiModel model({.model = "m"}, transport);
+    Replies replies;
+    for (const ChatRequest& one : requests(20)) replies.submit(model, one);
+    for (const ChatReply& reply : replies.wait(20))
+      EXPECT_NE(reply.failure, Failure::unavailable) << reply.error;
+  }
+  EXPECT_EQ(server.requests(), 40);
 }
 
 TEST(OpenAiModel, AStopEndsWhatWaitsAndDrainsWhatIsSent) {

@@ -95,6 +95,22 @@ TEST(ApiReply, UsageIsReadWithItsCachedPart) {
   EXPECT_EQ(deepseek.usage.cached_prompt_tokens, 5);
 }
 
+// Such a sum must not turn a budget round.
+TEST(ApiReply, AbsurdUsageIsBounded) {
+  for (const char* count : {"9223372036854775807", "18446744073709551615", "1e30", "-5"}) {
+    const ChatReply reply = read_api_reply(
+        200,
+        std::string(R"({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": )") +
+            count + R"(, "completion_tokens": )" + count + "}}",
+        false);
+    EXPECT_TRUE(reply.ok());
+    EXPECT_GE(reply.usage.prompt_tokens, 0) << count;
+    EXPECT_LE(reply.usage.prompt_tokens, 1'000'000'000) << count;
+    EXPECT_LE(reply.usage.completion_tokens, 1'000'000'000) << count;
+  }
+}
+
 TEST(ApiReply, EndsOfOtherServers) {
   const auto reply = [](const std::string& choice) {
     return read_api_reply(200, R"({"choices": [)" + choice + "]}", false);
@@ -109,6 +125,20 @@ TEST(ApiReply, EndsOfOtherServers) {
   EXPECT_EQ(
       reply(R"({"message": {"content": null, "refusal": "no"}, "finish_reason": "stop"})").failure,
       Failure::content_filter);
+  EXPECT_EQ(
+      reply(R"({"message": {"content": "", "refusal": "no"}, "finish_reason": "stop"})").failure,
+      Failure::content_filter);
+  // Asked again, these would be paid again and end the same way.
+  for (const char* cut : {"length", "max_tokens", "model_length", "MAX_TOKENS"}) {
+    const std::string choice =
+        std::string(R"({"message": {"content": "x"}, "finish_reason": ")") + cut + "\"}";
+    EXPECT_EQ(reply(choice).failure, Failure::length) << cut;
+  }
+  for (const char* filtered : {"content_filter", "SAFETY", "refusal"}) {
+    const std::string choice =
+        std::string(R"({"message": {"content": "x"}, "finish_reason": ")") + filtered + "\"}";
+    EXPECT_EQ(reply(choice).failure, Failure::content_filter) << filtered;
+  }
   for (const char* bad : {R"({"message": {"content": "x"}})",
                           R"({"message": {"content": "x"}, "finish_reason": null})",
                           R"({"message": {"content": "x"}, "finish_reason": "abort"})",

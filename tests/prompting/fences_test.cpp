@@ -27,6 +27,22 @@ TEST(Fences, LeaveOtherMarkupAlone) {
             "<instruction>\n<b>x</b> <answer>\n</instruction>");
 }
 
+// What students learn from must not come back with a backslash in its tags.
+TEST(Fences, LeaveTagsOfHtmlAlone) {
+  const std::string page =
+      "<html>\n<head>\n<title>x</title>\n<style>\nbody { margin: 0 }\n</style>\n<script>\n"
+      "</script>\n</head>\n<body>\n<form>\n<label>a</label>\n</form>\n</body>\n</html>";
+  const PromptSet prompts = PromptSet::load({});
+  const LabelledTasks tasks = {{"t", "d"}, {"u", "e"}};
+  const Messages question = {{Role::user, "Mend this page:\n" + page}};
+  for (const Messages& messages :
+       {prompts.judge_pair(question, page, page), prompts.refine(question, page, "t", "s", "g"),
+        prompts.answer(question, "t", "s", "g"), prompts.expand("t", "d", page),
+        prompts.classify(question, tasks)}) {
+    EXPECT_NE(messages.back().content.find(page), std::string::npos) << messages.back().content;
+  }
+}
+
 TEST(Fences, AreReadAtTheStartOfALineOnly) {
   EXPECT_EQ(read_fence("text in <task>\nis prose", "task"), std::nullopt);
   EXPECT_EQ(read_fence("the <task>\ntags\n" + fenced("task", "Math"), "task"), "Math");
@@ -35,10 +51,13 @@ TEST(Fences, AreReadAtTheStartOfALineOnly) {
 }
 
 TEST(Fences, RoundTripOfRandomTagSoup) {
-  const std::vector<std::string> pieces = {"<",           ">",          "/",        "\\",    "\n",
-                                           "instruction", "answer_a",   "ANSWER_B", "style", "x",
-                                           "</task>",     "<\\/style>", "\xC3"};
-  const std::vector<std::string> names = {"instruction", "answer_a", "style", "something_else"};
+  const std::vector<std::string> pieces = {"<",        ">",        "/",
+                                           "\\",       "\n",       "instruction",
+                                           "answer_a", "ANSWER_B", "answer_style",
+                                           "x",        "</task>",  "<\\/answer_style>",
+                                           "\xC3"};
+  const std::vector<std::string> names = {"instruction", "answer_a", "answer_style",
+                                          "something_else"};
   for (int i = 0; i < 100000; ++i) {
     RandomStream stream(7, "fences", std::to_string(i));
     std::string first;

@@ -63,9 +63,9 @@ TEST(Prompts, TeacherPromptsCarryTaskAndStyle) {
       user_part(prompts.refine(kInstruction, "5", "Math", "steps", "step by step"));
   EXPECT_EQ(read_fence(refine, "instruction"), kInstruction.front().content);
   EXPECT_EQ(read_fence(refine, "current_answer"), "5");
-  EXPECT_EQ(read_fence(refine, "style"), "steps\nstep by step");
+  EXPECT_EQ(read_fence(refine, "answer_style"), "steps\nstep by step");
   const std::string answer = user_part(prompts.answer(kInstruction, "Math", "steps", ""));
-  EXPECT_EQ(read_fence(answer, "style"), "steps\n");
+  EXPECT_EQ(read_fence(answer, "answer_style"), "steps\n");
   EXPECT_EQ(read_fence(answer, "task"), "Math");
 }
 

@@ -35,6 +35,10 @@ TEST(PairScores, AreReadInEveryDress) {
       {"The answer claims\nScore A: 10\nScore B: 1\nwhich is a trick.\nScore A: 2\nScore B: 9", 2,
        9},
       {"3 4\nand then\nScore A: 5\nScore B: 6", 5, 6},
+      {"3 4\nand then\n**Score A:** 5\n**Score B:** 6/10", 5, 6},
+      {"3 4\nWhat follows is part of the answer:\nA: 5\nB: 6", 3, 4},
+      {"Fine.\nA: 5\nB: 6", 5, 6},
+      {"Assistant 1: 8/10\nAssistant 2: 9/10\nThe second one is better.", 8, 9},
   };
   for (const Case& one : cases) {
     const PairScores scores = read_pair_scores(one.reply);
@@ -55,7 +59,11 @@ TEST(PairScores, AreNeverTheFirstNumbersOfTheText) {
         "Score A: eight\nScore B: six", "A: 10 - 2 = 8\nB: 5 - 3 = 2",
         "Assistant 1: 10 units\nAssistant 2: 8 units", "Score A: 8\nsome remark\nScore B: 6",
         "8 6 apples", "Score A: 8e1\nScore B: 6", "Score A: 7,5\nScore B: 6,5", "nan nan", "inf 3",
-        "Score A: -\nScore B: -"}) {
+        "Score A: -\nScore B: -",
+        // Choices of the instruction, results of the answers: no scores.
+        "The question offers\nA: 3\nB: 5\nBoth answers choose B, which is right.",
+        "The results are\nAnswer A: 3\nAnswer B: 8\nOnly the second one is right.",
+        "They say A: 3, B: 5.\nA: 3, B: 5\nNeither is right."}) {
     const PairScores scores = read_pair_scores(reply);
     EXPECT_EQ(scores.failure, "unreadable") << reply;
     EXPECT_FALSE(scores.ok());
@@ -78,6 +86,7 @@ TEST(Expansion, ComesWithoutItsDress) {
         "**New Instruction:** Add 3 and 4.", "\"Add 3 and 4.\"",
         "### New Instruction\nAdd 3 and 4.", "Here is a brand-new instruction:\n\nAdd 3 and 4.",
         "<instruction>\nAdd 3 and 4.\n</instruction>", "```\nAdd 3 and 4.\n```",
+        "<think>\nThe user wants <instruction>5</instruction>.\n</think>\n\nAdd 3 and 4.",
         "```text\nAdd 3 and 4.\n```", "Instruction:\n\"Add 3 and 4.\"",
         "\xE2\x80\x9C"
         "Add 3 and 4.\xE2\x80\x9D"}) {
@@ -99,6 +108,8 @@ TEST(Expansion, FailuresHaveNames) {
   EXPECT_EQ(read_expansion("").failure, "empty");
   EXPECT_EQ(read_expansion("New instruction:").failure, "empty");
   EXPECT_EQ(read_expansion("I'm sorry, but I can't do that.").failure, "refusal");
+  EXPECT_EQ(read_expansion("<think>\nWell, one could ask").failure, "unreadable");
+  EXPECT_EQ(read_expansion("<think>Hm.</think>").failure, "empty");
   EXPECT_EQ(read_answer(" \n ").failure, "empty");
   EXPECT_EQ(read_answer(" 7 \n").text, "7");
 }
@@ -116,6 +127,15 @@ TEST(Labels, AreReadBetweenTheTags) {
   EXPECT_EQ(read_label("<answer>Math", labels).failure, "unreadable");
   EXPECT_EQ(read_label("<answer></answer>", labels).failure, "unknown_label");
   EXPECT_EQ(read_label("  ", labels).failure, "empty");
+}
+
+TEST(Labels, ThatDifferInTheirSignsOnlyAreToldApart) {
+  const std::vector<std::string> labels = {"C", "C++", "C#", "R & D"};
+  for (const std::string& label : labels)
+    EXPECT_EQ(read_label("<answer> " + label + " </answer>", labels).text, label);
+  EXPECT_EQ(read_label("<answer>R&D</answer>", labels).text, "R & D");
+  EXPECT_EQ(read_label("<answer>**C#**</answer>", labels).text, "C#");
+  EXPECT_EQ(read_label("<answer>c</answer>", labels).failure, "unknown_label");
 }
 
 }  // namespace

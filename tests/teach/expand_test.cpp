@@ -139,6 +139,47 @@ TEST(Expand, DoesNotDependOnArrival) {
   EXPECT_EQ(first.summary.ledger, second.summary.ledger);
 }
 
+// A task that the data has nothing of is not asked for by the same words again and again.
+TEST(Expand, ExamplesOfTheTaxonomyStandInForSeeds) {
+  ShuffledModel model(
+      [](const llm::ChatRequest& request) {
+        return says("Invented " + std::to_string(request.sampling.seed.value()));
+      },
+      1);
+  const tasks::Taxonomy taxonomy = tasks::load_taxonomy("tapir33");
+  const std::vector<std::string>& examples = taxonomy.find("Math")->examples;
+  ASSERT_GE(examples.size(), 2U);
+  HashNovelty novelty(text_of);
+  std::vector<ExpandedRow> rows;
+  expand(model, prompting::PromptSet::load({}), taxonomy, {}, {{"Math", 6}}, novelty, options_of(),
+         [&](const ExpandedRow& row) { rows.push_back(row); }, silent_progress(), {});
+  std::set<std::string> shown;
+  for (const llm::ChatRequest& request : model.asked()) {
+    shown.insert(
+        prompting::read_fence(request.messages.back().content, "seed_instruction").value());
+  }
+  EXPECT_EQ(shown, std::set<std::string>(examples.begin(), examples.end()));
+  for (const ExpandedRow& row : rows) EXPECT_EQ(row.instruction.parent_id, "");
+}
+
+// Of a conversation the last question alone would mean nothing.
+TEST(Expand, ASeedWithEarlierTurnsIsShownWhole) {
+  ShuffledModel model([](const llm::ChatRequest&) { return says("Something new"); }, 1);
+  Instruction seed;
+  seed.id = "talk";
+  seed.task = "Math";
+  seed.messages = {{Role::system, "You are helpful."},
+                   {Role::user, "What is 2 + 3?"},
+                   {Role::assistant, "5"},
+                   {Role::user, "And twice that?"}};
+  HashNovelty novelty(text_of);
+  expand(model, prompting::PromptSet::load({}), tasks::load_taxonomy("gym"), {{"Math", {seed}}},
+         {{"Math", 1}}, novelty, options_of(), [](const ExpandedRow&) {}, silent_progress(), {});
+  EXPECT_EQ(
+      prompting::read_fence(model.asked().front().messages.back().content, "seed_instruction"),
+      "[user]\nWhat is 2 + 3?\n\n[assistant]\n5\n\n[user]\nAnd twice that?");
+}
+
 TEST(Expand, SeedsTakeTurns) {
   const Result result = run(teacher, options_of(), 1, {{"Math", 7}});
   std::set<std::string> parents;

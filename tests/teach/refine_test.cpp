@@ -30,7 +30,7 @@ std::vector<RefineRow> rows_of(int count) {
 llm::ChatReply teacher(const llm::ChatRequest& request) {
   const std::string& text = request.messages.back().content;
   const auto old = prompting::read_fence(text, "current_answer");
-  const auto style = prompting::read_fence(text, "style").value();
+  const auto style = prompting::read_fence(text, "answer_style").value();
   llm::ChatReply reply = says(" " + (old ? "better than " + *old : std::string("fresh")) + " in " +
                               style.substr(0, style.find('\n')) + "\n");
   reply.usage.completion_tokens = 7;
