@@ -130,8 +130,7 @@ class Table {
 #define FIELD(path) ([](Recipe & r) -> auto& { return (r.path); })
 #define ARM(path) ([](Arm & a) -> auto& { return (a.path); })
 
-const Range kAny{};
-const Range kPositive{0, kInfinity, /*low_open=*/true};
+const Range kAny{}, kPositive{0, kInfinity, /*low_open=*/true};
 const Range kNotNegative{0, kInfinity};
 const Range kShare{0, 1};
 const Range kAtLeastOne{1, kInfinity};

@@ -65,8 +65,9 @@ TEST(Outputs, RightAnswersThatAreAlikeAreNoSign) {
 }
 
 TEST(Outputs, DuplicatesBlanksDriftAndMissingRowsAreNamed) {
-  std::vector<std::string> twice = different(40);
-  twice.insert(twice.end(), twice.begin(), twice.end());
+  const std::vector<std::string> once = different(40);
+  std::vector<std::string> twice = once;
+  twice.insert(twice.end(), once.begin(), once.end());
   EXPECT_THAT(output_warnings(check_of(twice)), ElementsAre(HasSubstr("given to another row too")));
 
   std::vector<std::string> blanks = different(40);
