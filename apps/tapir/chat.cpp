@@ -24,6 +24,7 @@ constexpr const char* kHelp =
 struct ChatArguments {
   std::string model;
   std::string device;
+  std::string dtype;
   std::string system;
   llm::Sampling sampling;
 };
@@ -163,6 +164,7 @@ class ChatSession {
 void chat(const ChatArguments& arguments, Context& context) {
   student::StudentChatOptions options;
   options.device = arguments.device;
+  options.dtype = arguments.dtype;
   options.slots = 1;
   const auto model = student::make_student_chat_model(arguments.model, options);
   ChatSession(*model, arguments, context).run();
@@ -179,6 +181,7 @@ void add_chat(CLI::App& app, Context& context) {
       "  echo 'How are you?' | tapir chat --model students/final");
   verb->add_option("--model", a->model, "student folder (Hugging Face layout)")->required();
   add_device_option(verb, a->device);
+  add_dtype_option(verb, a->dtype);
   verb->add_option("--system", a->system, "system message");
   verb->add_option("--temperature", a->sampling.temperature, "0: greedy")
       ->check(CLI::NonNegativeNumber);

@@ -52,6 +52,8 @@ void add_student(CLI::App& app, Context& context);            // student new
 std::unique_ptr<store::RunStore> open_run(const std::filesystem::path& run_dir);
 // --device: where a student computes; auto unless it is named.
 void add_device_option(CLI::App* verb, std::string& device);
+// --dtype, of what answers.
+void add_dtype_option(CLI::App* verb, std::string& dtype);
 // --check-prompts and --prompts, of a verb that writes a student.
 void add_stop_check(CLI::App* verb, pipeline::StopCheck& check);
 // --save-dtype, likewise.

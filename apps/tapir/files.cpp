@@ -13,6 +13,7 @@ struct Arguments {
   student::GenerateOptions generate;
   int threads = 0;
   std::string device;
+  std::string dtype;
   bool json = false;
 };
 
@@ -39,6 +40,7 @@ void add_generate(CLI::App& app, Context& context) {
   CLI::App* verb = app.add_subcommand("generate", "answers of a student to the rows of a file");
   add_file_options(verb, a);
   add_device_option(verb, a->device);
+  add_dtype_option(verb, a->dtype);
   auto& sampling = a->generate.sampling;
   verb->add_option("--temperature", sampling.temperature, "0: greedy")
       ->check(CLI::NonNegativeNumber);
@@ -50,8 +52,8 @@ void add_generate(CLI::App& app, Context& context) {
   verb->add_option("--slots", a->generate.slots, "rows decoded together; changes bits of results")
       ->check(CLI::PositiveNumber);
   verb->callback([a, &context] {
-    finish(pipeline::generate_file(*student::make_student_engine(a->device), a->files, a->generate,
-                                   *context.progress, context.stop),
+    finish(pipeline::generate_file(*student::make_student_engine(a->device, a->dtype), a->files,
+                                   a->generate, *context.progress, context.stop),
            *a, context);
   });
 }

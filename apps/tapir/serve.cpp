@@ -56,6 +56,7 @@ void add_serve(CLI::App& app, Context& context) {
       "Ctrl-C lets answers in work end (--drain), a second one stops at once");
   verb->add_option("--model", a->model, "student folder (Hugging Face layout)")->required();
   add_device_option(verb, a->student.device);
+  add_dtype_option(verb, a->student.dtype);
   verb->add_option("--host", a->options.http.host,
                    "address to listen on; others than this machine's own need --api-key-env")
       ->capture_default_str();

@@ -88,6 +88,16 @@ void add_device_option(CLI::App* verb, std::string& device) {
       "other bits on each");
 }
 
+void add_dtype_option(CLI::App* verb, std::string& dtype) {
+  dtype = "auto";
+  verb->add_option(
+          "--dtype", dtype,
+          "of the products: auto (float32; on a GPU as the weights are stored) | float32 | "
+          "bfloat16 (faster where the CPU has units for it; other bits)")
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16"}))
+      ->capture_default_str();
+}
+
 void add_training_options(CLI::App* verb, student::TrainJob& job) {
   verb->add_flag("--packing", job.options.packing,
                  "rows packed by best fit into sequences of cutoff-len, which total-batch-size "

@@ -169,8 +169,9 @@ class TorchEngine final : public StudentEngine {
 
 }  // namespace
 
-std::shared_ptr<const StudentEngine> make_student_engine(const std::string& device) {
-  return std::make_shared<TorchEngine>(find_device(device));
+std::shared_ptr<const StudentEngine> make_student_engine(const std::string& device,
+                                                         const std::string& dtype) {
+  return std::make_shared<TorchEngine>(find_device(device, dtype));
 }
 
 }  // namespace tapir::student

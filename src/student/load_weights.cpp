@@ -50,7 +50,7 @@ std::shared_ptr<const DecodeWeights> load_decode_weights(const std::filesystem::
 
 std::shared_ptr<const DecodeEngine> load_decode_engine(const std::filesystem::path& folder,
                                                        const Device& device) {
-  if (device.own_kernels()) return make_cpu_decode_engine(load_decode_weights(folder));
+  if (device.own_kernels()) return make_cpu_decode_engine(load_decode_weights(folder, device.bf16));
   if (find_student(folder).is_adapter()) {
     const auto model = load_model(folder);
     const auto copy = [&](const Parameter& parameter, float* out) {

@@ -270,7 +270,12 @@ class StudentEngine {
 // The engine of this build. device: auto (a GPU when one can be used, else the CPU) | cpu | cuda |
 // cuda:<n>; it changes bits of results. Error{usage} that says what is missing when it cannot be
 // used; without libtorch (TAPIR_WITH_STUDENT=OFF) saying so.
-std::shared_ptr<const StudentEngine> make_student_engine(const std::string& device = "cpu");
+// dtype: of the products when a student answers or scores. auto: on the CPU float32, whatever the
+// weights are stored in; on a GPU bfloat16 for students stored in half precision. float32: the CPU
+// alone. bfloat16: on the CPU too, which has to have units for it; weights and what they are
+// multiplied with are rounded, sums are fp32. Training does not heed it.
+std::shared_ptr<const StudentEngine> make_student_engine(const std::string& device = "cpu",
+                                                         const std::string& dtype = "auto");
 
 // One line for people: the GPUs that can be used, or why none can.
 std::string describe_gpus();

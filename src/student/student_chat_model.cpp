@@ -382,7 +382,8 @@ std::shared_ptr<StudentChatModel> make_student_chat_model(const std::filesystem:
     throw Error(ErrorKind::usage,
                 "workers, threads and slots must be 0 or more, prefill_tokens 1 or more");
   }
-  return std::make_shared<BatchedStudent>(folder, options, find_device(options.device));
+  return std::make_shared<BatchedStudent>(folder, options,
+                                          find_device(options.device, options.dtype));
 }
 
 }  // namespace tapir::student

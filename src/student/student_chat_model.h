@@ -10,9 +10,10 @@
 
 namespace tapir::student {
 
-// All of this but the device changes speed and memory only, no reply.
+// All of this but device and dtype changes speed and memory only, no reply.
 struct StudentChatOptions {
   std::string device = "cpu";  // as of make_student_engine()
+  std::string dtype = "auto";  // likewise
   int workers = 0;  // batches that are decoded side by side; 0: as many as leave no core idle
   // Of one worker. 0: one; where `workers` is 0 too and the weights are large enough for it, all
   // threads belong to the workers that have something to do.

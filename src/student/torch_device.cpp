@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "student/bf16_kernels.h"
 #include "student/host_memory.h"
 
 namespace tapir::student {
@@ -105,9 +106,7 @@ std::vector<std::string> gpu_models() {
   return models;
 }
 
-}  // namespace
-
-Device find_device(const std::string& wanted) {
+Device find_place(const std::string& wanted) {
   if (wanted == "cpu" || wanted == "torch-cpu") return {wanted};
   if (wanted == "auto") return cuda().devices > 0 ? numbered(0) : Device{};
   if (wanted == "cuda") {
@@ -117,6 +116,27 @@ Device find_device(const std::string& wanted) {
   if (wanted.starts_with("cuda:")) return parse_numbered(wanted);
   throw Error(ErrorKind::usage,
               "device: found " + wanted + ", expected auto, cpu, cuda or cuda:<n>");
+}
+
+}  // namespace
+
+Device find_device(const std::string& wanted, const std::string& dtype) {
+  Device device = find_place(wanted);
+  if (dtype == "auto") return device;
+  if (dtype != "float32" && dtype != "bfloat16") {
+    throw Error(ErrorKind::usage, "dtype: found " + dtype + ", expected auto, float32 or bfloat16");
+  }
+  if (!device.own_kernels()) {
+    throw Error(ErrorKind::usage,
+                "dtype " + dtype + ": " + device.name + " computes as the weights are stored",
+                "leave --dtype out, or take --device cpu");
+  }
+  device.bf16 = dtype == "bfloat16";
+  if (device.bf16 && bf16_kernels() == nullptr) {
+    throw Error(ErrorKind::usage, "dtype bfloat16: this CPU has no bf16 units",
+                "leave --dtype out: emulating them would be slower than float32");
+  }
+  return device;
 }
 
 DeviceMemory device_memory(const Device& device) {

@@ -12,6 +12,8 @@ struct Device {
   // "cpu": own kernels, the reference. Else ATen computes: "cuda:<n>", or "torch-cpu" (for tests of
   // that path on machines without a GPU).
   std::string name = "cpu";
+  // Whether own kernels answer with products on the CPU's bf16 units, as DecodeWeights says.
+  bool bf16 = false;
 
   bool own_kernels() const { return name == "cpu"; }
   // Without the number: GPUs of one model give the same bits.
@@ -21,10 +23,11 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
-// wanted: auto (cuda when it can be used, else cpu) | cpu | cuda | cuda:<n> | torch-cpu.
-// Error{usage} for anything else; for a cuda that cannot be used, with what is missing. The first
+// wanted: auto (cuda when it can be used, else cpu) | cpu | cuda | cuda:<n> | torch-cpu; dtype: of
+// the products when a student answers, auto | float32 | bfloat16, as of make_student_engine().
+// Error{usage} for anything else; for what cannot be used here, with what is missing. The first
 // call that asks for a GPU loads torch's CUDA library into the process.
-Device find_device(const std::string& wanted);
+Device find_device(const std::string& wanted, const std::string& dtype = "auto");
 
 struct DeviceMemory {
   std::int64_t used = 0;   // now: of a GPU by everybody, else by this process

@@ -17,7 +17,9 @@ namespace {
 
 }  // namespace
 
-std::shared_ptr<const StudentEngine> make_student_engine(const std::string&) { not_built(); }
+std::shared_ptr<const StudentEngine> make_student_engine(const std::string&, const std::string&) {
+  not_built();
+}
 
 std::string describe_gpus() { return "no GPU: this tapir was built without the student"; }
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "student/bf16_kernels.h"
 #include "student/student.h"
 #include "student/trainer.h"
 #include "test_data.h"
@@ -195,6 +196,24 @@ TEST_F(StudentChat, GivesLogprobs) {
   llm::Streaming streaming;
   streaming.on_delta = [&](const llm::ChatDelta& delta) { streamed += delta.logprobs.size(); };
   EXPECT_EQ(ask(*model, r, streaming).logprobs.size(), streamed);
+}
+
+TEST_F(StudentChat, AnswersOnBf16UnitsWhenAsked) {
+  if (bf16_kernels() == nullptr) GTEST_SKIP() << "this CPU has no bf16 units";
+  StudentChatOptions options;
+  options.workers = 1;
+  std::vector<double> logprobs;
+  for (const char* dtype : {"auto", "bfloat16"}) {
+    options.dtype = dtype;
+    llm::ChatRequest r = request(1);
+    r.sampling.logprobs = true;
+    const auto model = make_student_chat_model(student_path(), options);
+    const llm::ChatReply reply = ask(*model, r);
+    ASSERT_TRUE(reply.ok()) << reply.error;
+    logprobs.push_back(reply.logprobs.front().logprob);
+  }
+  EXPECT_NE(logprobs[0], logprobs[1]);
+  EXPECT_NEAR(logprobs[0], logprobs[1], 0.05);
 }
 
 TEST_F(StudentChat, NamesWhatItCannotAnswer) {

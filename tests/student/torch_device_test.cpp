@@ -3,14 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "student/bf16_kernels.h"
 #include "student/torch_test.h"
 
 namespace tapir::student {
 namespace {
 
-std::string error_of(const std::string& wanted) {
+std::string error_of(const std::string& wanted, const std::string& dtype = "auto") {
   try {
-    (void)find_device(wanted);
+    (void)find_device(wanted, dtype);
   } catch (const Error& e) {
     EXPECT_EQ(e.kind(), ErrorKind::usage);
     return e.what();
@@ -24,6 +25,18 @@ TEST(TorchDevice, NamesAreRead) {
   EXPECT_EQ(find_device("torch-cpu").torch_name(), "cpu");
   for (const char* wrong : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "CPU"})
     EXPECT_NE(error_of(wrong).find("found " + std::string(wrong)), std::string::npos) << wrong;
+}
+
+TEST(TorchDevice, DtypesAreTakenWhereTheyCanBeComputed) {
+  EXPECT_FALSE(find_device("cpu").bf16);
+  EXPECT_FALSE(find_device("cpu", "float32").bf16);
+  EXPECT_NE(error_of("cpu", "float16").find("found float16"), std::string::npos);
+  EXPECT_NE(error_of("torch-cpu", "float32").find("as the weights are stored"), std::string::npos);
+  if (bf16_kernels() == nullptr) {
+    EXPECT_NE(error_of("cpu", "bfloat16").find("no bf16 units"), std::string::npos);
+  } else {
+    EXPECT_TRUE(find_device("cpu", "bfloat16").bf16);
+  }
 }
 
 // Here as anywhere: `auto` finds something, and cuda is there or the error says what is missing.
