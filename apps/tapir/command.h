@@ -41,12 +41,13 @@ void add_judge(CLI::App& app, Context& context);      // judge, judge read, judg
 void add_stages(CLI::App& app, Context& context);     // classify, balance, select, expand, refine
 void add_eval(CLI::App& app, Context& context);       // eval
 void add_eval_compliance(CLI::App* group, Context& context);  // eval compliance
-void add_gym(CLI::App& app, Context& context);                // gym items, exam, judge, base, serve
-void add_gym_serve(CLI::App* group, Context& context);        // gym serve
-void add_serve(CLI::App& app, Context& context);              // serve
-void add_chat(CLI::App& app, Context& context);               // chat
-void add_checks(CLI::App& app, Context& context);             // estimate, validate, doctor
-void add_student(CLI::App& app, Context& context);            // student new
+void add_eval_mtbench(CLI::App* group, Context& context);  // eval mtbench answer, judge, score, all
+void add_gym(CLI::App& app, Context& context);             // gym items, exam, judge, base, serve
+void add_gym_serve(CLI::App* group, Context& context);     // gym serve
+void add_serve(CLI::App& app, Context& context);           // serve
+void add_chat(CLI::App& app, Context& context);            // chat
+void add_checks(CLI::App& app, Context& context);          // estimate, validate, doctor
+void add_student(CLI::App& app, Context& context);         // student new
 
 // The store of a run folder, to read. Error{data} when it is none.
 std::unique_ptr<store::RunStore> open_run(const std::filesystem::path& run_dir);

@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/strings.h"
 #include "gym/answering_model.h"
 #include "gym/family.h"
 #include "gym/models.h"
@@ -26,6 +27,12 @@ class Judge {
                           const llm::ChatRequest& request) const {
     const std::string text = last_user_text(request);
     const auto instruction = read_payload(text, "instruction");
+    const auto answer = read_payload(text, "answer");
+    if (instruction && answer) return rating_of(identity, request, *instruction, *answer);
+    const auto assistant_a = read_payload(text, "assistant_a");
+    const auto assistant_b = read_payload(text, "assistant_b");
+    if (instruction && assistant_a && assistant_b)
+      return verdict_of(identity, request, *instruction, {*assistant_a, *assistant_b});
     const std::array answers = {read_payload(text, "answer_a"), read_payload(text, "answer_b")};
     if (!instruction || !answers[0] || !answers[1]) {
       return refused("the request has no instruction and two answers in fences");
@@ -48,6 +55,52 @@ class Judge {
   }
 
  private:
+  // MT-Bench's single grading, of the last turn.
+  llm::ChatReply rating_of(const llm::ModelIdentity& identity, const llm::ChatRequest& request,
+                           std::string_view instruction, std::string_view answer) const {
+    const std::string_view question = last_turn(instruction);
+    const std::string_view graded = last_turn(answer);
+    const Family* family = recognise(question);
+    if (family == nullptr) return refused("the instruction is no prompt of the gym");
+    RandomStream stream = stream_of(identity, options_.seed, request);
+    const bool malformed = stream.chance(options_.malformed_rate);
+    const Verdict verdict = family->judge(question, graded);
+    const int score = scored(verdict, /*first=*/true, graded.size(), stream);
+    if (malformed) return answered(request, verdict.words + "\n\nRating: rather good");
+    return answered(request, verdict.words + "\n\nRating: [[" + std::to_string(score) + "]]");
+  }
+
+  // MT-Bench's comparison of two assistants, of the last turn.
+  llm::ChatReply verdict_of(const llm::ModelIdentity& identity, const llm::ChatRequest& request,
+                            std::string_view instruction,
+                            const std::array<std::string_view, 2>& answers) const {
+    const std::string_view question = last_turn(instruction);
+    const Family* family = recognise(question);
+    if (family == nullptr) return refused("the instruction is no prompt of the gym");
+    RandomStream stream = stream_of(identity, options_.seed, request);
+    const bool malformed = stream.chance(options_.malformed_rate);
+    std::string words;
+    std::array<int, 2> scores{};
+    for (std::size_t i = 0; i < 2; ++i) {
+      const std::string_view graded = last_turn(answers[i]);
+      const Verdict verdict = family->judge(question, graded);
+      scores[i] = scored(verdict, /*first=*/i == 0, graded.size(), stream);
+      words += std::string("Assistant ") + (i == 0 ? "A" : "B") + ": " + verdict.words + "\n";
+    }
+    if (malformed) return answered(request, words + "\nBoth have something.");
+    const char* verdict = scores[0] == scores[1]  ? "[[C]]"
+                          : scores[0] > scores[1] ? "[[A]]"
+                                                  : "[[B]]";
+    return answered(request, words + "\n" + verdict);
+  }
+
+  // Of a payload that tells its turns apart ("[turn 2]"); else all of it.
+  static std::string_view last_turn(std::string_view payload) {
+    constexpr std::string_view kMark = "[turn 2]\n";
+    const std::size_t at = payload.rfind(kMark);
+    return at == std::string_view::npos ? payload : trim(payload.substr(at + kMark.size()));
+  }
+
   int scored(const Verdict& verdict, bool first, std::size_t length, RandomStream& stream) const {
     double score = verdict.score() + options_.length_bias * static_cast<double>(length) / 100;
     if (first) score += options_.position_bias;

@@ -28,7 +28,9 @@ struct JudgeOptions {
 // answer when the last user message is an item of the gym, else a typed failure
 // (Failure::invalid_request).
 std::unique_ptr<llm::ChatModel> make_teacher(const TeacherOptions& options);
-// Answers judge_pair prompts: an explanation, then the labelled scores (whole numbers).
+// Answers judge_pair prompts: an explanation, then the labelled scores (whole numbers); and
+// MT-Bench's prompts, with references or without, of the last turn: an explanation, then "Rating:
+// [[x]]", or [[A]], [[B]] or [[C]].
 std::unique_ptr<llm::ChatModel> make_judge(const JudgeOptions& options);
 
 }  // namespace tapir::gym

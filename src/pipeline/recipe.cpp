@@ -202,9 +202,10 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
     impossible(where, role + ".kind is openai, but " + role + ".endpoints is not set",
                "for example " + role + ".endpoints: [{base_url: \"http://localhost:8000/v1\"}]");
   }
-  if (remote && part.model.empty()) {
-    impossible(where, role + ".kind is openai, but " + role + ".model is not set",
-               "name the model as its endpoint does; `tapir doctor --recipe` lists what it offers");
+  if ((remote || part.kind == "student") && part.model.empty()) {
+    impossible(where, role + ".kind is " + part.kind + ", but " + role + ".model is not set",
+               remote ? "name it as its endpoint does; `tapir doctor --recipe` lists what it offers"
+                      : "name its folder");
   }
   if (!remote && !part.endpoints.empty()) {
     impossible(where, role + ".endpoints is set, but " + role + ".kind is " + part.kind,
@@ -225,6 +226,7 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
 void check_roles(const Recipe& r, const std::string& where) {
   check_role(r, r.teacher, "teacher", where);
   check_role(r, r.judge, "judge", where);
+  check_role(r, r.candidate, "candidate", where);
   if (asks_auditor(r)) check_role(r, r.auditor, "auditor", where);
 }
 
@@ -355,7 +357,7 @@ bool asks_auditor(const Recipe& recipe) {
 }
 
 bool is_free(const ModelPart& part) {
-  for (const char* kind : {"gym", "recorded", "answer_match", "overlap", "rubric"}) {
+  for (const char* kind : {"gym", "recorded", "answer_match", "overlap", "rubric", "student"}) {
     if (part.kind == kind) return true;
   }
   return false;

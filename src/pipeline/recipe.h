@@ -21,7 +21,8 @@ struct EndpointPart {
 
 // Who teaches or judges.
 struct ModelPart {
-  // gym | openai | recorded (teacher only) | answer_match, overlap, rubric (judge only)
+  // gym | openai | recorded (teacher only) | answer_match, overlap, rubric (judge only) |
+  // student: a folder, named by `model` (candidate only)
   std::string kind = "gym";
   std::string model;  // name at the endpoint, and in reports; empty: the kind's own
   double temperature = 0;
@@ -111,6 +112,7 @@ struct Recipe {
     std::string role = "none";  // none | teacher | auditor: who confirms what code cannot check
   } judge_rubric;
   ModelPart auditor;
+  ModelPart candidate;  // the model that a benchmark asks
   struct {
     double noise = 0;
     double position_bias = 0;

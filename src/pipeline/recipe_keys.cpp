@@ -259,8 +259,7 @@ void add_models(Table<Recipe>& t) {
       .real("teacher.gym.mutate_share", FIELD(teacher_gym.mutate_share), kShare,
             "of expansions: another family");
   add_model(t, "judge", &Recipe::judge, {"gym", "openai", "answer_match", "overlap", "rubric"},
-            "who judges; openai: endpoints of that API; answer_match, overlap: by rule against the "
-            "teacher's answer, for nothing; rubric: by the rows' own requirements");
+            "answer_match, overlap: by the teacher's answer; rubric: by the rows' requirements");
   t.text("judge.orders", FIELD(judge_orders), {"adaptive", "both", "single"},
          "in which orders a pair is judged")
       .whole("judge.max_attempts", FIELD(judge_max_attempts), {1, 20},
@@ -279,8 +278,9 @@ void add_models(Table<Recipe>& t) {
       .real("judge.gym.malformed_rate", FIELD(judge_gym.malformed_rate), kShare,
             "share of unreadable replies");
   add_model(t, "auditor", &Recipe::auditor, {"gym", "openai"},
-            "who audits the judge, or confirms requirements, when judge.audit.role or "
-            "judge.rubric.role says so");
+            "the second opinion that judge.audit.role and judge.rubric.role may ask for");
+  add_model(t, "candidate", &Recipe::candidate, {"gym", "openai", "student"},
+            "whom `tapir eval` asks for answers; student: the folder that candidate.model names");
 }
 
 void add_method(Table<Recipe>& t) {

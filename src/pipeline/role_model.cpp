@@ -12,6 +12,9 @@
 #include "base/secret.h"
 #include "gym/models.h"
 #include "llm/recorded.h"
+#include "pipeline/doctor.h"
+#include "student/student_chat_model.h"
+#include "student/student_folder.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -34,7 +37,7 @@ llm::RetryOptions retry_options(const ModelPart& part) {
 }
 
 std::unique_ptr<llm::ChatModel> gym_model(const Recipe& recipe, RoleName role) {
-  if (role == RoleName::teacher) {
+  if (role == RoleName::teacher || role == RoleName::candidate) {
     const auto& t = recipe.teacher_gym;
     return gym::make_teacher({t.error_rate, t.evolve_share, t.mutate_share, recipe.seed});
   }
@@ -52,20 +55,29 @@ std::set<std::string> answered_stages(const store::RunStore& store, const std::s
   return stages;
 }
 
+// Its identity holds its digest: replies are kept under it.
+std::shared_ptr<llm::ChatModel> student_model(const Recipe& recipe, const ModelPart& part) {
+  const std::filesystem::path folder = resolve_path(recipe, part.model);
+  student::StudentChatOptions options;
+  options.name = student_name_of(part) + "@" + student::student_digest(folder).substr(0, 16);
+  return student::make_student_chat_model(folder, options);
+}
+
 // What stands innermost.
-std::unique_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role,
+std::shared_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role,
                                           const store::RunStore& store) {
   const ModelPart& part = part_of(recipe, role);
   const std::string name(to_string(role));
   if (part.kind == "gym") return gym_model(recipe, role);
+  if (part.kind == "student") return student_model(recipe, part);
   if (part.kind == "openai") {
     llm::OpenAiTransport transport = transport_of(part, name);
     transport.answered_stages = answered_stages(store, name);
-    return std::make_unique<llm::OpenAiModel>(openai_options(part), std::move(transport));
+    return std::make_shared<llm::OpenAiModel>(openai_options(part), std::move(transport));
   }
   // A recorded teacher is never asked: the recipe is refused where it would have to be.
   if (part.kind == "recorded") {
-    return std::make_unique<llm::RecordedModel>(std::map<std::string, std::string>{},
+    return std::make_shared<llm::RecordedModel>(std::map<std::string, std::string>{},
                                                 llm::RecordedBy::prompt);
   }
   throw Error(ErrorKind::usage, name + ".kind: " + part.kind + " is no model that can be asked");
@@ -97,6 +109,12 @@ llm::OpenAiOptions openai_options(const ModelPart& part) {
   return {part.model, part.revision, part.extra_body};
 }
 
+std::string student_name_of(const ModelPart& part) {
+  const std::filesystem::path folder = std::filesystem::path(part.model).lexically_normal();
+  const auto name = folder.has_filename() ? folder.filename() : folder.parent_path().filename();
+  return name.string();
+}
+
 std::string_view to_string(RoleName role) {
   switch (role) {
     case RoleName::teacher:
@@ -105,6 +123,8 @@ std::string_view to_string(RoleName role) {
       return "judge";
     case RoleName::auditor:
       return "auditor";
+    case RoleName::candidate:
+      return "candidate";
   }
   return "";
 }
@@ -116,9 +136,11 @@ const ModelPart& part_of(const Recipe& recipe, RoleName role) {
     case RoleName::judge:
       return recipe.judge;
     case RoleName::auditor:
+      return recipe.auditor;
+    case RoleName::candidate:
       break;
   }
-  return recipe.auditor;
+  return recipe.candidate;
 }
 
 std::unique_ptr<llm::Budget> make_budget(const Recipe& recipe, const store::RunStore& store) {

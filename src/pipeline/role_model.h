@@ -23,7 +23,10 @@ namespace tapir::pipeline {
 llm::OpenAiTransport transport_of(const ModelPart& part, const std::string& role);
 llm::OpenAiOptions openai_options(const ModelPart& part);
 
-enum class RoleName { teacher, judge, auditor };
+// The last name of the folder of a part of kind "student".
+std::string student_name_of(const ModelPart& part);
+
+enum class RoleName { teacher, judge, auditor, candidate };
 std::string_view to_string(RoleName role);
 
 // The part of the recipe that describes the role.
@@ -37,6 +40,7 @@ std::unique_ptr<llm::Budget> make_budget(const Recipe& recipe, const store::RunS
 class RoleModel {
  public:
   // Error{usage}: see transport_of(); and when the role's kind is no model that can be asked.
+  // Error{data}: a student's folder that cannot be loaded.
   RoleModel(const Recipe& recipe, RoleName role, store::RunStore& store, llm::Budget& budget,
             const StageName& stage);
 
@@ -45,7 +49,7 @@ class RoleModel {
   std::string trouble() const;
 
  private:
-  const std::unique_ptr<llm::ChatModel> source_;  // ends last
+  const std::shared_ptr<llm::ChatModel> source_;  // ends last
   llm::LimitedModel limited_;
   llm::BudgetedModel budgeted_;
   llm::RetryModel retried_;

@@ -35,6 +35,10 @@ const std::vector<Contract>& contracts() {
       {"answer", {"instruction", "task", "style"}},
       {"classify", {"instruction", "task_types"}},
       {"classify_again", {"instruction", "task_types", "last_reply", "complaint"}},
+      {"mt_single", {"instruction", "answer"}},
+      {"mt_single_reference", {"instruction", "reference_answer", "answer"}},
+      {"mt_pair", {"instruction", "assistant_a", "assistant_b"}},
+      {"mt_pair_reference", {"instruction", "reference_answer", "assistant_a", "assistant_b"}},
   };
   return all;
 }
@@ -220,6 +224,17 @@ std::string named_lines(const std::vector<std::pair<std::string, std::string>>& 
   return join(lines, "\n");
 }
 
+// One turn is its text alone; two are told apart.
+std::string by_turn(const std::vector<std::string>& turns) {
+  if (turns.size() == 1) return turns.front();
+  std::string out;
+  for (std::size_t i = 0; i < turns.size(); ++i) {
+    out.append(i == 0 ? "[turn " : "\n\n[turn ").append(std::to_string(i + 1));
+    out.append("]\n").append(turns[i]);
+  }
+  return out;
+}
+
 // A template under a name that nobody asks for would be passed over in silence.
 void check_names(const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder)) {
@@ -364,6 +379,27 @@ std::string question_text(const Messages& instruction) {
   std::copy_if(instruction.begin(), instruction.end(), std::back_inserter(turns),
                [](const Message& message) { return message.role != Role::system; });
   return conversation(turns);
+}
+
+Messages PromptSet::mt_single(const GradedTurns& turns,
+                              const std::vector<std::string>& answers) const {
+  check(!answers.empty() && answers.size() == turns.questions.size(), "mt_single: answers");
+  const Template& prompt = find(turns.references.empty() ? "mt_single" : "mt_single_reference");
+  return chat(prompt.system, render(prompt.user, {{"instruction", by_turn(turns.questions)},
+                                                  {"reference_answer", by_turn(turns.references)},
+                                                  {"answer", by_turn(answers)}}));
+}
+
+Messages PromptSet::mt_pair(const GradedTurns& turns, const std::vector<std::string>& answers_a,
+                            const std::vector<std::string>& answers_b) const {
+  check(!answers_a.empty() && answers_a.size() == turns.questions.size() &&
+            answers_a.size() == answers_b.size(),
+        "mt_pair: answers");
+  const Template& prompt = find(turns.references.empty() ? "mt_pair" : "mt_pair_reference");
+  return chat(prompt.system, render(prompt.user, {{"instruction", by_turn(turns.questions)},
+                                                  {"reference_answer", by_turn(turns.references)},
+                                                  {"assistant_a", by_turn(answers_a)},
+                                                  {"assistant_b", by_turn(answers_b)}}));
 }
 
 std::string PromptSet::version(std::string_view name) const {

@@ -23,8 +23,15 @@ using LabelledTasks = std::vector<std::pair<std::string, std::string>>;
 // Requirements to be judged: their names and what each asks for, in the order shown.
 using Requirements = std::vector<std::pair<std::string, std::string>>;
 
+// A conversation of one or two turns of which the last one is graded.
+struct GradedTurns {
+  std::vector<std::string> questions;
+  std::vector<std::string> references;  // reference answers, as many; or none
+};
+
 // The names under prompts/: judge_pair, judge_pair_again, judge_components, judge_components_again,
-// expand, refine, answer, classify, classify_again (.md, first "system" part, then "user").
+// expand, refine, answer, classify, classify_again, mt_single, mt_single_reference, mt_pair,
+// mt_pair_reference (.md, first "system" part, then "user").
 class PromptSet {
  public:
   // folder: the user's own templates, taken instead of the built-in ones where a file of that name
@@ -67,6 +74,12 @@ class PromptSet {
   // The same after a reply that named none; complaint: what was wrong with it.
   Messages classify_again(const Messages& instruction, const LabelledTasks& tasks,
                           std::string_view last_reply, std::string_view complaint) const;
+
+  // MT-Bench's judge: a rating of the last answer, [[1]] to [[10]], or a comparison of two
+  // assistants' last answers, [[A]], [[B]] or [[C]]. REQUIRES: as many answers as questions.
+  Messages mt_single(const GradedTurns& turns, const std::vector<std::string>& answers) const;
+  Messages mt_pair(const GradedTurns& turns, const std::vector<std::string>& answers_a,
+                   const std::vector<std::string>& answers_b) const;
 
   // Digest of one template's text; "" when there is no such name.
   std::string version(std::string_view name) const;

@@ -1,8 +1,6 @@
 #include "stats/resampling.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <cstdint>
 
 #include "base/error.h"
@@ -19,58 +17,28 @@ double quantile(const std::vector<double>& sorted, double p) {
          (position - static_cast<double>(below)) * (sorted[below + 1] - sorted[below]);
 }
 
-Interval percentile_interval(std::vector<double> means, double confidence) {
-  std::sort(means.begin(), means.end());
-  return {quantile(means, (1 - confidence) / 2), quantile(means, (1 + confidence) / 2)};
-}
-
 double resampled_mean(std::span<const double> values, RandomStream& stream) {
   double sum = 0;
   for (std::size_t i = 0; i < values.size(); ++i) sum += values[stream.below(values.size())];
   return sum / static_cast<double>(values.size());
 }
 
-// Share of all sign patterns whose |sum| reaches `bound`. Patterns in Gray code order: one sign
-// changes at a time. The first sign stays: a pattern and its mirror image have the same |sum|.
-double exact_p(const std::vector<double>& values, double observed, double slack) {
-  const std::uint64_t patterns = 1ULL << (values.size() - 1);
-  std::vector<bool> negative(values.size());
-  double sum = 0;
-  for (const double value : values) sum += value;
-  std::uint64_t hits = std::fabs(sum) >= observed - slack ? 1 : 0;
-  for (std::uint64_t pattern = 1; pattern < patterns; ++pattern) {
-    const auto flipped = static_cast<std::size_t>(std::countr_zero(pattern)) + 1;
-    sum += negative[flipped] ? 2 * values[flipped] : -2 * values[flipped];
-    negative[flipped] = !negative[flipped];
-    if (std::fabs(sum) >= observed - slack) ++hits;
-  }
-  return static_cast<double>(hits) / static_cast<double>(patterns);
-}
-
-double monte_carlo_p(const std::vector<double>& values, double bound, int flips,
-                     RandomStream& stream) {
-  int hits = 0;
-  for (int flip = 0; flip < flips; ++flip) {
-    double sum = 0;
-    std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (i % 64 == 0) bits = stream.next();
-      sum += (bits & 1) != 0 ? values[i] : -values[i];
-      bits >>= 1;
-    }
-    if (std::fabs(sum) >= bound) ++hits;
-  }
-  return (hits + 1.0) / (flips + 1.0);
-}
-
 }  // namespace
+
+Interval bootstrap_interval(const std::function<double()>& resampled,
+                            const BootstrapOptions& options) {
+  check(options.resamples > 0, "bootstrap_interval: no resamples");
+  std::vector<double> drawn(static_cast<std::size_t>(options.resamples));
+  for (double& value : drawn) value = resampled();
+  std::sort(drawn.begin(), drawn.end());
+  return {quantile(drawn, (1 - options.confidence) / 2),
+          quantile(drawn, (1 + options.confidence) / 2)};
+}
 
 Interval bootstrap_mean(std::span<const double> values, RandomStream& stream,
                         const BootstrapOptions& options) {
-  check(!values.empty() && options.resamples > 0, "bootstrap_mean: no values or no resamples");
-  std::vector<double> means(static_cast<std::size_t>(options.resamples));
-  for (double& value : means) value = resampled_mean(values, stream);
-  return percentile_interval(std::move(means), options.confidence);
+  check(!values.empty(), "bootstrap_mean: no values");
+  return bootstrap_interval([&] { return resampled_mean(values, stream); }, options);
 }
 
 Interval bootstrap_macro_mean(const std::vector<std::vector<double>>& strata, RandomStream& stream,
@@ -79,38 +47,14 @@ Interval bootstrap_macro_mean(const std::vector<std::vector<double>>& strata, Ra
   for (const auto& stratum : strata) {
     if (!stratum.empty()) filled.emplace_back(stratum);
   }
-  check(!filled.empty() && options.resamples > 0,
-        "bootstrap_macro_mean: no values or no resamples");
-  std::vector<double> means(static_cast<std::size_t>(options.resamples));
-  for (double& value : means) {
-    double sum = 0;
-    for (const auto& stratum : filled) sum += resampled_mean(stratum, stream);
-    value = sum / static_cast<double>(filled.size());
-  }
-  return percentile_interval(std::move(means), options.confidence);
-}
-
-double sign_flip_p(std::span<const double> differences, RandomStream& stream,
-                   const SignFlipOptions& options) {
-  check(options.exact_up_to <= 30 && options.flips > 0,
-        "sign_flip_p: exact_up_to <= 30 and flips > 0");
-  std::vector<double> values;
-  double sum = 0;
-  double size = 0;
-  for (const double difference : differences) {
-    if (difference == 0) continue;
-    values.push_back(difference);
-    sum += difference;
-    size += std::fabs(difference);
-  }
-  if (values.empty()) return 1;
-  // Sums of the same numbers in another order differ in the last bits: ties must count as ties.
-  const double slack = 1e-12 * size;
-  const double observed = std::fabs(sum);
-  if (values.size() <= static_cast<std::size_t>(std::max(options.exact_up_to, 0))) {
-    return exact_p(values, observed, slack);
-  }
-  return monte_carlo_p(values, observed - slack, options.flips, stream);
+  check(!filled.empty(), "bootstrap_macro_mean: no values");
+  return bootstrap_interval(
+      [&] {
+        double sum = 0;
+        for (const auto& stratum : filled) sum += resampled_mean(stratum, stream);
+        return sum / static_cast<double>(filled.size());
+      },
+      options);
 }
 
 MacroComparison compare_macro(const std::vector<std::vector<double>>& differences_by_stratum,

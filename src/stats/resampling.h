@@ -1,7 +1,9 @@
 // Bootstrap and sign-flip test on paired differences. All draws come from the caller's stream.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -16,8 +18,13 @@ struct BootstrapOptions {
   double confidence = 0.95;
 };
 
-// Percentile interval (quantiles by linear interpolation) of the mean of `values`: for a paired
-// comparison, give the differences. REQUIRES: not empty.
+// Percentile interval (quantiles by linear interpolation) of a statistic; resampled() draws one
+// resample and gives its value.
+Interval bootstrap_interval(const std::function<double()>& resampled,
+                            const BootstrapOptions& options = {});
+
+// The same of the mean of `values`: for a paired comparison, give the differences. REQUIRES: not
+// empty.
 Interval bootstrap_mean(std::span<const double> values, RandomStream& stream,
                         const BootstrapOptions& options = {});
 
@@ -27,13 +34,16 @@ Interval bootstrap_macro_mean(const std::vector<std::vector<double>>& strata, Ra
                               const BootstrapOptions& options = {});
 
 struct SignFlipOptions {
-  int exact_up_to =
-      20;  // non-zero differences: all 2^n sign patterns are counted; beyond: Monte Carlo
-  int flips = 10000;  // Monte Carlo draws
+  int exact_up_to = 20;  // non-zero differences: all 2^n sign patterns are counted
+  // Beyond that the patterns are counted by their sums where all differences are multiples of one
+  // unit, as scores and their means are: n times the sum of |differences| / unit steps at most.
+  std::size_t exact_steps = 50'000'000;
+  int flips = 10000;  // else: Monte Carlo draws
 };
 
 // Two-sided p of the hypothesis that the differences are symmetric about zero; statistic |sum|.
-// Zeros change nothing. Monte Carlo: (hits + 1) / (flips + 1). 1 when every difference is zero.
+// Zeros change nothing. Exact, and without a draw, wherever it can be counted; never 0. Monte
+// Carlo: (hits + 1) / (flips + 1). 1 when every difference is zero.
 double sign_flip_p(std::span<const double> differences, RandomStream& stream,
                    const SignFlipOptions& options = {});
 

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "gym/world.h"
+#include "prompting/judgment_forms.h"
 #include "prompting/prompts.h"
 
 namespace tapir::gym {
@@ -149,6 +150,31 @@ TEST_F(Models, JudgeScoresBothAnswers) {
   const auto fond_of_length = make_judge({.length_bias = 5});
   EXPECT_EQ(scores(*fond_of_length, std::string(100, 'x'), "no").a, 6);
   EXPECT_EQ(ask(*judge, user("add:b4a7+B2A5")).failure, llm::Failure::invalid_request);
+}
+
+TEST_F(Models, JudgeRatesTheLastTurnForMtBench) {
+  const auto rating = [&](const prompting::GradedTurns& turns,
+                          const std::vector<std::string>& answers) {
+    const auto reply = ask(*judge, prompts.mt_single(turns, answers));
+    EXPECT_TRUE(reply.ok()) << reply.error;
+    return prompting::read_mtbench_rating(reply.text).score;
+  };
+  EXPECT_EQ(rating({{"add:b4a7+B2A5"}, {}}, {"#72"}), 10);
+  EXPECT_EQ(rating({{"What?", "add:b4a7+B2A5"}, {"This.", "#72"}}, {"no", "#72"}), 10);
+  EXPECT_LT(*rating({{"What?", "add:b4a7+B2A5"}, {}}, {"#72", "#71"}), 6);
+  EXPECT_EQ(ask(*judge, prompts.mt_single({{"What?"}, {}}, {"#72"})).failure,
+            llm::Failure::invalid_request);
+}
+
+TEST_F(Models, JudgeComparesTwoAssistantsForMtBench) {
+  const auto choice = [&](const std::string& a, const std::string& b) {
+    const auto reply = ask(*judge, prompts.mt_pair({{"add:b4a7+B2A5"}, {}}, {a}, {b}));
+    EXPECT_TRUE(reply.ok()) << reply.error;
+    return prompting::read_choice(reply.text).choice;
+  };
+  EXPECT_EQ(choice("#72", "#71"), prompting::Choice::a);
+  EXPECT_EQ(choice("#71", "#72"), prompting::Choice::b);
+  EXPECT_EQ(choice("#72", "#72"), prompting::Choice::tie);
 }
 
 TEST_F(Models, JudgeReadsTheRepairPromptToo) {

@@ -116,8 +116,11 @@ TEST(SignFlip, EdgeCases) {
   EXPECT_EQ(sign_flip_p(std::vector<double>{0, 0, 0}, stream), 1);
   EXPECT_EQ(sign_flip_p(std::vector<double>{0, 3, 0}, stream), 1);
   EXPECT_DOUBLE_EQ(sign_flip_p(std::vector<double>(6, 0.1), stream), 2.0 / 64);
+  EXPECT_DOUBLE_EQ(sign_flip_p(std::vector<double>(500, 1.0), stream), std::ldexp(1.0, -499));
   // Never 0, however clear.
-  EXPECT_DOUBLE_EQ(sign_flip_p(std::vector<double>(500, 1.0), stream), 1.0 / 10001);
+  EXPECT_GT(sign_flip_p(std::vector<double>(5000, 1.0), stream), 0);
+  EXPECT_DOUBLE_EQ(sign_flip_p(std::vector<double>(500, 1.0), stream, {.exact_steps = 0}),
+                   1.0 / 10001);
 }
 
 TEST(Bootstrap, NearScipyAndRepeatable) {
