@@ -56,6 +56,14 @@ std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
   return hash.digest();
 }
 
+std::array<std::uint8_t, 64> sha512(std::string_view bytes) {
+  std::array<std::uint8_t, 64> digest{};
+  unsigned length = 0;
+  check(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha512(), nullptr) == 1,
+        "SHA-512 of bytes");
+  return digest;
+}
+
 std::string sha256_hex(std::string_view bytes) { return to_hex(sha256(bytes)); }
 
 std::string sha256_file(const std::filesystem::path& path) {

@@ -32,6 +32,7 @@ class Sha256 {
 std::string sha256_hex(std::string_view bytes);
 std::string sha256_file(const std::filesystem::path& path);
 std::array<std::uint8_t, 32> sha256(std::string_view bytes);
+std::array<std::uint8_t, 64> sha512(std::string_view bytes);
 
 // Digest of several fields; each is preceded by its length, so that {"ab","c"} and {"a","bc"}
 // differ.

@@ -24,6 +24,13 @@ TEST(Hash, KnownDigest) {
   EXPECT_NE(hash_fields({"ab", "c"}), hash_fields({"a", "bc"}));
 }
 
+TEST(Hash, KnownSha512) {
+  const auto digest = sha512("abc");
+  EXPECT_EQ(digest[0], 0xDD);
+  EXPECT_EQ(digest[1], 0xAF);
+  EXPECT_EQ(digest[63], 0x9F);
+}
+
 TEST(Hash, PiecesAreTheWhole) {
   Sha256 hash;
   for (const char* piece : {"a", "", "bc"}) hash.update(piece);
