@@ -40,8 +40,9 @@ void add_merge(CLI::App& app, Context& context);      // merge
 void add_judge(CLI::App& app, Context& context);      // judge, judge read, judge orders
 void add_stages(CLI::App& app, Context& context);     // classify, balance, select, expand, refine
 void add_eval(CLI::App& app, Context& context);       // eval
-void add_eval_alpaca(CLI::App* group, Context& context);  // eval alpaca
-void add_eval_compliance(CLI::App* group, Context& context);  // eval compliance
+void add_eval_alpaca(CLI::App* group, Context& context);         // eval alpaca
+void add_eval_alpaca_asking(CLI::App* group, Context& context);  // its answer, judge, all
+void add_eval_compliance(CLI::App* group, Context& context);     // eval compliance
 void add_eval_mtbench(CLI::App* group, Context& context);  // eval mtbench answer, judge, score, all
 void add_gym(CLI::App& app, Context& context);             // gym items, exam, judge, base, serve
 void add_gym_serve(CLI::App* group, Context& context);     // gym serve

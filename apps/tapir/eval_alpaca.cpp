@@ -114,6 +114,7 @@ void add_eval_alpaca(CLI::App* group, Context& context) {
   CLI::App* alpaca = group->add_subcommand(
       "alpaca", "AlpacaEval 2.0: a judge compares a model's answers with a baseline's");
   alpaca->require_subcommand(1);
+  add_eval_alpaca_asking(alpaca, context);
   add_score(alpaca, context);
   add_validate(alpaca, context);
 }

@@ -55,14 +55,14 @@ std::string contents_of(AlpacaFile file, const std::filesystem::path& path) {
 const std::vector<AlpacaFileInfo>& alpaca_files() {
   static const std::vector<AlpacaFileInfo> files = {
       {AlpacaFile::baseline, "alpaca_eval_gpt4_baseline.json",
-       "the 805 instructions in their order and the baseline's outputs", kDataset},
+       "the set in its official order, and the baseline's outputs", kDataset},
       {AlpacaFile::difficulty, "instruction_difficulty.csv", "the length-controlled win rate",
        kDataset},
       {AlpacaFile::regularization, "df_gamed.csv", "the length-controlled win rate", kDataset},
       {AlpacaFile::template_text, "alpaca_eval_clf.txt", "asking the judge as the leaderboard does",
        kCode},
-      {AlpacaFile::weights, "baseline_gpt4_1106_preview.csv",
-       "published coefficients: head to head with published models", kWeights},
+      {AlpacaFile::weights, "baseline_gpt4_1106_preview.csv", "head to head with published models",
+       kWeights},
       {AlpacaFile::leaderboard, "weighted_alpaca_eval_gpt4_turbo_leaderboard.csv",
        "comparison with published figures", kLeaderboards},
   };
@@ -89,7 +89,8 @@ std::vector<AlpacaFileCheck> check_alpaca_files(const std::filesystem::path& dat
     const std::filesystem::path path = alpaca_file(data_dir, info.file);
     check.there = !path.empty();
     if (!check.there) {
-      check.words = fmt::format("missing: {}; upstream keeps it at {}", info.purpose, info.source);
+      check.words =
+          fmt::format("needed for {}; upstream keeps it at {}", info.purpose, info.source);
     } else {
       try {
         check.words = contents_of(info.file, path);
@@ -114,8 +115,10 @@ Json alpaca_checks_json(const std::vector<AlpacaFileCheck>& checks) {
 
 std::string alpaca_checks_text(const std::vector<AlpacaFileCheck>& checks) {
   std::string text;
-  for (const AlpacaFileCheck& check : checks)
-    text += fmt::format("{}  {}: {}\n", check.ok ? "ok     " : "MISSING", check.name, check.words);
+  for (const AlpacaFileCheck& check : checks) {
+    const char* state = check.ok ? "ok" : (check.there ? "WRONG" : "MISSING");
+    text += fmt::format("{:<7}  {}: {}\n", state, check.name, check.words);
+  }
   return text;
 }
 
