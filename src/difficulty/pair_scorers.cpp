@@ -1,5 +1,7 @@
 #include "difficulty/pair_scorers.h"
 
+#include <cstdint>
+
 #include <fmt/format.h>
 
 #include "difficulty/judgment_table.h"
@@ -27,13 +29,32 @@ class AnswerMatch final : public PairScorer {
   }
 };
 
+// Every character that is not white space, for scripts that ROUGE's tokens do not know.
+std::vector<std::uint64_t> characters(std::string_view utf8) {
+  std::vector<std::uint64_t> found;
+  for (const char c : utf8) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    const bool goes_on = (byte & 0xC0) == 0x80;
+    if (goes_on && !found.empty()) {
+      found.back() = found.back() << 8 | byte;
+    } else if (byte > ' ') {
+      found.push_back(byte);
+    }
+  }
+  return found;
+}
+
 class Overlap final : public PairScorer {
  public:
   std::string_view name() const override { return "overlap"; }
   Verdict score(const Pair& pair) const override {
-    const auto wanted = stats::rouge_tokens(pair.teacher_answer);
+    auto wanted = stats::rouge_tokens(pair.teacher_answer);
+    const bool by_words = !wanted.empty();
+    if (!by_words) wanted = characters(pair.teacher_answer);
     if (wanted.empty()) return {kBest, kWorst, "", "no_words"};
-    const double f1 = stats::rouge_l_f1(stats::rouge_tokens(pair.student_answer), wanted);
+    const auto given =
+        by_words ? stats::rouge_tokens(pair.student_answer) : characters(pair.student_answer);
+    const double f1 = stats::rouge_l_f1(given, wanted);
     return {kBest, kWorst + (kBest - kWorst) * f1, fmt::format("ROUGE-L {:.3f}", f1), ""};
   }
 };

@@ -36,8 +36,9 @@ class PairScorer {
 std::unique_ptr<PairScorer> make_answer_match();
 
 // 1 + 9 times ROUGE-L (F1 of the longest common subsequence of words) of the student's answer
-// against the teacher's. Crude: it sees words, not what is right. Failure "no_words": the teacher's
-// answer has none (the measure knows a-z and 0-9 only).
+// against the teacher's. Crude: it sees words, not what is right. The measure's words are of a-z
+// and 0-9; where the teacher's answer has none, characters count instead. Failure "no_words": the
+// teacher's answer is blank.
 std::unique_ptr<PairScorer> make_overlap();
 
 // nullptr where the name is none of them.

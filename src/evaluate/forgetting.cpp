@@ -56,10 +56,12 @@ GateResult forgetting_gate(const std::vector<ExamSummary>& by_round, double tole
   GateResult result;
   if (by_round.size() < 2) return result;
   for (const auto& [family, last] : by_round.back().by_family) {
-    const Cell* best = &cell_of(by_round.front(), family);
+    const Cell* best = &last;
     for (const ExamSummary& round : by_round) {
-      const Cell& cell = cell_of(round, family);
-      if (cell.accuracy > best->accuracy) best = &cell;
+      // A round may lack a small family: its few rows could not be judged.
+      const auto cell = round.by_family.find(family);
+      if (cell != round.by_family.end() && cell->second.accuracy > best->accuracy)
+        best = &cell->second;
     }
     const double drop = best->accuracy - last.accuracy;
     if (drop <= tolerance || drop <= 2 * std::sqrt(variance(*best) + variance(last))) continue;

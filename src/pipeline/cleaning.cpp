@@ -27,8 +27,7 @@ std::shared_ptr<const dataset::EvaluationIndex> evaluation_index(const Recipe& r
 }
 
 std::unique_ptr<teach::Novelty> novelty_of(const Recipe& recipe) {
-  if (recipe.data.gym_rows > 0 || recipe.teacher.kind == "gym")
-    return std::make_unique<teach::HashNovelty>(gym_canonical, gym_reject);
+  if (in_gym(recipe)) return std::make_unique<teach::HashNovelty>(gym_canonical, gym_reject);
   teach::TextNoveltyOptions options;
   options.rouge_l = recipe.novelty.rouge_l;
   options.minhash = recipe.novelty.minhash;
@@ -40,14 +39,8 @@ std::unique_ptr<teach::Novelty> novelty_of(const Recipe& recipe) {
 std::map<std::string, std::string> licenses_of(const Recipe& recipe) {
   std::map<std::string, std::string> licenses;
   for (const std::string& entry : recipe.data.licenses) {
-    const std::size_t colon = entry.find(": ");
-    if (colon == std::string::npos || colon == 0) {
-      throw Error(ErrorKind::usage,
-                  "data.licenses: expected \"FILE: LICENCE\", found \"" + entry + "\"",
-                  "for example \"alpaca.json: CC BY-NC 4.0\"");
-    }
-    const std::filesystem::path file(entry.substr(0, colon));
-    licenses[file.filename().string()] = std::string(trim(entry.substr(colon + 2)));
+    auto [file, licence] = file_entry(entry, "data.licenses", "alpaca.json: CC BY-NC 4.0");
+    licenses[file] = std::move(licence);
   }
   return licenses;
 }

@@ -13,6 +13,7 @@
 #include "dataset/read_instructions.h"
 #include "pipeline/cleaning.h"
 #include "pipeline/doctor_dump.h"
+#include "pipeline/find_tasks.h"
 #include "pipeline/options.h"
 #include "pipeline/training_job.h"
 
@@ -200,6 +201,12 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
     const auto taxonomy = taxonomy_of(recipe);
     return fmt::format("{}: {} tasks", taxonomy.name, taxonomy.tasks.size());
   }));
+  if (!recipe.tasks.labelled.empty()) {
+    checks.push_back(look("labelled rows", [&] {
+      const auto file = resolve_path(recipe, recipe.tasks.labelled).string();
+      return fmt::format("{} in {}", read_labelled(file, recipe.tasks.label_field).size(), file);
+    }));
+  }
   checks.push_back(
       look("prompts", [&] { return "version " + prompts_of(recipe).fingerprint().substr(0, 12); }));
   warn_about_method(recipe, checks);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <thread>
 
 #include <fmt/format.h>
@@ -37,6 +38,7 @@ struct Corpus {
   std::vector<Example> longest;  // kMemoryRows of them
   double prompt_tokens = 0;      // mean of a row
   double answer_tokens = 0;
+  double asked_share = 0;  // rows that a model has to judge; the others are judged by rule
 };
 
 std::size_t length_of(const Example& example) {
@@ -67,6 +69,10 @@ Corpus corpus_of(const Recipe& recipe) {
   Corpus corpus;
   double prompt = 0;
   double answer = 0;
+  double by_rule = 0;
+  std::set<std::string> ruled;
+  for (const std::string& entry : recipe.judge_by_source)
+    ruled.insert(file_entry(entry, "judge.by_source", "gsm8k.jsonl: answer_match").first);
   const auto add = [&](const Instruction& instruction, const std::string& response) {
     ++corpus.rows;
     for (const Message& message : instruction.messages)
@@ -81,8 +87,13 @@ Corpus corpus_of(const Recipe& recipe) {
     answer *= static_cast<double>(recipe.data.gym_rows) / static_cast<double>(corpus.rows);
     corpus.rows = recipe.data.gym_rows;
   } else {
-    for (const auto& row : dataset::read_instructions(instruction_files(recipe)))
+    for (const auto& row : dataset::read_instructions(instruction_files(recipe))) {
       add(row.instruction, row.response.value_or(""));
+      by_rule += ruled.contains(row.instruction.source) ? 1 : 0;
+    }
+  }
+  if (difficulty::make_pair_scorer(recipe.judge.kind) == nullptr) {
+    corpus.asked_share = 1 - by_rule / static_cast<double>(std::max<std::int64_t>(1, corpus.rows));
   }
   keep_longest(corpus.longest);
   // The gym's vocabulary is small: a token is about two bytes there.
@@ -107,7 +118,7 @@ class Estimator {
     if (recipe_.data.responses == "reannotate") {
       ask("responses", recipe_.teacher, rows, corpus_.prompt_tokens, corpus_.answer_tokens);
     }
-    if (recipe_.tasks.classifier != "given") {
+    if (recipe_.tasks.classifier != "given" && recipe_.tasks.labelled.empty()) {
       const double asked = recipe_.tasks.classifier == "llm"
                                ? rows
                                : std::min(rows, static_cast<double>(recipe_.tasks.label_rows));
@@ -120,7 +131,7 @@ class Estimator {
     }
     if (recipe_.difficulty.method == "mfd") add_judging(rows);
     for (const auto& [name, arm] : arms_of(recipe_)) add_arm(name, arm);
-    decode("exam/s0", exam_items(/*all_sets=*/true), corpus_.answer_tokens);
+    sit_exam("s0", /*all_sets=*/true, corpus_.answer_tokens);
     return finish();
   }
 
@@ -134,25 +145,25 @@ class Estimator {
 
   void add_judging(double rows) {
     decode("s0/answers", rows, corpus_.answer_tokens);
-    if (difficulty::make_pair_scorer(recipe_.judge.kind) != nullptr) return;
-    if (recipe_.judge.kind == "rubric") return add_confirming(rows);
-    const double judged = recipe_.difficulty.rows > 0
-                              ? std::min(rows, static_cast<double>(recipe_.difficulty.rows))
-                              : rows;
-    const double prompt = corpus_.prompt_tokens + 2 * corpus_.answer_tokens + kPromptOverhead;
-    ask("difficulty", recipe_.judge, judged * orders(judged), prompt, kJudgeReply);
+    if (recipe_.judge.kind == "rubric") return add_confirming("difficulty", rows);
+    const double measured = recipe_.difficulty.rows > 0
+                                ? std::min(rows, static_cast<double>(recipe_.difficulty.rows))
+                                : rows;
+    const double judged = corpus_.asked_share * measured;
+    const double prompt = judged_prompt();
+    if (judged > 0) ask("difficulty", recipe_.judge, judged * orders(judged), prompt, kJudgeReply);
     if (recipe_.judge_audit.role == "none") return;
-    const double audited = std::min(judged, static_cast<double>(recipe_.judge_audit.rows));
+    const double audited = std::min(measured, static_cast<double>(recipe_.judge_audit.rows));
     ask("difficulty/audit",
         recipe_.judge_audit.role == "teacher" ? recipe_.teacher : recipe_.auditor, 2 * audited,
         prompt, kJudgeReply);
   }
 
   // At most: rows whose requirements code can check need nobody.
-  void add_confirming(double rows) {
+  void add_confirming(const std::string& stage, double rows) {
     const std::string& role = recipe_.judge_rubric.role;
     if (role == "none") return;
-    ask("difficulty", role == "teacher" ? recipe_.teacher : recipe_.auditor, 2 * rows,
+    ask(stage, role == "teacher" ? recipe_.teacher : recipe_.auditor, 2 * rows,
         corpus_.prompt_tokens + corpus_.answer_tokens + kPromptOverhead, kJudgeReply);
   }
 
@@ -171,7 +182,22 @@ class Estimator {
 
   double exam_items(bool all_sets) const {
     const auto& e = recipe_.exam;
-    return static_cast<double>(e.uniform + (all_sets ? e.pool + e.beyond : 0));
+    const std::int64_t of_gym =
+        in_gym(recipe_) ? e.uniform + (all_sets ? e.pool + e.beyond : 0) : 0;
+    return static_cast<double>(of_gym + recipe_.data.held_out);
+  }
+
+  void sit_exam(const std::string& student, bool all_sets, double answer_tokens) {
+    decode("exam/" + student, exam_items(all_sets), answer_tokens);
+    const auto rows = static_cast<double>(recipe_.data.held_out);
+    if (recipe_.judge.kind == "rubric") return add_confirming("exam/" + student, rows);
+    const double judged = corpus_.asked_share * rows;
+    if (judged > 0)
+      ask("exam/" + student, recipe_.judge, judged * orders(judged), judged_prompt(), kJudgeReply);
+  }
+
+  double judged_prompt() const {
+    return corpus_.prompt_tokens + 2 * corpus_.answer_tokens + kPromptOverhead;
   }
 
   void add_arm(const std::string& name, const Arm& arm) {
@@ -196,7 +222,7 @@ class Estimator {
               : recipe_.train.num_train_epochs * rows *
                     (corpus_.prompt_tokens + corpus_.answer_tokens * styled);
       train(prefix + "/train", tokens);
-      decode("exam/" + prefix, exam_items(round == c.rounds), corpus_.answer_tokens * styled);
+      sit_exam(prefix, round == c.rounds, corpus_.answer_tokens * styled);
     }
   }
 
@@ -230,6 +256,14 @@ class Estimator {
   void add(StageEstimate e) {
     out_.usd += e.usd;
     out_.seconds += e.seconds;
+    if (!out_.stages.empty() && out_.stages.back().stage == e.stage) {
+      StageEstimate& same = out_.stages.back();  // the student's part, then the judge's
+      same.calls += e.calls;
+      same.tokens += e.tokens;
+      same.usd += e.usd;
+      same.seconds += e.seconds;
+      return;
+    }
     out_.stages.push_back(std::move(e));
   }
 

@@ -4,6 +4,9 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/strings.h"
+#include "dataset/read_instructions.h"
+#include "pipeline/doctor.h"
 #include "pipeline/options.h"
 
 namespace tapir::pipeline {
@@ -45,6 +48,23 @@ FoundTasks given_tasks(const tasks::Taxonomy& taxonomy, std::span<const Instruct
   return found;
 }
 
+// By a classifier that learns from tasks.labelled, whose tasks have to be the taxonomy's.
+FoundTasks tasks_as_labelled(const TaskFinder& finder, std::span<const Instruction> rows) {
+  const Recipe& recipe = finder.recipe;
+  const auto labelled =
+      read_labelled(resolve_path(recipe, recipe.tasks.labelled).string(), recipe.tasks.label_field);
+  for (const tasks::LabelledText& row : labelled) {
+    if (finder.taxonomy.find(row.task) != nullptr) continue;
+    throw Error(ErrorKind::data,
+                recipe.tasks.labelled + ": the task \"" + row.task +
+                    "\" is not in the taxonomy \"" + finder.taxonomy.name + "\"",
+                "its tasks: " + join(finder.taxonomy.names(), ", "));
+  }
+  FoundTasks found = find_tasks_as(labelled, rows, {kHeldOutShare, recipe.seed});
+  found.info["taxonomy"] = finder.taxonomy.name;
+  return found;
+}
+
 std::unique_ptr<tasks::TaskClassifier> learn(const std::vector<Instruction>& rows,
                                              const std::map<std::string, std::string>& task_of,
                                              std::uint64_t seed, Json& info) {
@@ -68,6 +88,21 @@ Json agreement_json(const tasks::Agreement& agreement) {
           {"confusion", agreement.confusion}};
 }
 
+std::vector<tasks::LabelledText> read_labelled(const std::string& file, const std::string& field) {
+  std::vector<tasks::LabelledText> labelled;
+  for (const dataset::DataRow& row :
+       dataset::read_instructions({std::filesystem::path(file)}, {.keep_fields = true})) {
+    const auto task = json_get_or<std::string>(row.fields, field, "", row.where);
+    if (task.empty()) {
+      throw Error(ErrorKind::data, row.where + ": a labelled row without \"" + field + "\"",
+                  "give every labelled row its task, or leave the row out; tasks.label_field names "
+                  "another field");
+    }
+    labelled.push_back({row.instruction.id, row.instruction.prompt(), task});
+  }
+  return labelled;
+}
+
 FoundTasks find_tasks(const TaskFinder& finder, std::span<const Instruction> rows,
                       ProgressSink& progress, std::stop_token stop) {
   const Recipe& recipe = finder.recipe;
@@ -77,6 +112,7 @@ FoundTasks find_tasks(const TaskFinder& finder, std::span<const Instruction> row
     found.info = base;
     return found;
   }
+  if (!recipe.tasks.labelled.empty()) return tasks_as_labelled(finder, rows);
   const bool light = recipe.tasks.classifier == "light";
   const std::vector<Instruction> asked = light ? drawn(rows, recipe.tasks.label_rows, recipe.seed)
                                                : std::vector<Instruction>(rows.begin(), rows.end());

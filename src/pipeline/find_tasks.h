@@ -36,10 +36,16 @@ struct FoundTasks {
 
 // tasks.classifier given: the rows' own tasks. llm: the teacher labels every row. light: the
 // teacher labels tasks.label_rows of them, a classifier learns from four fifths, is measured on the
-// rest, and labels all others. A label that stays unreadable and a task that the taxonomy does not
-// have become its fallback. Error{data}: too few labelled rows.
+// rest, and labels all others; with tasks.labelled it learns from that file, and nobody is asked. A
+// label that stays unreadable and a task of a row that the taxonomy does not have become its
+// fallback. Error{data}: too few labelled rows; a task of tasks.labelled that is not in the
+// taxonomy.
 FoundTasks find_tasks(const TaskFinder& finder, std::span<const Instruction> rows,
                       ProgressSink& progress, std::stop_token stop);
+
+// Rows of an instruction file with their tasks, which stand in `field`. Error{data} naming the row
+// that has none.
+std::vector<tasks::LabelledText> read_labelled(const std::string& file, const std::string& field);
 
 struct LabelledOptions {
   double held_out = 0.2;  // share of the labelled rows that the classifier is measured on; 0: none

@@ -7,10 +7,10 @@
 #include "base/error.h"
 #include "difficulty/difficulty.h"
 #include "difficulty/judge_statistics.h"
-#include "difficulty/pair_scorers.h"
 #include "pipeline/judge_figures.h"
 #include "pipeline/options.h"
 #include "pipeline/row_files.h"
+#include "pipeline/row_judges.h"
 #include "pipeline/rubric_rows.h"
 
 namespace tapir::pipeline {
@@ -113,18 +113,19 @@ std::vector<Judgment> judge(const Recipe& recipe, const JudgeFileOptions& option
     return judge_by_components(recipe, options, rows, pairs, progress, stop, summary);
   std::vector<Judgment> judgments;
   const auto keep = [&](const Judgment& judgment) { judgments.push_back(judgment); };
-  const difficulty::JudgeOptions judging = judge_options(recipe);
-  if (const auto scorer = difficulty::make_pair_scorer(recipe.judge.kind)) {
-    const auto scored = difficulty::score_pairs(
-        *scorer, pairs, {}, {judging.threshold, judging.strict}, keep, progress, stop);
-    if (!scored.complete) throw Error(ErrorKind::interrupted, "interrupted: nothing was written");
-    return judgments;
+  const prompting::PromptSet prompts = prompts_of(recipe);
+  std::optional<FileStage> stage;  // when a model has to be asked
+  const RowJudges judges(recipe, prompts, [&]() -> llm::ChatModel& {
+    stage.emplace(recipe, options.files, "judge", stop);
+    return stage->model(RoleName::judge);
+  });
+  const auto judged = judges.judge(pairs, {}, keep, progress, stop);
+  if (stage) {
+    stage->check_complete(judged.complete, RoleName::judge);
+    summary.usd = stage->usd();
+  } else if (!judged.complete) {
+    throw Error(ErrorKind::interrupted, "interrupted: nothing was written");
   }
-  FileStage stage(recipe, options.files, "judge", stop);
-  const auto judged = difficulty::judge_pairs(stage.model(RoleName::judge), prompts_of(recipe),
-                                              pairs, {}, judging, keep, progress, stop);
-  stage.check_complete(judged.complete, RoleName::judge);
-  summary.usd = stage.usd();
   return judgments;
 }
 

@@ -19,7 +19,8 @@ class Planner {
 
   std::vector<PlannedStage> plan() {
     add({"data", "data"},
-        {"data.instructions", "data.gym", "data.clean", "data.decontaminate_against"},
+        {"data.instructions", "data.gym", "data.held_out", "data.clean",
+         "data.decontaminate_against"},
         {facts_.data});
     std::string answered = "data";
     if (recipe_.data.responses != "keep") {
@@ -57,8 +58,7 @@ class Planner {
     }
     add({"select", "select", "", 0, {"difficulty"}}, {"difficulty"}, {});
     teach_without_rejudging();
-    add({"exam/s0", "exam", "", 0, {"s0/train"}}, {"evaluate", "student.generation"},
-        {facts_.machine});
+    add_exam("s0", "", 0, {});
     for (const auto& [name, arm] : arms_of(recipe_)) {
       for (int round = 1; round <= recipe_.curriculum.rounds; ++round) {
         if (arm.rejudge) add_teaching(name, arm, round);
@@ -137,10 +137,22 @@ class Planner {
     const std::string before = round > 1 ? student_name(name, round - 1) + "/train" : "s0/train";
     add({student + "/train", "train", name, round, {student + "/refine", before}},
         {"train", "curriculum.rounds"}, {facts_.machine});
-    add({"exam/" + student, "exam", name, round, {student + "/train"}},
-        {"evaluate", "student.generation", "curriculum.forgetting_gate",
-         "curriculum.forgetting_tolerance"},
-        {facts_.machine});
+    add_exam(student, name, round,
+             {"curriculum.forgetting_gate", "curriculum.forgetting_tolerance"});
+  }
+
+  // Held-out rows are judged, and told apart by their tasks.
+  void add_exam(const std::string& student, const std::string& arm, int round,
+                std::vector<std::string> keys) {
+    std::vector<std::string> before = {student + "/train"};
+    std::vector<std::string> facts = {facts_.machine};
+    keys.insert(keys.end(), {"evaluate", "student.generation"});
+    if (recipe_.data.held_out > 0) {
+      before.push_back("tasks");
+      keys.insert(keys.end(), {"judge", "!judge.audit", "difficulty"});
+      facts.insert(facts.end(), {facts_.prompts, facts_.judge});
+    }
+    add({"exam/" + student, "exam", arm, round, before}, keys, facts);
   }
 
   void add(PlannedStage stage, const std::vector<std::string>& keys,

@@ -11,6 +11,7 @@
 namespace tapir::pipeline {
 
 inline constexpr const char* kMainArm = "tapir";
+inline constexpr const char* kBaselineArm = "plain";  // what others are compared with, when it runs
 // Cross-fitting: the students of the two halves of D. Each answers the rows of the other half.
 inline constexpr std::array<const char*, 2> kHalfStudents = {"s0-a", "s0-b"};
 
@@ -19,7 +20,7 @@ struct PlanFacts {
   std::string data;      // of the instruction files, or of the gym's version
   std::string student;   // of the folder to start from
   std::string prompts;   // PromptSet::fingerprint()
-  std::string taxonomy;  // Taxonomy::version
+  std::string taxonomy;  // Taxonomy::version, and of the labelled rows
   std::string teacher;   // identity
   std::string judge;     // identity
   std::string auditor;   // identity; empty: none of its own

@@ -4,13 +4,11 @@
 #include <cstdlib>
 #include <set>
 
-#include <fmt/format.h>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/strings.h"
+#include "pipeline/recipe_checks.h"
 #include "pipeline/recipe_keys.h"
-#include "text/chat_format.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -175,151 +173,6 @@ void apply_override(YAML::Node root, const std::string& text) {
   node[path.back()] = value;
 }
 
-[[noreturn]] void impossible(const std::string& where, const std::string& what,
-                             const std::string& hint) {
-  throw Error(ErrorKind::usage, where + ": " + what, hint);
-}
-
-void check_template(const Recipe& r, const std::string& where) {
-  const std::string& name = r.student.chat_format;
-  if (name == "auto") return;
-  try {
-    (void)text::chat_template(name);
-  } catch (const Error& e) {
-    impossible(where, std::string("student.template: ") + e.what(), e.hint());
-  }
-  if (r.student.s0 == "train") return;
-  impossible(where, "student.template: " + name + " needs student.s0: train, found " + r.student.s0,
-             "a student that is taken as it is speaks the format of its own folder: leave "
-             "student.template out");
-}
-
-// Endpoints and prices of one role.
-void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
-                const std::string& where) {
-  const bool remote = part.kind == "openai";
-  if (remote && part.endpoints.empty()) {
-    impossible(where, role + ".kind is openai, but " + role + ".endpoints is not set",
-               "for example " + role + ".endpoints: [{base_url: \"http://localhost:8000/v1\"}]");
-  }
-  if ((remote || part.kind == "student") && part.model.empty()) {
-    impossible(where, role + ".kind is " + part.kind + ", but " + role + ".model is not set",
-               remote ? "name it as its endpoint does; `tapir doctor --recipe` lists what it offers"
-                      : "name its folder");
-  }
-  if (!remote && !part.endpoints.empty()) {
-    impossible(where, role + ".endpoints is set, but " + role + ".kind is " + part.kind,
-               "set " + role + ".kind: openai");
-  }
-  const bool priced = part.price_input >= 0 && part.price_output >= 0;
-  if (!priced && (part.price_input >= 0 || part.price_output >= 0)) {
-    impossible(where, role + ".price_per_million has only one of input and output",
-               "set both, in dollars for a million tokens");
-  }
-  if (remote && r.budget.max_usd > 0 && !priced) {
-    impossible(
-        where, "budget.max_usd is set but " + role + " has no price",
-        "set " + role + ".price_per_million: {input, output} in dollars; 0 where it is free");
-  }
-}
-
-void check_roles(const Recipe& r, const std::string& where) {
-  check_role(r, r.teacher, "teacher", where);
-  check_role(r, r.judge, "judge", where);
-  check_role(r, r.candidate, "candidate", where);
-  if (asks_auditor(r)) check_role(r, r.auditor, "auditor", where);
-}
-
-// A second opinion needs somebody who can judge, and a judge to be compared with.
-void check_audit(const Recipe& r, const std::string& where) {
-  if (r.judge_audit.role == "none") return;
-  if (r.difficulty.method != "mfd") {
-    impossible(where, "judge.audit.role is set but difficulty.method: ifd asks no judge",
-               "leave one of the two keys out");
-  }
-  if (r.judge_audit.role == "teacher" &&
-      (r.teacher.kind == "gym" || r.teacher.kind == "recorded")) {
-    impossible(where,
-               "judge.audit.role: teacher, but teacher.kind: " + r.teacher.kind + " cannot judge",
-               "set judge.audit.role: auditor and describe it under auditor");
-  }
-}
-
-// Requirements come with the rows of files, so that nothing else can be scored by them.
-void check_rubric(const Recipe& r, const std::string& where) {
-  if (r.judge.kind != "rubric") return;
-  const auto refuse = [&](const std::string& what, const std::string& hint) {
-    impossible(where, "judge.kind: rubric " + what, hint);
-  };
-  if (r.data.gym_rows > 0)
-    refuse("needs rows with requirements, and data.gym.rows brings none",
-           "name files with \"components\" in data.instructions (docs/rubrics.md)");
-  if (r.difficulty.held_out_rows > 0)
-    refuse("cannot score difficulty.held_out_rows", "set it to 0");
-  bool rejudges = r.tapir.rejudge;
-  for (const auto& [name, arm] : r.arms) rejudges = rejudges || arm.rejudge;
-  if (rejudges)
-    refuse("cannot score new instructions again: they bring no requirements", "set rejudge: false");
-  if (r.judge_rubric.role == "teacher" &&
-      (r.teacher.kind == "gym" || r.teacher.kind == "recorded")) {
-    refuse("asks the teacher, but teacher.kind: " + r.teacher.kind + " cannot judge",
-           "set judge.rubric.role: auditor and describe it under auditor");
-  }
-}
-
-// The gym's teacher knows its own items only.
-void check_layers(const Recipe& r, const std::string& where) {
-  if (r.teach.layers == 0 || r.teacher.kind != "gym") return;
-  impossible(where, "teach.layers is set, but teacher.kind: gym cannot compose instructions",
-             "leave teach.layers out; the gym's family `layered` has requirements of its own");
-}
-
-// What one key alone cannot know, of a whole run.
-void check_together(const Recipe& r, const std::string& where) {
-  if (r.student.model_name_or_path.empty()) {
-    impossible(where, "student.model_name_or_path is not set",
-               "name a Hugging Face folder to start from");
-  }
-  check_template(r, where);
-  if (r.data.gym_rows == 0 && r.data.instructions.empty()) {
-    impossible(where,
-               "there are no instructions: data.instructions and data.gym.rows are both empty",
-               "name files in data.instructions, or set data.gym.rows for the embedded gym");
-  }
-  if (r.data.gym_rows > 0 && !r.data.instructions.empty()) {
-    impossible(where, "data.instructions and data.gym.rows are both set", "keep one of them");
-  }
-  if (r.teacher.kind == "recorded" && (r.tapir.expand || r.tapir.refine != "none")) {
-    impossible(where, "teacher.kind: recorded cannot expand or refine",
-               "set teach.expand: false and teach.refine: none, or another teacher");
-  }
-  if (r.teacher.kind == "recorded" && r.tasks.classifier != "given") {
-    impossible(where, "teacher.kind: recorded cannot label tasks",
-               "set tasks.classifier: given, or another teacher");
-  }
-  if (!r.arms.empty() && r.train.batch_tokens == 0) {
-    impossible(
-        where, "arms are compared at equal tokens, which needs train.batch_tokens",
-        "set train.batch_tokens, for example to total_batch_size times the usual length of a row");
-  }
-  if (r.train.tokens > 0 && r.train.batch_tokens == 0) {
-    impossible(where, "train.tokens counts tokens, which needs train.batch_tokens",
-               "set train.batch_tokens");
-  }
-  if (r.s0_train.tokens > 0 && r.train.batch_tokens == 0) {
-    impossible(where, "s0_train.tokens counts tokens, which needs train.batch_tokens",
-               "set train.batch_tokens");
-  }
-  if (r.difficulty.cross_fit && r.student.s0 != "train") {
-    impossible(where, "difficulty.cross_fit needs student.s0: train, found " + r.student.s0,
-               "each half of D trains an S_0 of its own: leave one of the two keys out");
-  }
-  check_roles(r, where);
-  check_audit(r, where);
-  check_rubric(r, where);
-  check_layers(r, where);
-}
-
 // Reads the keys; nothing is checked together yet.
 Recipe parse_keys(const std::string& yaml, const std::string& where,
                   const std::filesystem::path& folder, const std::vector<std::string>& overrides) {
@@ -354,6 +207,21 @@ std::string text_of(const std::filesystem::path& file) {
 bool asks_auditor(const Recipe& recipe) {
   return recipe.judge_audit.role == "auditor" ||
          (recipe.judge.kind == "rubric" && recipe.judge_rubric.role == "auditor");
+}
+
+std::pair<std::string, std::string> file_entry(const std::string& entry, const std::string& key,
+                                               const std::string& example) {
+  const std::size_t colon = entry.find(": ");
+  if (colon == std::string::npos || colon == 0) {
+    throw Error(ErrorKind::usage, key + ": expected \"FILE: ...\", found \"" + entry + "\"",
+                "for example \"" + example + "\"");
+  }
+  const std::filesystem::path file(entry.substr(0, colon));
+  return {file.filename().string(), std::string(trim(entry.substr(colon + 2)))};
+}
+
+bool in_gym(const Recipe& recipe) {
+  return recipe.data.gym_rows > 0 || recipe.teacher.kind == "gym";
 }
 
 bool is_free(const ModelPart& part) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tapir::pipeline {
@@ -51,6 +52,11 @@ struct ModelPart {
 // Whether asking it never costs anything, whatever its prices say.
 bool is_free(const ModelPart& part);
 
+// The entry "FILE: WORD" of a list of such, as {"FILE" without its folders, "WORD"}. Error{usage}
+// naming the key, and what an entry looks like.
+std::pair<std::string, std::string> file_entry(const std::string& entry, const std::string& key,
+                                               const std::string& example);
+
 // A way through the rounds. The main arm is "tapir".
 struct Arm {
   std::string select =
@@ -86,6 +92,7 @@ struct Recipe {
     std::vector<std::string> instructions;           // files
     std::string responses = "keep";                  // keep | missing | reannotate
     std::int64_t gym_rows = 0;                       // > 0: the gym's pool instead of files
+    std::int64_t held_out = 0;                       // rows of the files that are never trained on
     std::vector<std::string> decontaminate_against;  // evaluation sets: files
     std::vector<std::string> licenses;               // "FILE: LICENCE", for the data card
     bool clean_encoding = true;
@@ -104,6 +111,7 @@ struct Recipe {
   ModelPart judge;
   std::string judge_orders = "adaptive";  // adaptive | both | single
   std::int64_t judge_max_attempts = 3;
+  std::vector<std::string> judge_by_source;  // "FILE: KIND", by rule; other rows: judge.kind
   struct {
     std::string role = "none";  // none | teacher | auditor: who judges a sample again
     std::int64_t rows = 200;
@@ -129,13 +137,15 @@ struct Recipe {
     std::int64_t rows = 0;  // 0: all of D
     std::int64_t pilot_rows = 1000;
     bool cross_fit = false;  // answers of each half of D by an S_0 that was trained on the other
-    std::int64_t held_out_rows = 0;  // dev rows judged too, to see what S_0 memorised
+    std::int64_t held_out_rows = 0;  // rows outside D judged too, to see what S_0 memorised
   } difficulty;
 
   struct {
     std::string taxonomy = "tapir33";
     std::string classifier = "light";  // light | llm | given
     std::int64_t label_rows = 3000;    // light: labelled by the teacher first
+    std::string labelled;              // light: rows with tasks to learn from instead; a file
+    std::string label_field = "task";  // of its rows
   } tasks;
 
   struct {
@@ -234,6 +244,9 @@ struct KeyInfo {
   bool changes_results = true;  // enters the fingerprint
 };
 std::vector<KeyInfo> recipe_keys();
+
+// Whether the items are the gym's: from its pool, or files that its teacher knows.
+bool in_gym(const Recipe& recipe);
 
 // Reads a recipe, then sets `overrides` ("train.learning_rate=1e-5"); ${NAME} in text values is
 // taken from the environment. Error{usage} with file:line and key: unknown keys (with the nearest),

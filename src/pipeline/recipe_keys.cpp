@@ -1,130 +1,10 @@
 #include "pipeline/recipe_keys.h"
 
-#include <cmath>
-#include <type_traits>
-#include <utility>
-
-#include <fmt/format.h>
-
-#include "base/strings.h"
-#include "pipeline/recipe_values.h"
+#include "pipeline/recipe_table.h"
 #include "rubric/compose.h"
 
 namespace tapir::pipeline {
 namespace {
-
-template <typename T>
-T number(const YAML::Node& node, const Range& range) {
-  const std::string expected =
-      describe(range, std::is_integral_v<T> ? "a whole number" : "a number");
-  T value{};
-  if (!node.IsScalar() || !YAML::convert<T>::decode(node, value)) throw Mismatch{expected};
-  const double as_double = static_cast<double>(value);
-  const bool inside = as_double >= range.low && as_double <= range.high &&
-                      !(range.low_open && as_double == range.low);
-  if (!std::isfinite(as_double) || !inside) throw Mismatch{expected};
-  return value;
-}
-
-template <typename Owner>
-class Table {
- public:
-  template <typename Get>
-  Table& real(std::string path, Get get, Range range, std::string help, bool results = true) {
-    return add(
-        {std::move(path), "number", "", std::move(help), results},
-        [get, range](Owner& o, const YAML::Node& n) { get(o) = number<double>(n, range); },
-        [get](const Owner& o) { return fmt::format("{}", get(const_cast<Owner&>(o))); });
-  }
-  template <typename Get>
-  Table& whole(std::string path, Get get, Range range, std::string help, bool results = true) {
-    using T = std::remove_reference_t<decltype(get(std::declval<Owner&>()))>;
-    return add(
-        {std::move(path), "integer", "", std::move(help), results},
-        [get, range](Owner& o, const YAML::Node& n) { get(o) = number<T>(n, range); },
-        [get](const Owner& o) { return std::to_string(get(const_cast<Owner&>(o))); });
-  }
-  template <typename Get>
-  Table& maybe(std::string path, Get get, Range range, std::string help) {
-    return add(
-        {std::move(path), "number", "", std::move(help), true},
-        [get, range](Owner& o, const YAML::Node& n) {
-          if (n.IsNull()) {
-            get(o).reset();
-          } else {
-            get(o) = number<double>(n, range);
-          }
-        },
-        [get](const Owner& o) {
-          const auto& value = get(const_cast<Owner&>(o));
-          return value ? fmt::format("{}", *value) : std::string("null");
-        });
-  }
-  template <typename Get>
-  Table& flag(std::string path, Get get, std::string help, bool results = true) {
-    return add(
-        {std::move(path), "true or false", "", std::move(help), results},
-        [get](Owner& o, const YAML::Node& n) {
-          bool value = false;
-          if (!n.IsScalar() || !YAML::convert<bool>::decode(n, value))
-            throw Mismatch{"true or false"};
-          get(o) = value;
-        },
-        [get](const Owner& o) {
-          return get(const_cast<Owner&>(o)) ? std::string("true") : std::string("false");
-        });
-  }
-  // choices empty: any text.
-  template <typename Get>
-  Table& text(std::string path, Get get, const std::vector<std::string>& choices, std::string help,
-              bool results = true) {
-    return add(
-        {std::move(path), choices.empty() ? "text" : join(choices, " | "), "", std::move(help),
-         results},
-        [get, choices](Owner& o, const YAML::Node& n) {
-          const std::string expected = choices.empty() ? "text" : "one of: " + join(choices, ", ");
-          if (!n.IsScalar()) throw Mismatch{expected};
-          const std::string& value = n.Scalar();
-          bool known = choices.empty();
-          for (const std::string& choice : choices) known = known || choice == value;
-          if (!known) throw Mismatch{expected};
-          get(o) = value;
-        },
-        [get](const Owner& o) { return quote(get(const_cast<Owner&>(o))); });
-  }
-  template <typename Get>
-  Table& list(std::string path, Get get, std::string help, bool results = true) {
-    return add(
-        {std::move(path), "list of text", "", std::move(help), results},
-        [get](Owner& o, const YAML::Node& n) {
-          std::vector<std::string> values;
-          if (n.IsScalar()) values = {n.Scalar()};
-          if (!n.IsScalar() && !n.IsSequence()) throw Mismatch{"a list of text"};
-          for (const YAML::Node& item : n) {
-            if (!item.IsScalar()) throw Mismatch{"a list of text"};
-            values.push_back(item.Scalar());
-          }
-          get(o) = values;
-        },
-        [get](const Owner& o) {
-          std::vector<std::string> quoted;
-          for (const std::string& item : get(const_cast<Owner&>(o))) quoted.push_back(quote(item));
-          return "[" + join(quoted, ", ") + "]";
-        });
-  }
-  std::vector<Key<Owner>> take() { return std::move(keys_); }
-
-  // A key with a reader of its own.
-  Table& add(KeyInfo info, std::function<void(Owner&, const YAML::Node&)> set,
-             std::function<std::string(const Owner&)> show) {
-    info.fallback = show(Owner{});
-    keys_.push_back({std::move(info), std::move(set), std::move(show)});
-    return *this;
-  }
-
- private:
-  std::vector<Key<Owner>> keys_;
-};
 
 // A field as an lvalue of its owner.
 #define FIELD(path) ([](Recipe & r) -> auto& { return (r.path); })
@@ -163,6 +43,9 @@ void add_student_and_data(Table<Recipe>& t) {
             "answers of D: as the files have them, filled in where missing, or all by the teacher")
       .whole("data.gym.rows", FIELD(data.gym_rows), kNotNegative,
              "rows of the gym's pool; 0: files")
+      .whole(
+          "data.held_out", FIELD(data.held_out), kNotNegative,
+          "rows of the files, drawn by the seed, that nobody is trained on: every student's exam")
       .list("data.decontaminate_against", FIELD(data.decontaminate_against),
             "evaluation sets: rows that hold one of their items are left out, expanded ones too")
       .flag("data.clean.encoding", FIELD(data.clean_encoding),
@@ -264,6 +147,10 @@ void add_models(Table<Recipe>& t) {
          "in which orders a pair is judged")
       .whole("judge.max_attempts", FIELD(judge_max_attempts), {1, 20},
              "asked so often while it cannot be read")
+      .list(
+          "judge.by_source", FIELD(judge_by_source),
+          "\"FILE: answer_match\" or \"FILE: overlap\": rows of that file are judged by rule, the "
+          "others by judge.kind")
       .text("judge.audit.role", FIELD(judge_audit.role), {"none", "teacher", "auditor"},
             "who judges a sample again, to see whether the judge can be trusted")
       .whole("judge.audit.rows", FIELD(judge_audit.rows), kAtLeastOne,
@@ -301,12 +188,17 @@ void add_method(Table<Recipe>& t) {
       .flag("difficulty.cross_fit", FIELD(difficulty.cross_fit),
             "true: two more S_0, each trained on one half of D, answer the other half")
       .whole("difficulty.held_out_rows", FIELD(difficulty.held_out_rows), kNotNegative,
-             "rows outside D that are judged too, to show what S_0 memorised")
+             "rows outside D that are judged too, to show what S_0 memorised; of files: of "
+             "data.held_out")
       .text("tasks.taxonomy", FIELD(tasks.taxonomy), {}, "tapir33 | gym | a YAML file")
       .text("tasks.classifier", FIELD(tasks.classifier), {"light", "llm", "given"},
             "who finds the task of a row")
       .whole("tasks.label_rows", FIELD(tasks.label_rows), {10, kInfinity},
              "light: rows that the teacher labels first")
+      .text("tasks.labelled", FIELD(tasks.labelled), {},
+            "light: a file of labelled rows to learn from; nobody is asked")
+      .text("tasks.label_field", FIELD(tasks.label_field), {},
+            "where a row of that file has its task")
       .text("teach.prompts", FIELD(teach.prompts), {}, "folder of own prompt templates")
       .whole("teach.max_attempts_per_row", FIELD(teach.max_attempts_per_row), {1, 100},
              "requests per new row needed")

@@ -16,7 +16,7 @@
 #include "base/progress.h"
 #include "curriculum/curriculum.h"
 #include "dataset/read_instructions.h"
-#include "difficulty/pair_scorers.h"
+#include "difficulty/difficulty.h"
 #include "evaluate/exam.h"
 #include "llm/budget.h"
 #include "llm/chat_model.h"
@@ -51,8 +51,11 @@ struct RunOutcome {
 // Instructions with their answers: the corpus D.
 struct Corpus {
   std::vector<Instruction> rows;               // sorted by id
-  std::map<std::string, std::string> answers;  // y_i by instruction id
+  std::map<std::string, std::string> answers;  // y_i by instruction id; may hold others' too
 };
+
+// Instruction::round of the rows that data.held_out sets aside.
+inline constexpr int kHeldOut = -2;
 
 // P_r of an arm as it grows: what may enter the hard part of a mixture.
 struct Pool {
@@ -115,6 +118,8 @@ class Run {
   StageEnd read_data(const std::string& stage);
   StageEnd ask_responses(const std::string& stage);
   StageEnd find_tasks(const std::string& stage);
+  // D, and what is held out of it.
+  std::vector<Instruction> rows_of_data() const;
   void load_corpus();
 
   // ---- stages_difficulty.cpp ----
@@ -123,13 +128,16 @@ class Run {
                   const std::vector<Instruction>& rows);
   // By S_0; cross-fitted, by the student of the other half. Booked as S_0's answers either way.
   StageEnd answer_for_difficulty(const std::string& stage, const std::vector<Instruction>& rows);
+  // `options`: how it answers.
   void ask_student(const std::string& stage, const std::string& student, const std::string& author,
-                   const std::vector<Instruction>& rows);
+                   const std::vector<Instruction>& rows, const student::GenerateOptions& options);
   StageEnd measure_difficulty(const std::string& stage, const std::string& author,
                               const Corpus& rows);
   StageEnd select(const std::string& stage);
   // Rows outside D, judged too: the gap that S_0's memory of D hides.
   StageEnd judge_held_out(const std::string& stage);
+  Corpus gym_rows_outside(const std::string& stage);  // written into the store
+  Corpus some_held_out() const;                       // of data.held_out
   // ---- stages_judging.cpp ----
   StageEnd judge_rows(const std::string& stage, const std::string& author, const Corpus& rows);
   // By the requirements that the data's rows bring; `components` gets the figures by kind.
@@ -193,6 +201,12 @@ class Run {
   Json look_at_answers(const std::string& student, const std::vector<evaluate::ExamItem>& items);
   bool learns_steps(const std::string& student) const;
   StageEnd exam(const std::string& stage, const std::string& student, bool all_sets);
+  void sit_gym_exam(const std::string& stage, const std::string& student,
+                    const std::vector<evaluate::ExamItem>& items, bool with_words);
+  // The rows that were set aside: the student's answers are judged beside the recorded ones, and
+  // its losses on those are taken.
+  void sit_held_out(const std::string& stage, const std::string& student, const Corpus& rows);
+  Corpus answered_held_out() const;
   bool gate_stops(const std::string& name, int round);
 
   Recipe recipe_;
@@ -208,11 +222,11 @@ class Run {
   std::vector<PlannedStage> plan_;
   std::unique_ptr<llm::Budget> budget_;
   Corpus corpus_;
+  std::vector<Instruction> held_out_;  // sorted by id; answers stand in corpus_
   // Last: their ends wait for requests, which need what stands above.
   std::unique_ptr<RoleModel> teacher_;
   std::unique_ptr<RoleModel> judge_;    // nullptr where pairs are scored by rule
   std::unique_ptr<RoleModel> auditor_;  // nullptr without an audit of its own
-  std::unique_ptr<difficulty::PairScorer> scorer_;
 };
 
 }  // namespace tapir::pipeline

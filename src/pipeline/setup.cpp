@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "dataset/read_instructions.h"
+#include "difficulty/pair_scorers.h"
 #include "pipeline/doctor.h"
 #include "pipeline/estimate.h"
 #include "pipeline/options.h"
@@ -75,8 +76,8 @@ void Run::make_models() {
   budget_ = make_budget(recipe_, *store_);
   teacher_ =
       std::make_unique<RoleModel>(recipe_, RoleName::teacher, *store_, *budget_, stage_name_);
-  scorer_ = difficulty::make_pair_scorer(recipe_.judge.kind);
-  if (scorer_ == nullptr && recipe_.judge.kind != "rubric") {
+  const std::string& judge = recipe_.judge.kind;
+  if (difficulty::make_pair_scorer(judge) == nullptr && judge != "rubric") {
     judge_ = std::make_unique<RoleModel>(recipe_, RoleName::judge, *store_, *budget_, stage_name_);
   }
   if (asks_auditor(recipe_)) {
@@ -92,8 +93,8 @@ llm::ChatModel* Run::confirmer() const {
 }
 
 std::string Run::judge_identity() const {
-  if (scorer_ != nullptr) return std::string(scorer_->name());
-  if (recipe_.judge.kind != "rubric") return identity_text(judge_->model().identity());
+  if (judge_ != nullptr) return identity_text(judge_->model().identity());
+  if (recipe_.judge.kind != "rubric") return recipe_.judge.kind;  // by rule
   const llm::ChatModel* asked = confirmer();
   return asked == nullptr ? "rubric" : "rubric " + identity_text(asked->identity());
 }
@@ -108,6 +109,8 @@ PlanFacts Run::facts() const {
     facts.student += student::student_digest(resolve(recipe_.student.s0));
   facts.prompts = prompts_.fingerprint();
   facts.taxonomy = taxonomy_.version;
+  if (!recipe_.tasks.labelled.empty())
+    facts.taxonomy += dataset::instructions_digest({resolve(recipe_.tasks.labelled)});
   facts.teacher = identity_text(teacher_->model().identity());
   facts.judge = judge_identity();
   if (auditor_ != nullptr) facts.auditor = identity_text(auditor_->model().identity());

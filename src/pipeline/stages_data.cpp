@@ -1,10 +1,12 @@
 // The corpus D: instructions in, answers, tasks.
+#include <algorithm>
 #include <set>
 #include <span>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "llm/ask_rows.h"
 #include "pipeline/cleaning.h"
 #include "pipeline/doctor.h"
@@ -60,6 +62,29 @@ class PlainAnswers final : public llm::RowQuestions {
   std::size_t settled_ = 0;
 };
 
+// data.held_out ids of the rows that cleaning leaves.
+std::set<std::string> drawn_held_out(const std::vector<dataset::DataRow>& rows,
+                                     const std::vector<dataset::Removal>& removals,
+                                     const Recipe& recipe) {
+  const auto wanted = static_cast<std::size_t>(recipe.data.held_out);
+  if (wanted == 0) return {};
+  std::set<std::size_t> removed;
+  for (const dataset::Removal& removal : removals) removed.insert(removal.row);
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!removed.contains(i)) ids.push_back(rows[i].instruction.id);
+  }
+  if (wanted >= ids.size()) {
+    throw Error(ErrorKind::data,
+                fmt::format("data.held_out is {}, but cleaning leaves {} of {} rows", wanted,
+                            ids.size(), rows.size()),
+                "set data.held_out to fewer rows, or name more data");
+  }
+  std::sort(ids.begin(), ids.end());
+  RandomStream(recipe.seed, "held_out").shuffle(ids);
+  return {ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(wanted)};
+}
+
 }  // namespace
 
 std::vector<dataset::DataRow> Run::data_rows() const {
@@ -78,23 +103,27 @@ std::vector<dataset::DataRow> Run::data_rows() const {
 }
 
 Run::StageEnd Run::read_data(const std::string& stage) {
-  const std::vector<dataset::DataRow> rows = data_rows();
+  std::vector<dataset::DataRow> rows = data_rows();
   const auto evaluation = evaluation_index(recipe_);
   const std::vector<dataset::Removal> removals =
       dataset::clean(rows, clean_options(recipe_), evaluation.get());
+  const std::set<std::string> held_out = drawn_held_out(rows, removals, recipe_);
   auto removal = removals.begin();
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Instruction& instruction = rows[i].instruction;
+    Instruction& instruction = rows[i].instruction;
     if (removal != removals.end() && removal->row == i) {
       store_->put_outcome(stage, instruction.id, Outcome::filtered, removal->reason);
       ++removal;
       continue;
     }
+    const bool aside = held_out.contains(instruction.id);
+    instruction.round = aside ? kHeldOut : 0;  // whatever run the file is of
     store_->put_instruction(stage, instruction);
     if (rows[i].response)
       store_->put_response(stage,
                            {instruction.id, "data", *rows[i].response, FinishReason::stop, 0, ""});
-    store_->put_outcome(stage, instruction.id, Outcome::done, "");
+    store_->put_outcome(stage, instruction.id, aside ? Outcome::filtered : Outcome::done,
+                        aside ? "held_out" : "");
   }
   StageEnd end = end_of(stage, rows.size());
   if (end.ledger.done == 0) {
@@ -112,7 +141,7 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
   if (!all) {
     for (const Response& r : store_->responses("data")) answered.insert(r.instruction_id);
   }
-  std::vector<Instruction> rows = store_->instructions(0);
+  std::vector<Instruction> rows = rows_of_data();
   const std::uint64_t in = rows.size();
   for (const Instruction& row : rows) {
     if (answered.contains(row.id)) store_->put_outcome(stage, row.id, Outcome::done, "");
@@ -126,7 +155,7 @@ Run::StageEnd Run::ask_responses(const std::string& stage) {
 }
 
 Run::StageEnd Run::find_tasks(const std::string& stage) {
-  const std::vector<Instruction> rows = store_->instructions(0);
+  const std::vector<Instruction> rows = rows_of_data();
   const TaskFinder finder{recipe_, taxonomy_, prompts_,
                           [this]() -> llm::ChatModel& { return teacher_->model(); }};
   const FoundTasks found = pipeline::find_tasks(finder, rows, progress_, stop_);
@@ -134,7 +163,8 @@ Run::StageEnd Run::find_tasks(const std::string& stage) {
   if (found.info.contains("agreement")) {
     const Json& agreement = found.info["agreement"];
     progress_.message(fmt::format(
-        "tasks: the light classifier agrees with the teacher on {:.1f} % of {} held-out rows",
+        "tasks: the light classifier agrees with the {} on {:.1f} % of {} held-out rows",
+        recipe_.tasks.labelled.empty() ? "teacher" : "labels",
         100 * agreement["accuracy"].get<double>(), agreement["rows"].get<std::int64_t>()));
   }
   for (const auto& [id, label] : found.labels) {
@@ -144,8 +174,15 @@ Run::StageEnd Run::find_tasks(const std::string& stage) {
   return end_of(stage, rows.size(), found.info.dump());
 }
 
+std::vector<Instruction> Run::rows_of_data() const {
+  std::vector<Instruction> rows = store_->instructions(0);
+  for (Instruction& row : store_->instructions(kHeldOut)) rows.push_back(std::move(row));
+  return rows;
+}
+
 void Run::load_corpus() {
   corpus_.rows = store_->instructions(0);
+  held_out_ = store_->instructions(kHeldOut);
   corpus_.answers.clear();
   for (const char* author : {"data", kTeacherAuthor}) {
     for (Response& r : store_->responses(author))

@@ -16,7 +16,7 @@ namespace tapir::pipeline {
 
 Run::StageEnd Run::answer(const std::string& stage, const std::string& student,
                           const std::string& author, const std::vector<Instruction>& rows) {
-  ask_student(stage, student, author, rows);
+  ask_student(stage, student, author, rows, generate_options(recipe_));
   return end_of(stage, rows.size());
 }
 
@@ -27,13 +27,14 @@ Run::StageEnd Run::answer_for_difficulty(const std::string& stage,
     std::vector<Instruction> unseen;
     std::copy_if(rows.begin(), rows.end(), std::back_inserter(unseen),
                  [&](const Instruction& row) { return half_of(row) != half; });
-    ask_student(stage, kHalfStudents[half], author_of("s0"), unseen);
+    ask_student(stage, kHalfStudents[half], author_of("s0"), unseen, generate_options(recipe_));
   }
   return end_of(stage, rows.size());
 }
 
 void Run::ask_student(const std::string& stage, const std::string& student,
-                      const std::string& author, const std::vector<Instruction>& rows) {
+                      const std::string& author, const std::vector<Instruction>& rows,
+                      const student::GenerateOptions& options) {
   std::set<std::string> answered;
   for (const Response& response : store_->responses(author))
     answered.insert(response.instruction_id);
@@ -59,7 +60,7 @@ void Run::ask_student(const std::string& stage, const std::string& student,
   };
   if (!requests.empty()) {
     engine_->load(options_.run_dir / student_folder(student))
-        ->generate(requests, generate_options(recipe_), keep, stop_);
+        ->generate(requests, options, keep, stop_);
   }
 }
 
@@ -78,15 +79,28 @@ Run::StageEnd Run::measure_difficulty(const std::string& stage, const std::strin
                                             : judge_rows(stage, author, rows);
 }
 
-Run::StageEnd Run::judge_held_out(const std::string& stage) {
-  const std::string author = author_of("s0@held_out");
-  Corpus held_out;
+Corpus Run::gym_rows_outside(const std::string& stage) {
+  Corpus outside;
   for (GymRow& row : gym_held_out(recipe_.difficulty.held_out_rows, recipe_.seed)) {
-    if (!held_out.answers.emplace(row.instruction.id, row.answer).second) continue;
+    if (!outside.answers.emplace(row.instruction.id, row.answer).second) continue;
     row.instruction.round = kOutsideD;
     store_->put_instruction(stage, row.instruction);
-    held_out.rows.push_back(std::move(row.instruction));
+    outside.rows.push_back(std::move(row.instruction));
   }
+  return outside;
+}
+
+Corpus Run::some_held_out() const {
+  Corpus some{held_out_, corpus_.answers};
+  RandomStream(recipe_.seed, "held_out_rows").shuffle(some.rows);
+  const auto wanted = static_cast<std::size_t>(recipe_.difficulty.held_out_rows);
+  some.rows.resize(std::min(wanted, some.rows.size()));
+  return some;
+}
+
+Run::StageEnd Run::judge_held_out(const std::string& stage) {
+  const std::string author = author_of("s0@held_out");
+  const Corpus held_out = recipe_.data.gym_rows > 0 ? gym_rows_outside(stage) : some_held_out();
   if (recipe_.difficulty.method == "mfd") answer(stage, "s0", author, held_out.rows);
   return measure_difficulty(stage, author, held_out);
 }

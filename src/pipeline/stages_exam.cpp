@@ -1,10 +1,16 @@
 // The exam after every round, and the gate on forgetting.
+#include <algorithm>
+#include <iterator>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "difficulty/difficulty.h"
 #include "evaluate/exam.h"
+#include "evaluate/held_out.h"
 #include "pipeline/gym_binding.h"
+#include "pipeline/held_out_figures.h"
 #include "pipeline/options.h"
 #include "pipeline/run.h"
 #include "pipeline/signs.h"
@@ -22,15 +28,36 @@ void Run::put_judge_words(const std::string& stage, const evaluate::ExamItem& it
 }
 
 Run::StageEnd Run::exam(const std::string& stage, const std::string& student, bool all_sets) {
-  const std::vector<evaluate::ExamItem> all = gym_exam(recipe_, all_sets);
-  std::vector<evaluate::ExamItem> items = all;
+  std::vector<evaluate::ExamItem> items;
+  if (in_gym(recipe_)) items = gym_exam(recipe_, all_sets);
+  const std::uint64_t in = items.size() + held_out_.size();
+  if (!items.empty()) sit_gym_exam(stage, student, items, /*with_words=*/all_sets);
+  for (const Instruction& row : held_out_) {
+    // What the teacher left unanswered has nothing to compare with.
+    if (!corpus_.answers.contains(row.id))
+      store_->put_outcome(stage, row.id, Outcome::filtered, "no_answer");
+  }
+  if (!held_out_.empty()) {
+    const Corpus rows = answered_held_out();
+    sit_held_out(stage, student, rows);
+    store_->set_meta(kHeldOutFigures, held_out_json(*store_, rows, recipe_.seed).dump());
+  }
+  if (in == 0) return end_of(stage, 0);
+  return end_of(stage, in, look_at_answers(student, items).dump());
+}
+
+void Run::sit_gym_exam(const std::string& stage, const std::string& student,
+                       const std::vector<evaluate::ExamItem>& all, bool with_words) {
   std::set<std::string> sat;
   for (const store::ExamRow& row : store_->exam_rows(student)) {
+    if (row.set == store::kHeldOutSet) continue;
     sat.insert(row.set + "|" + row.item_id);
     // Again: a kill may have come between the row and its outcome.
     store_->put_outcome(stage, row.set + "|" + row.item_id, Outcome::done, "");
   }
-  std::erase_if(items, [&](const auto& item) { return sat.contains(item.set + "|" + item.id); });
+  std::vector<evaluate::ExamItem> items;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(items),
+               [&](const auto& item) { return !sat.contains(item.set + "|" + item.id); });
   if (student == "s0") {
     for (const evaluate::ExamItem& item : items) {
       const GymRow record = gym_exam_record(item);
@@ -39,37 +66,77 @@ Run::StageEnd Run::exam(const std::string& stage, const std::string& student, bo
                                    FinishReason::stop, 0, ""});
     }
   }
-  if (!items.empty()) {
-    const auto loaded = engine_->load(options_.run_dir / student_folder(student));
-    const auto grader = gym_grader();
-    std::map<std::string, const evaluate::ExamItem*> by_id;
-    for (const evaluate::ExamItem& item : items) by_id[item.id] = &item;
-    evaluate::run_exam(
-        *loaded, student, items, *grader, exam_options(recipe_),
-        [&](const store::ExamRow& row) {
-          if (all_sets) put_judge_words(stage, *by_id.at(row.item_id), row);
-          store_->put_exam_row(stage, row);
-          store_->put_outcome(stage, row.set + "|" + row.item_id, Outcome::done, "");
-        },
-        progress_, stop_);
+  if (items.empty()) return;
+  const auto loaded = engine_->load(options_.run_dir / student_folder(student));
+  const auto grader = gym_grader();
+  std::map<std::string, const evaluate::ExamItem*> by_id;
+  for (const evaluate::ExamItem& item : items) by_id[item.id] = &item;
+  evaluate::run_exam(
+      *loaded, student, items, *grader, exam_options(recipe_),
+      [&](const store::ExamRow& row) {
+        if (with_words) put_judge_words(stage, *by_id.at(row.item_id), row);
+        store_->put_exam_row(stage, row);
+        store_->put_outcome(stage, row.set + "|" + row.item_id, Outcome::done, "");
+      },
+      progress_, stop_);
+}
+
+Corpus Run::answered_held_out() const {
+  Corpus answered;
+  for (const Instruction& row : held_out_) {
+    const auto answer = corpus_.answers.find(row.id);
+    if (answer == corpus_.answers.end()) continue;
+    answered.rows.push_back(row);
+    answered.answers.insert(*answer);
   }
-  return end_of(stage, all.size(), look_at_answers(student, all).dump());
+  return answered;
+}
+
+void Run::sit_held_out(const std::string& stage, const std::string& student, const Corpus& rows) {
+  const std::string author = "exam/" + student;
+  ask_student(stage, student, author, rows.rows, exam_options(recipe_));
+  if (stop_.stop_requested()) return;
+  judge_rows(stage, author, rows);
+  std::map<std::string, evaluate::HeldOutRow> sat;
+  for (const Instruction& row : rows.rows)
+    sat[row.id] = {row, rows.answers.at(row.id), "", {}, false};
+  for (const Response& response : store_->responses(author)) {
+    const auto row = sat.find(response.instruction_id);
+    if (row != sat.end()) row->second.answer = response.text;
+  }
+  for (const Fit& fit : store_->fits(author)) {
+    const auto row = sat.find(fit.instruction_id);
+    if (row == sat.end()) continue;
+    row->second.score = fit.student_score;
+    row->second.reached = !difficulty::is_hard(fit, select_options(recipe_));
+  }
+  std::vector<evaluate::HeldOutRow> scored;  // the others stand in the ledger
+  for (auto& [id, row] : sat) {
+    if (row.score) scored.push_back(std::move(row));
+  }
+  const auto loaded = engine_->load(options_.run_dir / student_folder(student));
+  evaluate::measure_held_out(
+      *loaded, student, scored,
+      [&](const store::ExamRow& row) { store_->put_exam_row(stage, row); }, progress_, stop_);
 }
 
 // Of the set that every student sits.
 Json Run::look_at_answers(const std::string& student,
                           const std::vector<evaluate::ExamItem>& items) {
-  constexpr std::string_view kSet = "uniform";
+  const std::string_view set = items.empty() ? store::kHeldOutSet : "uniform";
   const auto answers_of = [&](const std::string& who) {
     std::vector<std::string> answers;
     for (store::ExamRow& row : store_->exam_rows(who)) {
-      if (row.set == kSet) answers.push_back(std::move(row.answer));
+      if (row.set == set) answers.push_back(std::move(row.answer));
     }
     return evaluate::look_at(answers);
   };
   std::vector<std::string> right;
   for (const evaluate::ExamItem& item : items) {
-    if (item.set == kSet) right.push_back(gym_right_answer(item, learns_steps(student)));
+    if (item.set == set) right.push_back(gym_right_answer(item, learns_steps(student)));
+  }
+  if (items.empty()) {
+    for (const auto& [id, answer] : answered_held_out().answers) right.push_back(answer);
   }
   evaluate::OutputCheck check;
   check.who = student;
@@ -95,8 +162,10 @@ bool Run::gate_stops(const std::string& name, int round) {
   const auto gate = recipe_.curriculum.forgetting_gate;
   if (gate == "off" || name != kMainArm) return false;
   std::vector<evaluate::ExamSummary> rounds;
-  for (int r = 0; r <= round; ++r)
-    rounds.push_back(evaluate::summarise(store_->exam_rows(student_name(name, r)), "uniform"));
+  for (int r = 0; r <= round; ++r) {
+    const auto rows = store_->exam_rows(student_name(name, r));
+    rounds.push_back(evaluate::summarise(rows, store::main_exam_set(rows)));
+  }
   const auto result = evaluate::forgetting_gate(rounds, recipe_.curriculum.forgetting_tolerance);
   if (!result.tripped) return false;
   progress_.message(fmt::format("forgetting after round {}: {}", round, result.words));

@@ -14,6 +14,7 @@
 #include "pipeline/doctor.h"
 #include "pipeline/judge_figures.h"
 #include "pipeline/options.h"
+#include "pipeline/row_judges.h"
 #include "pipeline/rubric_rows.h"
 #include "pipeline/run.h"
 
@@ -103,17 +104,13 @@ Run::StageEnd Run::judge_rows(const std::string& stage, const std::string& autho
       store_->put_outcome(stage, row.id, Outcome::filtered, "no_answer");
   }
   const auto keep = [&](const Judgment& judgment) { store_->put_judgment(stage, judgment); };
-  const difficulty::JudgeOptions options = judge_options(recipe_);
-  const difficulty::Threshold threshold{options.threshold, options.strict};
+  const difficulty::Threshold threshold{recipe_.difficulty.threshold, recipe_.difficulty.strict};
   Json components;  // figures by kind, where the judge goes by them
   const auto summary = [&] {
-    if (scorer_ != nullptr) {
-      return difficulty::score_pairs(*scorer_, pairs, store_->judgments(author), threshold, keep,
-                                     progress_, stop_);
-    }
     if (recipe_.judge.kind == "rubric") return judge_by_components(pairs, author, keep, components);
-    return difficulty::judge_pairs(judge_->model(), prompts_, pairs, store_->judgments(author),
-                                   options, keep, progress_, stop_);
+    const RowJudges judges(recipe_, prompts_,
+                           [this]() -> llm::ChatModel& { return judge_->model(); });
+    return judges.judge(pairs, store_->judgments(author), keep, progress_, stop_);
   }();
   check_complete(summary.complete, stage,
                  recipe_.judge.kind == "rubric" ? recipe_.judge_rubric.role : "judge");

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "evaluate/exam.h"
+#include "pipeline/held_out_figures.h"
 #include "pipeline/judge_figures.h"
 
 namespace tapir::pipeline {
@@ -41,12 +42,14 @@ Json stage_json(const store::StageRecord& record) {
 
 Json student_json(const store::RunStore& store, const std::string& student) {
   const auto rows = store.exam_rows(student);
-  const evaluate::ExamSummary uniform = evaluate::summarise(rows, "uniform");
+  const std::string_view set = store::main_exam_set(rows);
+  const evaluate::ExamSummary summary = evaluate::summarise(rows, set);
   return {{"student", student},
-          {"items", uniform.all.items},
-          {"macro_accuracy", uniform.macro_accuracy},
-          {"accuracy", uniform.all.accuracy},
-          {"score", uniform.all.score}};
+          {"set", set},
+          {"items", summary.all.items},
+          {"macro_accuracy", summary.macro_accuracy},
+          {"accuracy", summary.all.accuracy},
+          {"score", summary.all.score}};
 }
 
 std::string reasons(const Json& counts) {
@@ -55,6 +58,13 @@ std::string reasons(const Json& counts) {
     out += fmt::format("{}{} {}", out.empty() ? "" : ", ", count.get<std::int64_t>(), reason);
   }
   return out;
+}
+
+// The set that the summary compares arms on.
+constexpr std::string_view kGymSet = "uniform";
+
+std::string report_line(const std::filesystem::path& run_dir) {
+  return fmt::format("report              {}\n", (run_dir / "report.html").string());
 }
 
 }  // namespace
@@ -99,6 +109,8 @@ Json status_json(const store::RunStore& store, const std::filesystem::path& run_
   for (const std::string& student : store.exam_students())
     students.push_back(student_json(store, student));
   out["students"] = students;
+  if (const auto held_out = store.meta(kHeldOutFigures))
+    out[kHeldOutFigures] = parse_json(*held_out, kHeldOutFigures);
   return out;
 }
 
@@ -137,11 +149,12 @@ std::string status_text(const Json& status) {
                        row["failed"].get<std::int64_t>(), row["prompt_tokens"].get<std::int64_t>(),
                        row["completion_tokens"].get<std::int64_t>(), row["usd"].get<double>());
   }
-  if (!status["students"].empty()) out += "\nexam (uniform, macro accuracy)\n";
+  if (!status["students"].empty()) out += "\nexam (macro accuracy)\n";
   for (const Json& row : status["students"]) {
-    out += fmt::format("{:<32} {:.1f} %\n", row["student"].get<std::string>(),
-                       100 * row["macro_accuracy"].get<double>());
+    out += fmt::format("{:<32} {:.1f} % of {}\n", row["student"].get<std::string>(),
+                       100 * row["macro_accuracy"].get<double>(), row["set"].get<std::string>());
   }
+  if (status.contains(kHeldOutFigures)) out += "\n" + held_out_text(status[kHeldOutFigures]);
   return out;
 }
 
@@ -211,9 +224,10 @@ std::string inspect_overview(const store::RunStore& store) {
   for (const Instruction& row : store.instructions()) ++by_round[row.round];
   std::string out;
   for (const auto& [round, rows] : by_round) {
-    const std::string name = round == 0  ? "corpus D"
-                             : round < 0 ? "exam and held out"
-                                         : fmt::format("new in round {}", round);
+    const std::string name = round == 0          ? "corpus D"
+                             : round == kHeldOut ? "held out of the data"
+                             : round < 0         ? "exam and held out"
+                                                 : fmt::format("new in round {}", round);
     out += fmt::format("{:<20} {} instructions\n", name, rows);
   }
   std::vector<Fit> fits = store.fits("student/s0");
@@ -237,31 +251,33 @@ std::string summary_text(const store::RunStore& store, const std::filesystem::pa
   if (select) {
     out += fmt::format("hard instructions   {} of {}\n", select->ledger.done, select->ledger.in);
   }
+  if (const auto held_out = store.meta(kHeldOutFigures))
+    out += held_out_text(parse_json(*held_out, kHeldOutFigures));
+  if (store::main_exam_set(s0) != kGymSet) return out + report_line(run_dir);
   out += fmt::format("exam, uniform       macro accuracy  (difference to S_0, 95 % interval)\n");
   out += fmt::format("  {:<17} {:>5.1f} %\n", "S_0",
-                     100 * evaluate::summarise(s0, "uniform").macro_accuracy);
+                     100 * evaluate::summarise(s0, kGymSet).macro_accuracy);
   std::vector<store::ExamRow> plain;
   std::vector<store::ExamRow> main;
   for (const Json& arm : parse_json(*arms, "arms")) {
     const std::string name = arm.get<std::string>();
     const auto rows = store.exam_rows(name + "/round-" + *rounds);
     if (rows.empty()) continue;
-    const auto difference = evaluate::compare(rows, s0, "uniform", 0);
+    const auto difference = evaluate::compare(rows, s0, kGymSet, 0);
     out += fmt::format("  {:<17} {:>5.1f} %   {:+.1f} [{:+.1f}, {:+.1f}]\n", name,
-                       100 * evaluate::summarise(rows, "uniform").macro_accuracy,
+                       100 * evaluate::summarise(rows, kGymSet).macro_accuracy,
                        100 * difference.difference, 100 * difference.low, 100 * difference.high);
     if (name == "plain") plain = rows;
     if (name == "tapir") main = rows;
   }
   if (!plain.empty() && !main.empty()) {
-    const auto d = evaluate::compare(main, plain, "uniform", 0);
+    const auto d = evaluate::compare(main, plain, kGymSet, 0);
     out += fmt::format(
         "tapir - plain       {:+.1f} [{:+.1f}, {:+.1f}] points; judged better or equal in {:.0f} % "
         "of items\n",
         100 * d.difference, 100 * d.low, 100 * d.high, 100 * d.win_rate);
   }
-  out += fmt::format("report              {}\n", (run_dir / "report.html").string());
-  return out;
+  return out + report_line(run_dir);
 }
 
 }  // namespace tapir::pipeline

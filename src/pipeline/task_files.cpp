@@ -22,23 +22,12 @@ std::vector<Instruction> instructions_of(const std::vector<dataset::DataRow>& ro
   return instructions;
 }
 
-std::vector<tasks::LabelledText> read_labelled(const std::string& file) {
-  std::vector<tasks::LabelledText> labelled;
-  for (const dataset::DataRow& row : dataset::read_instructions(file)) {
-    if (row.instruction.task.empty()) {
-      throw Error(ErrorKind::data, row.where + ": a labelled row without \"task\"",
-                  "give every row of --labelled its task, or leave the row out");
-    }
-    labelled.push_back({row.instruction.id, row.instruction.prompt(), row.instruction.task});
-  }
-  return labelled;
-}
-
 FoundTasks find(const Recipe& recipe, const ClassifyOptions& options,
                 const std::vector<Instruction>& rows, ProgressSink& progress, std::stop_token stop,
                 double& usd) {
   if (!options.labelled.empty()) {
-    return find_tasks_as(read_labelled(options.labelled), rows, {options.held_out, recipe.seed});
+    return find_tasks_as(read_labelled(options.labelled, recipe.tasks.label_field), rows,
+                         {options.held_out, recipe.seed});
   }
   const tasks::Taxonomy taxonomy = taxonomy_of(recipe);
   const prompting::PromptSet prompts = prompts_of(recipe);

@@ -83,10 +83,14 @@ bool is_hard(const Difficulty& difficulty, double gap) {
   return difficulty.strict ? gap > difficulty.threshold : gap >= difficulty.threshold;
 }
 
-ReportData gather(const store::RunStore& store, const ReportOptions& options) {
+ReportData gather(const store::RunStore& store, const ReportOptions& given) {
+  ReportOptions options = given;
+  if (options.headline_set.empty())
+    options.headline_set = store::main_exam_set(store.exam_rows(kS0));
   const Arms arms = find_arms(store);
   ReportData data;
   data.outcome = gather_outcome(store, arms, options);
+  data.held_out = gather_held_out(store, arms);
   data.difficulty = gather_difficulty(store);
   data.teaching = gather_teaching(store, arms, data.difficulty);
   data.curves = gather_curves(store, arms, options.run_dir);

@@ -32,6 +32,9 @@ Arms find_arms(const store::RunStore& store);
 
 Outcome gather_outcome(const store::RunStore& store, const Arms& arms,
                        const ReportOptions& options);
+// "S_0", "plain", "tapir (round 2)" of a student that is not its arm's last.
+std::string label_of(const std::string& student, const Arms& arms);
+std::optional<HeldOut> gather_held_out(const store::RunStore& store, const Arms& arms);
 std::vector<ArmForgetting> gather_forgetting(const store::RunStore& store, const Arms& arms,
                                              const ReportOptions& options);
 Difficulty gather_difficulty(const store::RunStore& store);

@@ -104,19 +104,19 @@ std::string final_student(const store::RunStore& store, const Arms& arms, const 
   return best;
 }
 
-std::string label_of(const std::string& student, const Arms& arms) {
-  const StudentName name = parse_student(student);
-  if (name.arm.empty()) return "S\xE2\x82\x80";
-  if (arms.rounds == 0 || name.round == arms.rounds) return name.arm;
-  return name.arm + " (round " + std::to_string(name.round) + ")";
-}
-
 struct Sitting {
   std::vector<store::ExamRow> rows;
   Answers headline;
 };
 
 }  // namespace
+
+std::string label_of(const std::string& student, const Arms& arms) {
+  const StudentName name = parse_student(student);
+  if (name.arm.empty()) return "S\xE2\x82\x80";
+  if (arms.rounds == 0 || name.round == arms.rounds) return name.arm;
+  return name.arm + " (round " + std::to_string(name.round) + ")";
+}
 
 Outcome gather_outcome(const store::RunStore& store, const Arms& arms,
                        const ReportOptions& options) {

@@ -30,19 +30,22 @@ std::string header(const RunFacts& run) {
       escape(page_title(run)), facts);
 }
 
-constexpr std::string_view kNavigation =
-    "<nav aria-label=\"Sections\"><div><a href=\"#headline\">Outcome</a><a href=\"#exam\">Exam</a>"
-    "<a href=\"#difficulty\">Difficulty</a><a href=\"#tasks\">Tasks</a><a "
-    "href=\"#training\">Training</a>"
-    "<a href=\"#signs\">Trust</a><a href=\"#examples\">Examples</a><a href=\"#run\">The "
-    "run</a></div></nav>\n";
+std::string navigation(const ReportData& data) {
+  return std::string("<nav aria-label=\"Sections\"><div><a href=\"#headline\">Outcome</a>") +
+         (data.held_out ? "<a href=\"#held-out\">Held-out rows</a>" : "") +
+         "<a href=\"#exam\">Exam</a>"
+         "<a href=\"#difficulty\">Difficulty</a><a href=\"#tasks\">Tasks</a><a "
+         "href=\"#training\">Training</a><a href=\"#signs\">Trust</a>"
+         "<a href=\"#examples\">Examples</a><a href=\"#run\">The run</a></div></nav>\n";
+}
 
 }  // namespace
 
 std::string render_html(const ReportData& data) {
-  const std::string sections =
-      headline_section(data) + exam_section(data) + difficulty_section(data) + tasks_section(data) +
-      training_section(data) + signs_section(data) + examples_section(data) + run_section(data);
+  const std::string sections = headline_section(data) + held_out_section(data) +
+                               exam_section(data) + difficulty_section(data) + tasks_section(data) +
+                               training_section(data) + signs_section(data) +
+                               examples_section(data) + run_section(data);
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -51,7 +54,7 @@ std::string render_html(const ReportData& data) {
       "<main>\n{}<footer>Written by tapir {}. Nothing on this page is loaded from a "
       "network.</footer></main>\n"
       "</body>\n</html>\n",
-      escape(page_title(data.run)), style_sheet(), header(data.run), kNavigation, sections,
+      escape(page_title(data.run)), style_sheet(), header(data.run), navigation(data), sections,
       escape(data.run.version));
 }
 

@@ -12,8 +12,9 @@ namespace tapir::report {
 
 struct ReportOptions {
   std::filesystem::path run_dir;  // where metrics/*.jsonl lie (learning curves); empty: none
-  std::string headline_set =
-      "uniform";           // exam set of the headline, the forgetting matrix and the examples
+  // Exam set of the headline, the forgetting matrix and the examples; empty: what S_0 sat, the
+  // gym's even set before the held-out rows.
+  std::string headline_set;
   std::uint64_t seed = 1;  // of bootstrap and of the examples drawn
   int random_examples = 10;
   int extreme_examples = 5;  // largest gains, and largest losses

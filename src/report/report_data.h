@@ -61,6 +61,41 @@ struct Outcome {
   const StudentResult* main() const;
 };
 
+// ---- held-out rows of the user's own ----
+// Paired by row; `wins`: share of rows with the higher judge's score, ties half.
+struct HeldOutComparison {
+  std::int64_t items = 0, ties = 0;
+  double loss = 0;  // difference; below 0 is better
+  stats::Interval loss_interval;
+  double loss_p = 1;
+  double wins = 0.5;
+  stats::Interval wins_interval;
+  double characters = 0;  // difference
+  stats::Interval characters_interval;
+};
+
+struct HeldOutFigures {
+  std::int64_t items = 0;
+  double loss = 0;        // mean over tokens of the recorded answers
+  double score = 0;       // mean judge score
+  double reached = 0;     // share of rows that are not hard for it
+  double characters = 0;  // mean length of its answers
+};
+
+struct HeldOutStudent {
+  std::string student, arm, label;
+  bool main = false;
+  HeldOutFigures all;
+  std::map<std::string, HeldOutFigures> by_source;  // by file
+  std::optional<HeldOutComparison> to_s0, to_plain;
+};
+
+struct HeldOut {
+  std::int64_t items = 0;
+  double reference_characters = 0;  // mean length of the recorded answers
+  std::vector<HeldOutStudent> students;
+};
+
 // ---- difficulty ----
 struct OrderPoint {
   double teacher_first = 0;  // gap when the teacher's answer was shown first
@@ -257,6 +292,7 @@ struct RunFacts {
 struct ReportData {
   RunFacts run;
   Outcome outcome;
+  std::optional<HeldOut> held_out;
   Difficulty difficulty;
   std::vector<ArmTeaching> teaching;
   std::vector<Curve> curves;

@@ -174,9 +174,10 @@ std::string forgetting_html(const ReportData& data) {
 
 std::string exam_section(const ReportData& data) {
   const std::string lead =
-      "Exact answers in per cent, by family and level, on prompts that nobody trained on. Levels "
-      "that the "
-      "data never had (*) show how far a skill reaches.";
+      data.outcome.headline_set == store::kHeldOutSet
+          ? "Held-out rows that reach the recorded answer, in per cent, by task."
+          : "Exact answers in per cent, by family and level, on prompts that nobody trained on. "
+            "Levels that the data never had (*) show how far a skill reaches.";
   if (data.outcome.students.empty()) {
     return section("exam", "Exam by family and level", lead,
                    not_yet("No student has sat the exam yet."));

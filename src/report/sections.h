@@ -8,6 +8,7 @@
 namespace tapir::report {
 
 std::string headline_section(const ReportData& data);
+std::string held_out_section(const ReportData& data);  // empty when no row was held out
 std::string difficulty_section(const ReportData& data);
 // Cards of the section on difficulty.
 std::string judge_card(const JudgeQuality& judge);

@@ -18,7 +18,7 @@
 
 namespace tapir::store {
 
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 
 // One stage of a run, in the order begun.
 struct StageRecord {
@@ -70,7 +70,16 @@ struct ExamRow {
   std::string answer;
   bool correct = false;
   double score = 0;  // 1-10
+  // Of rows of the user's own: how well the student foresees their recorded answer.
+  std::optional<double> loss = std::nullopt;  // mean over the answer's tokens, natural logarithm
+  std::int64_t loss_tokens = 0;               // the answer's tokens
 };
+
+// Of a user's own rows; the other sets are the gym's.
+inline constexpr std::string_view kHeldOutSet = "held_out";
+// The set that speaks for an exam: the gym's even one, or what was held out where the gym's was not
+// sat.
+std::string_view main_exam_set(const std::vector<ExamRow>& rows);
 
 // An instruction as a member of an arm's P_r, or rejected on the way there.
 struct TeachRow {

@@ -1,5 +1,7 @@
 // The rows of the method in the store: instructions, responses, judgments, fits, teaching,
 // mixtures, exams, trainings.
+#include <algorithm>
+
 #include "base/error.h"
 #include "store/sqlite_run_store.h"
 
@@ -131,12 +133,22 @@ void SqliteRunStore::put_mixture(std::string_view stage, std::string_view arm, i
   }});
 }
 
+std::string_view main_exam_set(const std::vector<ExamRow>& rows) {
+  constexpr std::string_view kEven = "uniform";
+  const auto is = [](std::string_view set) {
+    return [set](const ExamRow& row) { return row.set == set; };
+  };
+  const bool only_held_out = std::none_of(rows.begin(), rows.end(), is(kEven)) &&
+                             std::any_of(rows.begin(), rows.end(), is(kHeldOutSet));
+  return only_held_out ? kHeldOutSet : kEven;
+}
+
 void SqliteRunStore::put_exam_row(std::string_view stage, const ExamRow& row) {
   put("INSERT OR REPLACE INTO exam_rows (stage, student, item_set, item_id, family, level, answer, "
-      "correct, score)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "correct, score, loss, loss_tokens)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       std::string(stage), row.student, row.set, row.item_id, row.family, row.level, row.answer,
-      row.correct, row.score);
+      row.correct, row.score, row.loss, row.loss_tokens);
 }
 
 void SqliteRunStore::put_training(std::string_view stage, const TrainRecord& record) {
@@ -233,12 +245,12 @@ std::vector<MixtureRow> SqliteRunStore::mixture(std::string_view arm, int round)
 
 std::vector<ExamRow> SqliteRunStore::exam_rows(std::string_view student) const {
   return read_all(
-      "SELECT student, item_id, item_set, family, level, answer, correct, score, max(seq) FROM "
-      "exam_rows"
+      "SELECT student, item_id, item_set, family, level, answer, correct, score, loss, "
+      "loss_tokens, max(seq) FROM exam_rows"
       " WHERE student = ? GROUP BY item_set, item_id ORDER BY item_set, item_id",
       [](const Statement& row) {
-        return ExamRow{row.text(0),  row.text(1), row.text(2), row.text(3),
-                       row.small(4), row.text(5), row.flag(6), row.real(7)};
+        return ExamRow{row.text(0), row.text(1), row.text(2), row.text(3),      row.small(4),
+                       row.text(5), row.flag(6), row.real(7), score_of(row, 8), row.integer(9)};
       },
       student);
 }

@@ -185,8 +185,13 @@ CREATE TABLE replies (
 // Instruction-Following Difficulty beside the judged scores.
 constexpr const char* kVersion2 = "ALTER TABLE fits ADD COLUMN ifd REAL";
 
+// The loss on an answer of the exam, beside the score of the student's own.
+constexpr const char* kVersion3 =
+    "ALTER TABLE exam_rows ADD COLUMN loss REAL;"
+    "ALTER TABLE exam_rows ADD COLUMN loss_tokens INTEGER NOT NULL DEFAULT 0";
+
 // Entry v takes a store of version v to v + 1.
-constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1, kVersion2};
+constexpr std::array<const char*, kSchemaVersion> kUpgrades = {kVersion1, kVersion2, kVersion3};
 
 int version_of(Connection& connection) {
   return static_cast<int>(connection.integer("PRAGMA user_version"));
@@ -219,9 +224,15 @@ void check_schema(Connection& connection, const std::filesystem::path& file) {
 }
 
 void show_as_newest(Connection& connection) {
-  if (version_of(connection) >= 2) return;
   // A table of the temporary schema is found before the file's.
-  connection.execute("CREATE TEMP VIEW fits AS SELECT *, NULL AS ifd FROM main.fits");
+  const int version = version_of(connection);
+  if (version < 2)
+    connection.execute("CREATE TEMP VIEW fits AS SELECT *, NULL AS ifd FROM main.fits");
+  if (version < 3) {
+    connection.execute(
+        "CREATE TEMP VIEW exam_rows AS SELECT *, NULL AS loss, 0 AS loss_tokens "
+        "FROM main.exam_rows");
+  }
 }
 
 void create_or_upgrade(Connection& connection, const std::filesystem::path& file) {

@@ -23,8 +23,9 @@ constexpr std::array<NamedPattern, 3> kPatterns = {
     {{"gpt2", kGpt2Pattern}, {"qwen2", kQwen2Pattern}, {"llama3", kLlama3Pattern}}};
 
 void collect(const Json& value, bool wanted, Texts& texts) {
-  static const std::set<std::string> kFields = {"text",  "prompt", "completion", "instruction",
-                                                "input", "output", "response",   "content"};
+  static const std::set<std::string> kFields = {"text",     "prompt", "completion", "instruction",
+                                                "input",    "output", "response",   "content",
+                                                "question", "answer"};
   if (value.is_string() && wanted && !value.get_ref<const std::string&>().empty()) {
     texts.push_back(value.get<std::string>());
   }

@@ -37,7 +37,19 @@ TEST(Overlap, IsRougeLOnTheScale) {
   EXPECT_EQ(judge->score(pair_of("a b c d", "x y z")).student, 1);
   EXPECT_DOUBLE_EQ(judge->score(pair_of("a b c d", "a b")).student, 1 + 9 * 2.0 / 3);
   EXPECT_EQ(judge->score(pair_of("a b", "")).student, 1);
-  EXPECT_EQ(judge->score(pair_of("\xE4\xBD\xA0", "a")).failure, "no_words");
+  EXPECT_EQ(judge->score(pair_of(" \n", "a")).failure, "no_words");
+}
+
+// Answers in Japanese, of emoji or of signs alone could not be scored.
+TEST(Overlap, WhereTheReferenceHasNoWordsCharactersCount) {
+  const auto judge = make_overlap();
+  const std::string three = "\xE5\xA4\x95\xE9\xA3\x9F \xE3\x81\xAB";  // and a blank
+  EXPECT_EQ(judge->score(pair_of(three, three)).student, 10);
+  EXPECT_DOUBLE_EQ(judge->score(pair_of(three, "\xE5\xA4\x95\xE9\xA3\x9F!")).student,
+                   1 + 9 * 2.0 / 3);
+  EXPECT_EQ(judge->score(pair_of(three, "supper")).student, 1);
+  EXPECT_EQ(judge->score(pair_of(":-)", ":-)")).student, 10);
+  EXPECT_EQ(judge->score(pair_of("\x80\xFF", "\x80")).failure, "") << "broken bytes";
 }
 
 TEST(PairScorers, AreFoundByName) {

@@ -55,6 +55,48 @@ TEST(Recipe, ImpossibleValues) {
   EXPECT_THAT(complaint("student: [1, 2\n"), ::testing::HasSubstr("not valid YAML"));
 }
 
+constexpr const char* kOwnRows =
+    "student: {model_name_or_path: base}\n"
+    "data: {instructions: [data/math.jsonl, words.jsonl], held_out: 20}\n"
+    "teacher: {kind: recorded}\nteach: {expand: false, refine: none}\n"
+    "judge: {kind: overlap, by_source: [\"math.jsonl: answer_match\"]}\n"
+    "tasks: {classifier: given}\n";
+
+TEST(Recipe, ARecordedTeacherIsNeverAsked) {
+  using ::testing::HasSubstr;
+  EXPECT_EQ(parse(kOwnRows).data.held_out, 20);
+  EXPECT_THAT(complaint(kOwnRows, {"teach.expand=true"}), HasSubstr("cannot expand or refine"));
+  EXPECT_THAT(complaint(kOwnRows, {"data.responses=missing"}), HasSubstr("cannot answer"));
+  EXPECT_THAT(complaint(kOwnRows, {"arms.plain.select=random", "train.batch_tokens=64"}),
+              ::testing::AllOf(HasSubstr("arm plain"), HasSubstr("arms.plain")));
+  EXPECT_THAT(complaint(kOwnRows, {"tasks.classifier=light"}), HasSubstr("tasks.labelled: FILE"));
+  EXPECT_EQ(parse(kOwnRows, {"tasks.classifier=light", "tasks.labelled=rows.jsonl"}).tasks.labelled,
+            "rows.jsonl");
+  EXPECT_THAT(complaint(kOwnRows, {"tasks.labelled=rows.jsonl"}),
+              HasSubstr("tasks.classifier is given"));
+}
+
+TEST(Recipe, RowsThatAreHeldOutNeedAJudgeThatKnowsThem) {
+  using ::testing::HasSubstr;
+  EXPECT_THAT(complaint(kOwnRows, {"judge.kind=gym"}), HasSubstr("gym's items only"));
+  EXPECT_THAT(complaint(kOwnRows, {"difficulty.held_out_rows=21"}),
+              HasSubstr("data.held_out is 20"));
+  EXPECT_THAT(complaint(kMinimal, {"data.held_out=5"}), HasSubstr("the rows are the gym's"));
+}
+
+TEST(Recipe, JudgesBySourceAreRulesForFilesOfTheData) {
+  using ::testing::AllOf;
+  using ::testing::HasSubstr;
+  const auto of = [](const std::string& entry) {
+    return complaint(kOwnRows, {"judge.by_source=[\"" + entry + "\"]"});
+  };
+  EXPECT_THAT(of("maths.jsonl: overlap"),
+              AllOf(HasSubstr("maths.jsonl is no file"), HasSubstr("math.jsonl, words.jsonl")));
+  EXPECT_THAT(of("math.jsonl: openai"), HasSubstr("no judge by rule"));
+  EXPECT_THAT(of("math.jsonl"), AllOf(HasSubstr("judge.by_source"), HasSubstr("FILE: ...")));
+  EXPECT_EQ(to_yaml(parse(to_yaml(parse(kOwnRows)))), to_yaml(parse(kOwnRows)));
+}
+
 TEST(Recipe, TemplatesAreThoseOfTheTable) {
   EXPECT_EQ(parse(kMinimal, {"student.template=llama3"}).student.chat_format, "llama3");
   EXPECT_THAT(complaint(kMinimal, {"student.template=chatlm"}),

@@ -132,6 +132,62 @@ TEST(Outcome, MacroAccuracyAndPairedDifferences) {
   EXPECT_FALSE(outcome.students[0].to_s0.has_value());
 }
 
+// As the pipeline writes them (pipeline/held_out_figures.h).
+constexpr const char* kHeldOutFigures = R"({
+  "items": 40, "reference": {"characters": 12.5}, "students": [
+    {"student": "plain/round-1", "items": 40, "loss": 2.5, "score": 4, "reached": 0.25,
+     "characters": 30, "by_source": {},
+     "to_s0": {"items": 40, "loss": {"difference": -0.25, "interval": [-0.5, -0.125], "p": 0.01},
+               "wins": {"share": 0.75, "interval": [0.5, 0.875], "ties": 3},
+               "characters": {"difference": 5, "interval": [4, 6], "p": 0.01}}},
+    {"student": "s0", "items": 40, "loss": 2.75, "score": 3, "reached": 0.125, "characters": 25,
+     "by_source": {"a.jsonl": {"items": 30, "loss": 3, "score": 2, "reached": 0,
+                               "characters": 20},
+                   "<b>.jsonl": {"items": 10, "loss": 2, "score": 6, "reached": 0.5,
+                                 "characters": 40}}}]})";
+
+TEST(HeldOutRows, FiguresOfTheRunAreShown) {
+  EmptyStore store;
+  EXPECT_FALSE(store.gathered().held_out.has_value());
+  store->set_meta("arms", R"(["plain"])");
+  store->set_meta("rounds", "1");
+  store->set_meta("held_out", kHeldOutFigures);
+  const ReportData data = store.gathered();
+  ASSERT_TRUE(data.held_out.has_value());
+  EXPECT_EQ(data.held_out->items, 40);
+  ASSERT_THAT(data.held_out->students, SizeIs(2));
+  EXPECT_EQ(data.held_out->students[0].label, "S\xE2\x82\x80") << "before the arms";
+  EXPECT_EQ(data.held_out->students[0].by_source.at("a.jsonl").items, 30);
+  const HeldOutStudent& plain = data.held_out->students[1];
+  EXPECT_EQ(plain.to_s0->loss, -0.25);
+  EXPECT_EQ(plain.to_s0->loss_interval.high, -0.125);
+  EXPECT_EQ(plain.to_s0->ties, 3);
+  EXPECT_EQ(plain.to_s0->characters, 5);
+  EXPECT_FALSE(plain.to_plain.has_value());
+  const std::string html = render_html(data);
+  EXPECT_THAT(html, ::testing::HasSubstr("href=\"#held-out\""));
+  EXPECT_THAT(html, ::testing::HasSubstr("-0.250"));
+  EXPECT_THAT(html, ::testing::HasSubstr("&lt;b&gt;.jsonl"));
+  EXPECT_THAT(render_html({}), ::testing::Not(::testing::HasSubstr("#held-out")));
+}
+
+TEST(HeldOutRows, SpeakForTheExamWhereTheGymsWasNotSat) {
+  EmptyStore store;
+  store->set_meta("arms", R"(["tapir"])");
+  store->set_meta("rounds", "1");
+  store->begin_stage("exam", "f");
+  for (const std::string student : {"s0", "tapir/round-1"}) {
+    store->put_exam_row("exam", answer(student, "1", "Math", student != "s0", "held_out", 0));
+    store->put_exam_row("exam", answer(student, "2", "Math", false, "held_out", 0));
+  }
+  const ReportData data = store.gathered();
+  EXPECT_EQ(data.outcome.headline_set, "held_out");
+  EXPECT_DOUBLE_EQ(data.outcome.main()->to_s0->value, 0.5);
+  EXPECT_THAT(render_html(data), ::testing::HasSubstr("reaches the recorded answer on <b>50.0"));
+  store->put_exam_row("exam", answer("s0", "3", "add", true));
+  EXPECT_EQ(store.gathered().outcome.headline_set, "uniform");
+}
+
 TEST(Outcome, TheStudentThatTheGateSettledOn) {
   EmptyStore store;
   store->set_meta("rounds", "3");

@@ -80,10 +80,10 @@ TEST_F(OpenTest, ANewerSchemaIsRefusedAndLeftAlone) {
   for (const OpenMode mode : {OpenMode::create, OpenMode::read_write, OpenMode::read_only}) {
     const Error error = open_error(mode);
     EXPECT_EQ(error.kind(), ErrorKind::data);
-    EXPECT_THAT(error.what(), HasSubstr("expected schema version 2 or older, found 7"));
+    EXPECT_THAT(error.what(), HasSubstr("expected schema version 3 or older, found 7"));
     EXPECT_THAT(error.hint(), HasSubstr("newer tapir"));
   }
-  pragma("user_version = 2");
+  pragma("user_version = 3");
   EXPECT_EQ(open()->meta("a"), "b");
 }
 
@@ -95,15 +95,21 @@ TEST_F(OpenTest, AStoreOfVersionOneIsReadAndUpgraded) {
   fit.student_score = 4;
   fit.orders = 1;
   open()->put_fit("difficulty", fit);
-  Connection(file(), SQLITE_OPEN_READWRITE).execute("ALTER TABLE fits DROP COLUMN ifd");
+  open()->put_exam_row("exam/s0", {"s0", "i1", "uniform", "sorting", 1, "1 2 3", true, 10});
+  Connection(file(), SQLITE_OPEN_READWRITE)
+      .execute(
+          "ALTER TABLE fits DROP COLUMN ifd; ALTER TABLE exam_rows DROP COLUMN loss;"
+          "ALTER TABLE exam_rows DROP COLUMN loss_tokens");
   pragma("user_version = 1");
   EXPECT_THAT(open(OpenMode::read_only)->fits("student/s0"), ::testing::ElementsAre(fit));
+  EXPECT_EQ(open(OpenMode::read_only)->exam_rows("s0").at(0).loss, std::nullopt);
   EXPECT_EQ(Connection(file(), SQLITE_OPEN_READONLY).integer("PRAGMA user_version"), 1);
   const auto upgraded = open(OpenMode::read_write);
   EXPECT_THAT(upgraded->fits("student/s0"), ::testing::ElementsAre(fit));
   fit.ifd = 0.75;
   upgraded->put_fit("difficulty", fit);
   EXPECT_THAT(upgraded->fits("student/s0"), ::testing::ElementsAre(fit));
+  EXPECT_EQ(upgraded->exam_rows("s0").at(0).answer, "1 2 3");
 }
 
 TEST_F(OpenTest, AFileThatIsNoDatabase) {

@@ -163,7 +163,11 @@ TEST_F(RowsTest, ExamRows) {
   store_->put_exam_row("exam", {"s0", "i1", "uniform", "sorting", 1, "1 2 3", true, 10});
   store_->put_exam_row("exam", {"s0", "i1", "beyond", "sorting", 7, "?", false, 1});
   store_->put_exam_row("exam", {"tapir/round-1", "i1", "uniform", "sorting", 1, "1 2 3", true, 10});
+  store_->put_exam_row("exam", {"plain/round-1", "i1", "held_out", "", 0, "", false, 1, 2.5, 12});
   reopen();
+  EXPECT_EQ(store_->exam_rows("plain/round-1").at(0).loss, 2.5);
+  EXPECT_EQ(store_->exam_rows("plain/round-1").at(0).loss_tokens, 12);
+  EXPECT_EQ(store_->exam_rows("tapir/round-1").at(0).loss, std::nullopt);
   const auto rows = store_->exam_rows("s0");
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_EQ(rows[0].set, "beyond");
@@ -173,7 +177,7 @@ TEST_F(RowsTest, ExamRows) {
   EXPECT_EQ(rows[2].level, 4);
   EXPECT_EQ(rows[2].family, "sorting");
   EXPECT_DOUBLE_EQ(rows[2].score, 2.5);
-  EXPECT_THAT(store_->exam_students(), ElementsAre("s0", "tapir/round-1"));
+  EXPECT_THAT(store_->exam_students(), ElementsAre("plain/round-1", "s0", "tapir/round-1"));
 }
 
 TEST_F(RowsTest, TrainingsInTheOrderWritten) {
