@@ -53,7 +53,6 @@ int run_program(int argc, char** argv) {
   add_stages(app, context);
   add_eval(app, context);
   add_gym(app, context);
-  add_eval(app, context);
   add_checks(app, context);
   add_student(app, context);
   try {
