@@ -44,7 +44,7 @@ def data_files(folder):
         file = folder / name
         file.write_text(text)
         expect(code, words, "run", "recipes/e2e.yaml", "--run-dir", folder / f"run-{name}", "data.gym.rows=0",
-               f"data.instructions=[{file}]", "--until", "data")
+               f"data.instructions=[{file}]", "difficulty.held_out_rows=0", "--until", "data")
 
     run_on("line17.jsonl", "\n".join(lines[:16] + ['{"id": "x", "messages": [']) + "\n", 3, ["line17.jsonl:17"])
     run_on("empty.jsonl", "", 3, ["empty.jsonl"])

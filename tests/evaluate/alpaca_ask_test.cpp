@@ -178,7 +178,7 @@ TEST(AlpacaJudge, TransientAndTerminalFailuresAreTwoThings) {
   ShuffledModel model(
       [](const llm::ChatRequest& request) {
         return fails(mentions(request, both_orders()[0]) ? llm::Failure::content_filter
-                                                          : llm::Failure::budget);
+                                                         : llm::Failure::budget);
       },
       1);
   const AlpacaJudgments judgments = judge(model, pairs());
