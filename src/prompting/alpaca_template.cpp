@@ -15,17 +15,16 @@ namespace {
 
 constexpr std::string_view kBegin = "<|im_start|>";
 constexpr std::string_view kEnd = "<|im_end|>";
-constexpr std::array<std::string_view, 3> kPlaceholders = {"{instruction}", "{output_1}",
-                                                           "{output_2}"};
+constexpr std::array<std::string_view, 3> kSlots = {"{instruction}", "{output_1}", "{output_2}"};
 
-// The text with each placeholder in it replaced by the value of the same number.
+// The text with each slot in it replaced by the value of the same number.
 std::string filled(std::string_view text, const std::array<std::string_view, 3>& values) {
   std::string out;
   while (!text.empty()) {
     std::size_t at = std::string_view::npos;
     std::size_t which = 0;
-    for (std::size_t i = 0; i < kPlaceholders.size(); ++i) {
-      const std::size_t found = text.find(kPlaceholders[i]);
+    for (std::size_t i = 0; i < kSlots.size(); ++i) {
+      const std::size_t found = text.find(kSlots[i]);
       if (found < at) {
         at = found;
         which = i;
@@ -34,7 +33,7 @@ std::string filled(std::string_view text, const std::array<std::string_view, 3>&
     if (at == std::string_view::npos) break;
     out += text.substr(0, at);
     out += values[which];
-    text.remove_prefix(at + kPlaceholders[which].size());
+    text.remove_prefix(at + kSlots[which].size());
   }
   return out.append(text);
 }
@@ -63,11 +62,11 @@ PairTemplate PairTemplate::parse(std::string_view text, const std::string& name)
     rest = trim(rest.substr(end + kEnd.size()));
   }
   if (parsed.turns_.empty()) refuse("there is no turn");
-  for (const std::string_view placeholder : kPlaceholders) {
+  for (const std::string_view slot : kSlots) {
     bool there = false;
     for (const Message& turn : parsed.turns_)
-      there = there || turn.content.find(placeholder) != std::string::npos;
-    if (!there) refuse(std::string(placeholder) + " is missing");
+      there = there || turn.content.find(slot) != std::string::npos;
+    if (!there) refuse(std::string(slot) + " is missing");
   }
   return parsed;
 }

@@ -14,12 +14,12 @@ namespace tapir::prompting {
 class PairTemplate {
  public:
   // Error{data} naming `name` and what is wrong: no turn, text outside of turns, an unknown role, a
-  // placeholder that is missing.
+  // slot that is missing.
   static PairTemplate parse(std::string_view text, const std::string& name);
   // Ours, in our own words. Not the leaderboard's.
   static PairTemplate built_in();
 
-  // Every turn with its white space trimmed at the ends. Placeholders are filled in one pass: one
+  // Every turn with its white space trimmed at the ends. Slots are filled in one pass: one
   // inside an instruction or an output stays text.
   Messages render(std::string_view instruction, std::string_view first,
                   std::string_view second) const;
