@@ -10,28 +10,6 @@
 namespace tapir::evaluate {
 namespace {
 
-// Takes a reply that was cut at its limit for the answer that it is here.
-class CutAnswers final : public llm::ChatModel {
- public:
-  explicit CutAnswers(llm::ChatModel& inner) : inner_(inner) {}
-  const llm::ModelIdentity& identity() const override { return inner_.identity(); }
-  void submit(llm::ChatRequest request, llm::Completion done, std::stop_token stop) override {
-    inner_.submit(
-        std::move(request),
-        [done = std::move(done)](llm::ChatReply reply) {
-          if (reply.failure == llm::Failure::length) {
-            reply.failure = llm::Failure::none;
-            reply.finish_reason = FinishReason::length;
-          }
-          done(std::move(reply));
-        },
-        std::move(stop));
-  }
-
- private:
-  llm::ChatModel& inner_;
-};
-
 class AnswerQuestions : public llm::RowQuestions {
  public:
   AnswerQuestions(std::span<const std::string> instructions, const AlpacaAnswerOptions& options)
@@ -46,6 +24,7 @@ class AnswerQuestions : public llm::RowQuestions {
     request.row_id = std::to_string(row);
     request.messages = {{Role::user, instructions_[row]}};
     request.sampling = options_.sampling;
+    request.cut_is_answer = true;
     return request;
   }
 
@@ -103,6 +82,7 @@ class JudgeQuestions : public llm::RowQuestions {
                                       switched ? pair.output_1 : pair.output_2);
     request.sampling.temperature = options_.temperature;
     request.sampling.max_tokens = options_.max_tokens;
+    request.cut_is_answer = true;  // the letter and its probability stand before the cut
     request.sampling.logprobs = options_.logprobs;
     request.sampling.top_logprobs = options_.logprobs ? 5 : 0;
     // What tells one repeat from another: its own request, and where the endpoint heeds it its own
@@ -176,9 +156,8 @@ class JudgeQuestions : public llm::RowQuestions {
 AlpacaAnswers answer_alpaca(llm::ChatModel& model, std::span<const std::string> instructions,
                             const AlpacaAnswerOptions& options, ProgressSink& progress,
                             std::stop_token stop) {
-  CutAnswers cut(model);
   AnswerQuestions questions(instructions, options);
-  llm::ask_rows(cut, questions, {1, "alpaca answer", options.max_in_flight}, progress,
+  llm::ask_rows(model, questions, {1, "alpaca answer", options.max_in_flight}, progress,
                 std::move(stop));
   return questions.take();
 }
@@ -187,9 +166,8 @@ AlpacaJudgments judge_alpaca(llm::ChatModel& judge, std::span<const AlpacaPair> 
                              const prompting::PairTemplate& prompt,
                              const AlpacaJudgeOptions& options, ProgressSink& progress,
                              std::stop_token stop) {
-  CutAnswers cut(judge);
   JudgeQuestions questions(pairs, prompt, options);
-  llm::ask_rows(cut, questions, {options.max_attempts, "alpaca judge", options.max_in_flight},
+  llm::ask_rows(judge, questions, {options.max_attempts, "alpaca judge", options.max_in_flight},
                 progress, std::move(stop));
   return questions.take();
 }

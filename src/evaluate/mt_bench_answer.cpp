@@ -44,11 +44,10 @@ class Conversations : public llm::RequestSource, public llm::ReplySink {
     const std::size_t at = found->second;
     in_flight_.erase(found);
     update_.usd += reply.usd;
-    // An answer that was cut is an answer; without any words it is none.
-    const bool cut =
-        reply.failure == llm::Failure::length || reply.finish_reason == FinishReason::length;
-    const bool answered = reply.ok() || (cut && !trim(reply.text).empty());
-    if (answered) {
+    const bool cut = reply.ok() && reply.finish_reason == FinishReason::length;
+    // Cut before it had any words, it is no answer.
+    if (cut && trim(reply.text).empty()) reply.failure = llm::Failure::length;
+    if (reply.ok()) {
       truncated_[at] = truncated_[at] || cut;
       turns_[at].push_back(std::move(reply.text));
       ++update_.done;
@@ -88,6 +87,7 @@ class Conversations : public llm::RequestSource, public llm::ReplySink {
     }
     request.row_id = fmt::format("{}/{}", question.id, turns_[at].size() + 1);
     request.stage = kStage;
+    request.cut_is_answer = true;
     request.sampling.max_tokens = options_.max_tokens;
     request.sampling.seed = options_.seed;
     request.sampling.temperature = options_.temperature.value_or(

@@ -62,8 +62,16 @@ class Asking {
     if (stop_.stop_requested()) return false;
     std::optional<ChatRequest> request = source_.next();
     if (!request) return false;
+    const bool cut_is_answer = request->cut_is_answer;
     model_.submit(
-        std::move(*request), [inbox = inbox_](ChatReply reply) { inbox->put(std::move(reply)); },
+        std::move(*request),
+        [inbox = inbox_, cut_is_answer](ChatReply reply) {
+          if (cut_is_answer && reply.failure == Failure::length) {
+            reply.failure = Failure::none;
+            reply.finish_reason = FinishReason::length;
+          }
+          inbox->put(std::move(reply));
+        },
         abandoned_.get_token());
     ++in_flight_;
     return true;

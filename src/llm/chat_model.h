@@ -45,6 +45,9 @@ struct ChatRequest {
   Messages messages;
   std::string prompt;  // raw text to go on with instead of a conversation: when messages is empty
   Sampling sampling;
+  // A reply that was cut at max_tokens answers its asker: ask_all() hands it in as one, with
+  // finish_reason length. Not part of the key.
+  bool cut_is_answer = false;
 };
 
 // Why there is no answer.

@@ -374,11 +374,8 @@ void OpenAiModel::Impl::look_for_common_failure(const Item& item, const ChatRepl
   if (turned_away_ || is_transient(reply.failure) || transport_.answered_stages.contains(name))
     return;
   StageStart& stage = stages_[name];
-  // Who asks for so few tokens (a letter and its probability) reads what stands before the cut.
-  constexpr int kFewTokens = 16;
-  const bool wanted_cut =
-      reply.failure == Failure::length && item.request.sampling.max_tokens <= kFewTokens;
-  stage.answered = stage.answered || reply.ok() || wanted_cut;
+  const bool cut_as_wanted = item.request.cut_is_answer && reply.failure == Failure::length;
+  stage.answered = stage.answered || reply.ok() || cut_as_wanted;
   if (stage.answered || transport_.first_failures <= 0) return;
   if (++stage.failed < transport_.first_failures) return;
   turned_away_.emplace();

@@ -73,8 +73,6 @@ std::shared_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role,
   if (part.kind == "openai") {
     llm::OpenAiTransport transport = transport_of(part, name);
     transport.answered_stages = answered_stages(store, name);
-    // What a benchmark asks may all be answered at too great a length: cut answers count there.
-    if (role == RoleName::candidate) transport.first_failures = 0;
     return std::make_shared<llm::OpenAiModel>(openai_options(part), std::move(transport));
   }
   // A recorded teacher is never asked: the recipe is refused where it would have to be.

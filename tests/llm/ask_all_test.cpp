@@ -25,6 +25,26 @@ TEST(AskAll, TakesEveryReplyInOnce) {
   EXPECT_LE(model.most_unanswered(), 32U);
 }
 
+TEST(AskAll, ACutReplyIsAnAnswerWhereTheRequestSaysSo) {
+  FakeChatModel model([](const ChatRequest& request) {
+    ChatReply reply = FakeChatModel::echo(request);
+    reply.failure = request.row_id == "row-2" ? Failure::content_filter : Failure::length;
+    return reply;
+  });
+  std::vector<ChatRequest> asked = requests(4);
+  for (ChatRequest& request : asked) request.cut_is_answer = request.row_id != "row-1";
+  ListSource source(asked);
+  ListSink sink;
+  ask_all(model, source, sink, {}, {});
+  ASSERT_EQ(sink.replies.size(), 4U);
+  for (const ChatReply& reply : sink.replies) {
+    EXPECT_EQ(reply.failure, reply.row_id == "row-1"   ? Failure::length
+                             : reply.row_id == "row-2" ? Failure::content_filter
+                                                       : Failure::none);
+    if (reply.ok()) EXPECT_EQ(reply.finish_reason, FinishReason::length);
+  }
+}
+
 TEST(AskAll, FailuresAreRepliesToo) {
   FakeChatModel model(FakeChatModel::echo,
                       {.rate_limited = 0.2, .connection = 0.2, .malformed = 0.2});

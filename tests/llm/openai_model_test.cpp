@@ -320,6 +320,20 @@ TEST(OpenAiModel, WhatAlwaysFailsForGoodIsNotPaidForLong) {
   EXPECT_THAT(model.trouble(), HasSubstr("max_tokens"));
 }
 
+TEST(OpenAiModel, CutsThatAreWantedAreNoReasonToStop) {
+  StubServer server([](const StubRequest&) { return http_reply(200, answer_json("m", "length")); });
+  OpenAiTransport transport = to(server);
+  transport.first_failures = 5;
+  OpenAiModel model({.model = "m"}, transport);
+  Replies replies;
+  for (ChatRequest& one : requests(20)) {
+    one.cut_is_answer = true;
+    replies.submit(model, one);
+  }
+  for (const ChatReply& reply : replies.wait(20)) EXPECT_EQ(reply.failure, Failure::length);
+  EXPECT_EQ(server.requests(), 20);
+}
+
 TEST(OpenAiModel, OneAnswerShowsThatFailuresAreTheRequestsOwn) {
   StubServer server([](const StubRequest& got) {
     return http_reply(200, answer_json("x", got.number == 3 ? "stop" : "content_filter"));
