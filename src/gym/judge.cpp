@@ -37,21 +37,7 @@ class Judge {
     if (!instruction || !answers[0] || !answers[1]) {
       return refused("the request has no instruction and two answers in fences");
     }
-    const Family* family = recognise(*instruction);
-    if (family == nullptr) return refused("the instruction is no prompt of the gym");
-
-    RandomStream stream = stream_of(identity, options_.seed, request);
-    const bool malformed = stream.chance(options_.malformed_rate);
-    std::string words;
-    std::array<int, 2> scores{};
-    for (std::size_t i = 0; i < 2; ++i) {
-      const Verdict verdict = family->judge(*instruction, *answers[i]);
-      scores[i] = scored(verdict, /*first=*/i == 0, answers[i]->size(), stream);
-      words += std::string("Answer ") + (i == 0 ? "A" : "B") + ": " + verdict.words + "\n";
-    }
-    if (malformed) return answered(request, misshapen(words, scores, stream));
-    return answered(request, words + "\nScore A: " + std::to_string(scores[0]) +
-                                 "\nScore B: " + std::to_string(scores[1]));
+    return scores_of(identity, request, *instruction, {*answers[0], *answers[1]});
   }
 
  private:
@@ -70,28 +56,54 @@ class Judge {
     return answered(request, verdict.words + "\n\nRating: [[" + std::to_string(score) + "]]");
   }
 
+  // A pair as the judge sees it: a line of words and a score for each, A first.
+  struct Pair {
+    std::string words;
+    std::array<int, 2> scores{};
+    bool malformed = false;  // the reply is not to have its form
+    RandomStream stream;     // for the rest of its draws
+  };
+
+  // who: what the two are called. Nothing: the question is no prompt of the gym.
+  std::optional<Pair> look_at(const llm::ModelIdentity& identity, const llm::ChatRequest& request,
+                              std::string_view question,
+                              const std::array<std::string_view, 2>& answers,
+                              const std::string& who) const {
+    const Family* family = recognise(question);
+    if (family == nullptr) return std::nullopt;
+    Pair pair{.stream = stream_of(identity, options_.seed, request)};
+    pair.malformed = pair.stream.chance(options_.malformed_rate);
+    for (std::size_t i = 0; i < 2; ++i) {
+      const Verdict verdict = family->judge(question, answers[i]);
+      pair.scores[i] = scored(verdict, /*first=*/i == 0, answers[i].size(), pair.stream);
+      pair.words += who + (i == 0 ? " A: " : " B: ") + verdict.words + "\n";
+    }
+    return pair;
+  }
+
+  llm::ChatReply scores_of(const llm::ModelIdentity& identity, const llm::ChatRequest& request,
+                           std::string_view instruction,
+                           const std::array<std::string_view, 2>& answers) const {
+    std::optional<Pair> pair = look_at(identity, request, instruction, answers, "Answer");
+    if (!pair) return refused("the instruction is no prompt of the gym");
+    if (pair->malformed)
+      return answered(request, misshapen(pair->words, pair->scores, pair->stream));
+    return answered(request, pair->words + "\nScore A: " + std::to_string(pair->scores[0]) +
+                                 "\nScore B: " + std::to_string(pair->scores[1]));
+  }
+
   // MT-Bench's comparison of two assistants, of the last turn.
   llm::ChatReply verdict_of(const llm::ModelIdentity& identity, const llm::ChatRequest& request,
                             std::string_view instruction,
                             const std::array<std::string_view, 2>& answers) const {
-    const std::string_view question = last_turn(instruction);
-    const Family* family = recognise(question);
-    if (family == nullptr) return refused("the instruction is no prompt of the gym");
-    RandomStream stream = stream_of(identity, options_.seed, request);
-    const bool malformed = stream.chance(options_.malformed_rate);
-    std::string words;
-    std::array<int, 2> scores{};
-    for (std::size_t i = 0; i < 2; ++i) {
-      const std::string_view graded = last_turn(answers[i]);
-      const Verdict verdict = family->judge(question, graded);
-      scores[i] = scored(verdict, /*first=*/i == 0, graded.size(), stream);
-      words += std::string("Assistant ") + (i == 0 ? "A" : "B") + ": " + verdict.words + "\n";
-    }
-    if (malformed) return answered(request, words + "\nBoth have something.");
-    const char* verdict = scores[0] == scores[1]  ? "[[C]]"
-                          : scores[0] > scores[1] ? "[[A]]"
-                                                  : "[[B]]";
-    return answered(request, words + "\n" + verdict);
+    const std::array graded = {last_turn(answers[0]), last_turn(answers[1])};
+    const std::optional<Pair> pair =
+        look_at(identity, request, last_turn(instruction), graded, "Assistant");
+    if (!pair) return refused("the instruction is no prompt of the gym");
+    if (pair->malformed) return answered(request, pair->words + "\nBoth have something.");
+    const int ahead = pair->scores[0] - pair->scores[1];
+    const char* verdict = ahead == 0 ? "[[C]]" : (ahead > 0 ? "[[A]]" : "[[B]]");
+    return answered(request, pair->words + "\n" + verdict);
   }
 
   // Of a payload that tells its turns apart ("[turn 2]"); else all of it.
