@@ -62,10 +62,14 @@ class Packer {
   StoredValues rounded(const Parameter& p) const {
     const StoredValues values = source_(p);
     if (values.type == WeightType::bf16) return values;
-    wide_.resize(static_cast<std::size_t>(p.size));
-    narrow_.resize(wide_.size());
-    widen(values, p.size, wide_.data());
-    std::transform(wide_.begin(), wide_.end(), narrow_.begin(), float_to_bfloat);
+    narrow_.resize(static_cast<std::size_t>(p.size));
+    const std::int64_t row = p.shape.back();
+    std::vector<float> wide(static_cast<std::size_t>(row));
+    const auto* from = static_cast<const char*>(values.data);
+    for (std::int64_t at = 0; at < p.size; at += row) {
+      widen({values.type, from + at * size_of(values.type)}, row, wide.data());
+      std::transform(wide.begin(), wide.end(), narrow_.begin() + at, float_to_bfloat);
+    }
     return {WeightType::bf16, narrow_.data()};
   }
 
@@ -104,7 +108,6 @@ class Packer {
   const ParameterLayout& layout_;
   const ParameterSource& source_;
   const Take take_;
-  mutable std::vector<float> wide_;
   mutable std::vector<std::uint16_t> narrow_;
 };
 
