@@ -17,7 +17,7 @@ struct Arguments {
 };
 
 void check_answers(Arguments& a, Context& context) {
-  a.options.duplicates = pipeline::parse_duplicates(a.duplicates);
+  a.options.duplicates = evaluate::parse_duplicates(a.duplicates);
   const pipeline::ComplianceSummary s = pipeline::check_compliance(a.options);
   a.json ? print(pipeline::compliance_json(s)) : print(pipeline::compliance_text(s));
   if (!s.missing.empty() && !a.allow_missing) context.exit_code = exit_code(ErrorKind::incomplete);

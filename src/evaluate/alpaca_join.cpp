@@ -90,15 +90,6 @@ JoinedModel finished(Gathered& model, std::span<const std::string> instructions,
 
 }  // namespace
 
-Duplicates parse_duplicates(const std::string& word) {
-  if (word == "error") return Duplicates::refuse;
-  if (word == "first") return Duplicates::first;
-  if (word == "last") return Duplicates::last;
-  if (word == "average") return Duplicates::average;
-  throw Error(ErrorKind::usage,
-              "duplicates: expected error, first, last or average, found \"" + word + "\"");
-}
-
 void Fault::add(const std::string& example) {
   if (++count <= 3) examples.push_back(example);
 }

@@ -11,13 +11,9 @@
 #include <vector>
 
 #include "evaluate/alpaca_records.h"
+#include "evaluate/duplicates.h"
 
 namespace tapir::evaluate {
-
-// What becomes of several rows of one model on one instruction.
-enum class Duplicates { refuse, first, last, average };
-// Error{usage} for another word than "error", "first", "last", "average".
-Duplicates parse_duplicates(const std::string& word);
 
 // One kind of fault: how often, and the first few by name.
 struct Fault {
@@ -54,7 +50,7 @@ struct JoinedModel {
 // The instructions that come up in the rows, in the order of first appearance.
 std::vector<std::string> instructions_of(std::span<const Annotation> annotations);
 
-// By model (generator_2), in the order of first appearance. Duplicates::refuse takes the first row.
+// By model (generator_2), in the order of first appearance. Duplicates::error takes the first row.
 // Error{data} when the rows of one model have different baselines or judges.
 std::vector<JoinedModel> join_annotations(std::span<const Annotation> annotations,
                                           std::span<const std::string> instructions,

@@ -57,7 +57,7 @@ template <typename Row, typename Describe>
 // Rows by key: the first or the last of each, in the order given; with `all` every one. Those that
 // stand again go to `twice`.
 template <typename Row, typename Key>
-std::vector<Row> settled(std::vector<Row> rows, MtDuplicates policy, const Key& key,
+std::vector<Row> settled(std::vector<Row> rows, Duplicates policy, const Key& key,
                          std::vector<std::pair<Row, Row>>& twice) {
   std::map<decltype(key(rows.front())), std::size_t> place;
   std::vector<Row> kept;
@@ -68,8 +68,8 @@ std::vector<Row> settled(std::vector<Row> rows, MtDuplicates policy, const Key& 
       continue;
     }
     twice.emplace_back(kept[found->second], row);
-    if (policy == MtDuplicates::last) kept[found->second] = std::move(row);
-    if (policy == MtDuplicates::average) kept.push_back(std::move(row));
+    if (policy == Duplicates::last) kept[found->second] = std::move(row);
+    if (policy == Duplicates::average) kept.push_back(std::move(row));
   }
   return kept;
 }
@@ -164,16 +164,7 @@ double mt_temperature(std::string_view category) {
   return category == "stem" || category == "humanities" ? 0.1 : 0;
 }
 
-MtDuplicates parse_mt_duplicates(const std::string& name) {
-  if (name == "error") return MtDuplicates::error;
-  if (name == "first") return MtDuplicates::first;
-  if (name == "last") return MtDuplicates::last;
-  if (name == "average") return MtDuplicates::average;
-  throw Error(ErrorKind::usage,
-              "duplicates: expected error, first, last or average, found \"" + name + "\"");
-}
-
-std::vector<MtJudgment> settle_duplicates(std::vector<MtJudgment> judgments, MtDuplicates policy) {
+std::vector<MtJudgment> settle_duplicates(std::vector<MtJudgment> judgments, Duplicates policy) {
   std::vector<std::pair<MtJudgment, MtJudgment>> twice;
   auto kept = settled(
       std::move(judgments), policy,
@@ -181,7 +172,7 @@ std::vector<MtJudgment> settle_duplicates(std::vector<MtJudgment> judgments, MtD
         return std::tuple(j.model, j.judge, j.reference_set, j.question, j.turn, j.repeat);
       },
       twice);
-  if (policy == MtDuplicates::error && !twice.empty()) {
+  if (policy == Duplicates::error && !twice.empty()) {
     refuse_duplicates(
         twice,
         "say which count with --duplicates first, last or average (all of them, as FastChat does)",
@@ -210,13 +201,13 @@ std::vector<MtScore> score_mt_bench(std::span<const MtJudgment> judgments,
   return scores;
 }
 
-std::vector<MtPair> settle_duplicates(std::vector<MtPair> pairs, MtDuplicates policy) {
+std::vector<MtPair> settle_duplicates(std::vector<MtPair> pairs, Duplicates policy) {
   std::vector<std::pair<MtPair, MtPair>> twice;
   auto kept = settled(
       std::move(pairs), policy,
       [](const MtPair& p) { return std::tuple(p.model_1, p.model_2, p.judge, p.question, p.turn); },
       twice);
-  const bool decided = policy == MtDuplicates::first || policy == MtDuplicates::last;
+  const bool decided = policy == Duplicates::first || policy == Duplicates::last;
   if (!decided && !twice.empty()) {
     refuse_duplicates(twice, "say which count with --duplicates first or last",
                       [](const MtPair& p) {

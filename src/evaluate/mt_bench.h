@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "evaluate/duplicates.h"
 #include "stats/intervals.h"
 
 namespace tapir::evaluate {
@@ -56,14 +57,10 @@ struct MtJudgment {
   std::string where;    // "file:line"
 };
 
-// What to do with judgments of one answer's turn that stand more than once (same model, judge,
-// references, question, turn and repeat).
-enum class MtDuplicates { error, first, last, average };
-MtDuplicates parse_mt_duplicates(const std::string& name);  // Error{usage} naming the known ones
-
-// error: Error{data} naming them. average: all of them stay and count one by one in every mean, as
-// in FastChat's. Order as given.
-std::vector<MtJudgment> settle_duplicates(std::vector<MtJudgment> judgments, MtDuplicates policy);
+// Judgments of one answer's turn that stand more than once (same model, judge, references,
+// question, turn and repeat). error: Error{data} naming them. average: all of them stay and count
+// one by one in every mean, as in FastChat's. Order as given.
+std::vector<MtJudgment> settle_duplicates(std::vector<MtJudgment> judgments, Duplicates policy);
 
 // One model by one judge.
 struct MtScore {
@@ -145,7 +142,7 @@ struct MtPair {
 };
 
 // error and average: the same pair twice is an Error{data}: there is no mean of two verdicts.
-std::vector<MtPair> settle_duplicates(std::vector<MtPair> pairs, MtDuplicates policy);
+std::vector<MtPair> settle_duplicates(std::vector<MtPair> pairs, Duplicates policy);
 
 struct MtWinRate {
   std::string model;

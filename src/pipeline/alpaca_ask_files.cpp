@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "base/encoding.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -26,10 +27,6 @@ constexpr std::string_view kBoardJudge = "weighted_alpaca_eval_gpt4_turbo";
 constexpr std::string_view kBoardModel = "gpt-4-1106-preview";
 constexpr std::string_view kBoardTemplate =
     "56efc1b4b6f0e8b5";  // PairTemplate::version() of upstream's file
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // The named file, or upstream's of the data folder. Error{usage} when there is neither.
 std::string required_file(const std::string& named, const std::string& data_dir, AlpacaFile file,
@@ -125,7 +122,7 @@ std::vector<std::string> decide(const AlpacaJudgeFiles& files, const Pairs& pair
   sort(pairs.unknown, "outputs whose instruction the baseline does not have", files.drop_unknown,
        "--drop-unknown leaves them out");
   sort(pairs.duplicates, "outputs on an instruction that came before",
-       files.duplicates != evaluate::Duplicates::refuse, "--duplicates first or last");
+       files.duplicates != evaluate::Duplicates::error, "--duplicates first or last");
   if (refused.empty()) return notes;
   throw Error(ErrorKind::data, files.outputs + ": " + join(refused, "\n"),
               "nobody was asked yet; mend the file, or decide with the flags named");

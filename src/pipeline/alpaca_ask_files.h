@@ -51,7 +51,7 @@ struct AlpacaJudgeFiles {
   int max_tokens = 0;          // 0: 1 with log-probabilities, else 16
   bool allow_missing = false;  // instructions without an output of the model
   bool drop_unknown = false;   // outputs whose instruction the baseline does not have
-  evaluate::Duplicates duplicates = evaluate::Duplicates::refuse;  // not average
+  evaluate::Duplicates duplicates = evaluate::Duplicates::error;  // not average
   std::string encoding = "utf-8";
 };
 

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "base/encoding.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -137,7 +138,7 @@ void decide_faults(const AlpacaScoreOptions& options,
     if (m.duplicates.count > 0) {
       const std::string text =
           fault_text(m, m.duplicates, "rows on an instruction that came before");
-      const bool refuse = options.duplicates == evaluate::Duplicates::refuse;
+      const bool refuse = options.duplicates == evaluate::Duplicates::error;
       (refuse ? refused : scores.notes).push_back(text);
       if (refuse) hints.insert("--duplicates first|last|average");
     }
@@ -244,8 +245,7 @@ void weigh(const AlpacaScoreOptions& options, const Inputs& in, AlpacaModelScore
   score.fit = evaluate::fit_length_control(
       rows, full ? in.regularization : std::vector<evaluate::RegularizationRow>(), fitting);
   if (score.fit) score.weights = score.fit->weights;
-  score.fit_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  score.fit_seconds = seconds_since(start);
 }
 
 std::string why_not_comparable(const AlpacaModelScore& score, const Inputs& in) {

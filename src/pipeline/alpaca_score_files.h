@@ -38,7 +38,7 @@ struct AlpacaScoreOptions {
   std::optional<double> c;     // nothing: chosen by cross-validation
   std::string baseline;        // LC win rates against this model instead; empty: as judged
   std::vector<std::string> models;  // only these; empty: all
-  evaluate::Duplicates duplicates = evaluate::Duplicates::refuse;
+  evaluate::Duplicates duplicates = evaluate::Duplicates::error;
   bool allow_missing = false;  // instructions or preferences may be missing
   bool drop_unknown = false;   // rows whose instruction is not in the set are left out
   bool recompute = false;      // preferences from the judges' recorded replies

@@ -107,11 +107,11 @@ class Answers {
     const auto [place, fresh] = answers_.emplace(id, response);
     if (fresh) return;
     ++summary_.duplicate;
-    if (options_.duplicates == Duplicates::error) {
+    if (options_.duplicates == evaluate::Duplicates::error) {
       throw Error(ErrorKind::data, fmt::format("{}: row \"{}\" has an answer already", where, id),
                   "--duplicates first or last takes one of them");
     }
-    if (options_.duplicates == Duplicates::last) place->second = response;
+    if (options_.duplicates == evaluate::Duplicates::last) place->second = response;
   }
 
   const ComplianceOptions& options_;
@@ -168,15 +168,10 @@ std::string line_of(std::string_view name, const evaluate::Rate& strict,
 
 }  // namespace
 
-Duplicates parse_duplicates(std::string_view name) {
-  if (name == "error") return Duplicates::error;
-  if (name == "first") return Duplicates::first;
-  if (name == "last") return Duplicates::last;
-  throw Error(ErrorKind::usage, fmt::format("--duplicates: unknown \"{}\"", name),
-              "known: error, first, last");
-}
-
 ComplianceSummary check_compliance(const ComplianceOptions& options) {
+  if (options.duplicates == evaluate::Duplicates::average)
+    throw Error(ErrorKind::usage, "--duplicates: of several answers there is no average",
+                "known: error, first, last");
   const std::vector<Row> rows = read_rows(options.input);
   ComplianceSummary summary;
   const Answers answers(rows, options, summary);

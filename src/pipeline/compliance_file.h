@@ -8,12 +8,10 @@
 
 #include "base/json.h"
 #include "evaluate/compliance.h"
+#include "evaluate/duplicates.h"
 #include "evaluate/outputs.h"
 
 namespace tapir::pipeline {
-
-enum class Duplicates { error, first, last };
-Duplicates parse_duplicates(std::string_view name);  // Error{usage} naming the known ones
 
 struct ComplianceOptions {
   // JSONL rows {"id" or IFEval's "key", "prompt", "instruction" or "messages"} with "components" or
@@ -22,9 +20,10 @@ struct ComplianceOptions {
   std::string input;
   // JSONL {"id" or "key", "response"}, or IFEval's {"prompt", "response"}.
   std::string answers;
-  std::string output;                         // findings, a row each answer; empty: none
-  Duplicates duplicates = Duplicates::error;  // answers to one row
-  bool allow_extra = false;                   // answers to rows that are not in the input
+  std::string output;  // findings, a row each answer; empty: none
+  // Answers to one row; of answers there is no average: Error{usage}.
+  evaluate::Duplicates duplicates = evaluate::Duplicates::error;
+  bool allow_extra = false;  // answers to rows that are not in the input
 };
 
 struct ComplianceSummary {

@@ -166,7 +166,7 @@ std::vector<evaluate::MtQuestion> read_mt_questions(const std::string& file) {
 }
 
 MtScoreReport score_mt_bench_files(const MtScoreOptions& options) {
-  const evaluate::MtDuplicates duplicates = evaluate::parse_mt_duplicates(options.duplicates);
+  const evaluate::Duplicates duplicates = evaluate::parse_duplicates(options.duplicates);
   const evaluate::MtCategories categories = categories_of(options.questions);
   KnownQuestions known(categories, options);
   Read read = read_files(options);

@@ -113,7 +113,7 @@ TEST(AnnotationFuzz, IsReadOrRefused) {
 TEST(Join, AnotherOrderIsPutRightByTheText) {
   const std::vector<std::string> set = {"a", "b", "c"};
   const auto joined = join_annotations(std::vector{row("c", 2), row("a", 1), row("b", 1.5)}, set,
-                                       Duplicates::refuse);
+                                       Duplicates::error);
   ASSERT_EQ(joined.size(), 1U);
   EXPECT_FALSE(joined[0].in_order);
   EXPECT_TRUE(joined[0].complete());
@@ -129,7 +129,7 @@ TEST(Join, MissingUnknownAndUnreadableRowsAreCounted) {
   const std::vector<std::string> set = {"a", "b", "c", "d"};
   const auto joined =
       join_annotations(std::vector{row("a", std::nullopt), row("c", 7), row("z"), row("d", 2)}, set,
-                       Duplicates::refuse);
+                       Duplicates::error);
   const JoinedModel& model = joined[0];
   EXPECT_EQ(model.rows.size(), 3U);
   EXPECT_EQ(model.rows[1].place, 2U);
@@ -148,7 +148,7 @@ TEST(Join, DuplicatesAsDecided) {
   const auto kept = [&](Duplicates how) {
     return *join_annotations(rows, set, how)[0].rows[0].preference;
   };
-  EXPECT_EQ(join_annotations(rows, set, Duplicates::refuse)[0].duplicates.count, 2);
+  EXPECT_EQ(join_annotations(rows, set, Duplicates::error)[0].duplicates.count, 2);
   EXPECT_EQ(kept(Duplicates::first), 1);
   EXPECT_EQ(kept(Duplicates::last), 2);
   EXPECT_NEAR(kept(Duplicates::average), 1.4, 1e-12);
@@ -159,7 +159,7 @@ TEST(Join, DuplicatesAsDecided) {
 TEST(Join, ModelsAreKeptApart) {
   const std::vector<std::string> set = {"a", "b"};
   const auto joined = join_annotations(
-      std::vector{row("a", 1, "x"), row("a", 2, "y"), row("b", 2, "x")}, set, Duplicates::refuse);
+      std::vector{row("a", 1, "x"), row("a", 2, "y"), row("b", 2, "x")}, set, Duplicates::error);
   ASSERT_EQ(joined.size(), 2U);
   EXPECT_EQ(joined[0].model, "x");
   EXPECT_EQ(joined[0].missing.count, 0);
@@ -173,7 +173,7 @@ TEST(Join, TwoBaselinesOfOneModelAreRefused) {
       complaint_of(
           ErrorKind::data,
           [&] {
-            return join_annotations(rows, std::vector<std::string>{"a", "b"}, Duplicates::refuse);
+            return join_annotations(rows, std::vector<std::string>{"a", "b"}, Duplicates::error);
           }),
       HasSubstr("two baselines, \"base\" and \"elsewhere\""));
 }

@@ -146,24 +146,24 @@ TEST(MtBenchDuplicates, AreNamedUnlessDecided) {
   const std::vector<MtJudgment> judgments = {judgment("a", 1, 1, 8), judgment("a", 1, 2, 5),
                                              judgment("a", 1, 1, 4)};
   const std::string complaint = testing::complaint_of(
-      ErrorKind::data, [&] { return settle_duplicates(judgments, MtDuplicates::error); });
+      ErrorKind::data, [&] { return settle_duplicates(judgments, Duplicates::error); });
   EXPECT_THAT(complaint, HasSubstr("a by judge, question 1, turn 1: f.jsonl:11 and f.jsonl:11"));
   EXPECT_THAT(complaint, HasSubstr("--duplicates"));
-  const auto average_by = [&](MtDuplicates policy) {
+  const auto average_by = [&](Duplicates policy) {
     return *score_mt_bench(settle_duplicates(judgments, policy), kTwo).front().average;
   };
-  EXPECT_EQ(average_by(MtDuplicates::first), 6.5);
-  EXPECT_EQ(average_by(MtDuplicates::last), 4.5);
-  EXPECT_DOUBLE_EQ(average_by(MtDuplicates::average), 17.0 / 3);
-  EXPECT_EQ(parse_mt_duplicates("last"), MtDuplicates::last);
-  EXPECT_THROW(parse_mt_duplicates("mean"), Error);
+  EXPECT_EQ(average_by(Duplicates::first), 6.5);
+  EXPECT_EQ(average_by(Duplicates::last), 4.5);
+  EXPECT_DOUBLE_EQ(average_by(Duplicates::average), 17.0 / 3);
+  EXPECT_EQ(parse_duplicates("last"), Duplicates::last);
+  EXPECT_THROW(parse_duplicates("mean"), Error);
 }
 
 TEST(MtBenchDuplicates, RepeatsAndOtherJudgesAreNone) {
   std::vector<MtJudgment> judgments(3, judgment("a", 1, 1, 8));
   judgments[1].repeat = 1;
   judgments[2].judge = "other";
-  EXPECT_EQ(settle_duplicates(judgments, MtDuplicates::error).size(), 3U);
+  EXPECT_EQ(settle_duplicates(judgments, Duplicates::error).size(), 3U);
 }
 
 TEST(MtBenchCompare, PairsTurnsAndAdjustsForTheNumberOfModels) {
@@ -250,9 +250,9 @@ TEST(MtBenchPairs, DisagreementIsATieAndErrorsAreNoGames) {
 
 TEST(MtBenchPairs, DuplicatesHaveNoMean) {
   const std::vector<MtPair> pairs(2, pair(1, MtWinner::tie, MtWinner::tie));
-  EXPECT_THROW(settle_duplicates(pairs, MtDuplicates::error), Error);
-  EXPECT_THROW(settle_duplicates(pairs, MtDuplicates::average), Error);
-  EXPECT_EQ(settle_duplicates(pairs, MtDuplicates::last).size(), 1U);
+  EXPECT_THROW(settle_duplicates(pairs, Duplicates::error), Error);
+  EXPECT_THROW(settle_duplicates(pairs, Duplicates::average), Error);
+  EXPECT_EQ(settle_duplicates(pairs, Duplicates::last).size(), 1U);
 }
 
 }  // namespace

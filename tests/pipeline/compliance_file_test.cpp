@@ -78,9 +78,9 @@ TEST_F(ComplianceFile, AnswersToNoRowOrTwiceAreDecidedByFlags) {
   const std::string twice =
       "{\"id\": \"c\", \"response\": \"hi\"}\n{\"id\": \"c\", \"response\": \"hi there\"}\n";
   EXPECT_THAT(complaint(twice), HasSubstr("answers:2: row \"c\" has an answer already"));
-  options_.duplicates = Duplicates::first;
+  options_.duplicates = evaluate::Duplicates::first;
   EXPECT_EQ(check(twice).strict.by_kind.at("words").kept, 1);
-  options_.duplicates = Duplicates::last;
+  options_.duplicates = evaluate::Duplicates::last;
   EXPECT_EQ(check(twice).duplicate, 1);
   options_.allow_extra = true;
   EXPECT_EQ(check("{\"id\": \"z\", \"response\": \"x\"}\n").extra, 1);
