@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "difficulty/difficulty.h"
+#include "foreseeing_student.h"
 
 namespace tapir::difficulty {
 namespace {
@@ -24,29 +25,15 @@ TEST(Ifd, IsTheRatioOfTheMeanLosses) {
 }
 
 // Foresees an answer the better the more of its letters stand in the instruction.
-class LetterStudent final : public student::Student {
- public:
-  std::int64_t parameter_count() const override { return 1; }
-  int context_length() const override { return 100; }
-  void generate(std::span<const student::GenerateRequest>, const student::GenerateOptions&,
-                const student::GenerationSink&, std::stop_token) const override {}
-  std::vector<student::TokenLosses> token_losses(std::span<const Example> examples) const override {
-    std::vector<student::TokenLosses> out;
-    for (const Example& example : examples) {
-      student::TokenLosses row;
-      row.id = example.id;
-      const std::string& prompt = example.segments.front().text;
-      for (const char c : example.segments.back().text)
-        row.logprobs.push_back(prompt.find(c) == std::string::npos ? -2.0F : -1.0F);
-      out.push_back(row);
-    }
-    return out;
+class LetterStudent final : public testing::ForeseeingStudent {
+  student::TokenLosses losses_of(const Example& example) const override {
+    student::TokenLosses row;
+    row.id = example.id;
+    const std::string& prompt = example.segments.front().text;
+    for (const char c : example.segments.back().text)
+      row.logprobs.push_back(prompt.find(c) == std::string::npos ? -2.0F : -1.0F);
+    return row;
   }
-  student::TokenLosses completion_losses(const std::string&, const std::string&) const override {
-    return {};
-  }
-  std::vector<std::int32_t> tokenize(const std::string&, bool) const override { return {}; }
-  std::vector<std::int32_t> tokenize_chat(const Messages&) const override { return {}; }
 };
 
 AnsweredRow row_of(int number, const std::string& prompt, const std::string& answer) {

@@ -3,32 +3,20 @@
 #include <gmock/gmock.h>
 
 #include "evaluate/exam.h"
+#include "foreseeing_student.h"
 
 namespace tapir::evaluate {
 namespace {
 
 // Foresees every token with a loss of as many tenths as the prompt has letters; of an empty answer
 // there is nothing to foresee.
-class Foreseer : public student::Student {
- public:
-  std::int64_t parameter_count() const override { return 1; }
-  int context_length() const override { return 100; }
-  void generate(std::span<const student::GenerateRequest>, const student::GenerateOptions&,
-                const student::GenerationSink&, std::stop_token) const override {}
-  std::vector<student::TokenLosses> token_losses(std::span<const Example> examples) const override {
-    std::vector<student::TokenLosses> losses;
-    for (const Example& example : examples) {
-      const double loss = 0.1 * static_cast<double>(example.segments.front().text.size());
-      losses.push_back({example.id, {}, {}, loss});
-      losses.back().logprobs.assign(example.segments.back().text.size(), static_cast<float>(-loss));
-    }
+class Foreseer : public testing::ForeseeingStudent {
+  student::TokenLosses losses_of(const Example& example) const override {
+    const double loss = 0.1 * static_cast<double>(example.segments.front().text.size());
+    student::TokenLosses losses{example.id, {}, {}, loss};
+    losses.logprobs.assign(example.segments.back().text.size(), static_cast<float>(-loss));
     return losses;
   }
-  student::TokenLosses completion_losses(const std::string&, const std::string&) const override {
-    return {};
-  }
-  std::vector<std::int32_t> tokenize(const std::string&, bool) const override { return {}; }
-  std::vector<std::int32_t> tokenize_chat(const Messages&) const override { return {}; }
 };
 
 HeldOutRow row_of(const std::string& id, const std::string& prompt, const std::string& reference) {

@@ -7,10 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "error_of.h"
 #include "student/student.h"
 #include "student/torch_device.h"
 #include "student/trainer.h"
@@ -65,6 +67,19 @@ class Trainer : public ::testing::Test {
     train(job, "here", progress, {}, device_);
     remove_all(job.output_dir);
     rename(left, work(job));
+  }
+  // A loss that leaves the finite numbers ends the training with its step and rows named; the last
+  // good checkpoint stays.
+  void expect_non_finite_loss_named() const {
+    TrainJob made = job("out");
+    made.options.learning_rate = 1e30;
+    made.options.warmup_ratio = 0.3;  // rates of the first steps: 0, 2.5e29, ...
+    made.io.save_steps = 1;
+    const Error error = tapir::testing::error_of([&] { train_all(made); });
+    EXPECT_EQ(error.kind(), ErrorKind::data);
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("step "));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("row"));
+    EXPECT_TRUE(std::filesystem::exists(work(made) / "checkpoint-1" / "model.safetensors"));
   }
 
   // Where a training keeps its files until it is finished.
