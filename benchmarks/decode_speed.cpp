@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "student/decode.h"
@@ -20,12 +21,9 @@
 namespace {
 
 using namespace tapir::student;
+using tapir::seconds_since;
 using Clock = std::chrono::steady_clock;
 using Tokens = std::vector<std::int32_t>;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 std::vector<Tokens> read_prompts(const std::string& path, std::size_t rows, std::size_t length) {
   const std::string bytes = tapir::read_file(path);

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -25,12 +26,9 @@
 namespace {
 
 using namespace tapir::student;
+using tapir::seconds_since;
 using Clock = std::chrono::steady_clock;
 using Arguments = std::vector<std::string>;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 double peak_gb(const Device& device) {
   return static_cast<double>(process_memory(device).peak) / 1e9;

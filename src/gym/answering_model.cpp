@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/clock.h"
+
 namespace tapir::gym {
 
 AnsweringModel::AnsweringModel(llm::ModelIdentity identity, Answer answer, std::size_t threads,
@@ -44,8 +46,7 @@ void AnsweringModel::work() {
     } else {
       const auto start = std::chrono::steady_clock::now();
       reply = answer_(identity_, job.request);
-      reply.seconds =
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      reply.seconds = seconds_since(start);
       reply.attempts_charged = 1;
     }
     reply.row_id = job.request.row_id;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "difficulty/difficulty.h"
 #include "difficulty/judge_statistics.h"
@@ -174,7 +175,7 @@ JudgeFileSummary judge_file(const Recipe& recipe, const JudgeFileOptions& option
   const difficulty::JudgeOptions judging = judge_options(recipe);
   summary.judge =
       judge_figures(difficulty::judge_statistics(judgments, {judging.threshold, judging.strict}));
-  summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  summary.seconds = seconds_since(start);
   return summary;
 }
 

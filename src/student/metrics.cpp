@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -72,8 +73,7 @@ double measured_peak() {
   for (int i = 0; i < kTries; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     kernels().multiply(product);
-    best = std::min(
-        best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    best = std::min(best, seconds_since(begin));
   }
   return 2.0 * kSize * kSize * kSize / best;
 }
