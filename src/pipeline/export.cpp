@@ -41,7 +41,7 @@ class ExportSource {
   // The answer the mixture names, or what D has where its refinement failed for good.
   std::pair<std::string, std::string> answer(const MixtureRow& row) {
     for (const std::string& author :
-         {row.author, std::string("teacher/plain"), std::string("data")}) {
+         {row.author, std::string(kTeacherAuthor), std::string("data")}) {
       auto& by_id = answers_[author];
       if (!read_.contains(author)) {
         for (Response& r : store_.responses(author)) by_id[r.instruction_id] = std::move(r.text);

@@ -18,8 +18,6 @@
 namespace tapir::pipeline {
 namespace {
 
-constexpr const char* kTeacherAuthor = "teacher/plain";  // of answers without a style of ours
-
 // Asks the teacher to answer instructions as they are; answers and outcomes go to the store.
 class PlainAnswers final : public llm::RowQuestions {
  public:

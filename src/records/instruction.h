@@ -24,10 +24,13 @@ struct Instruction {
   const std::string& prompt() const { return messages.back().content; }
 };
 
+// Of the teacher's answers in no style; a style of any name is "teacher/<style>".
+inline constexpr const char* kTeacherAuthor = "teacher";
+
 // y_i or S(x_i): one answer by one author.
 struct Response {
   std::string instruction_id;
-  std::string author;  // "data", "teacher/<style>", "student/<name>", for example "student/s0"
+  std::string author;  // "data", kTeacherAuthor, "teacher/<style>", "student/<name>"
   std::string text;
   FinishReason finish_reason = FinishReason::stop;
   std::int64_t tokens = 0;  // of the answer, by its author's tokenizer; 0: unknown

@@ -6,9 +6,6 @@
 namespace tapir::report {
 namespace {
 
-// Who answered D where the data brings no answer.
-constexpr std::string_view kPlainTeacher = "teacher/plain";
-
 struct Sat {
   const store::ExamRow* before;  // S_0
   const store::ExamRow* after;   // the main arm's student
@@ -139,8 +136,8 @@ Example judged_example(const store::RunStore& store, const Fit& fit) {
   for (const Response& response : store.responses_of(fit.instruction_id)) {
     if (response.author == "student/s0") example.s0 = response.text;
     // The answer that was judged is D's, not the one refined later.
-    const bool of_data = response.author == "data" || response.author == kPlainTeacher;
-    if (of_data && example.teacher_author != kPlainTeacher) {
+    const bool of_data = response.author == "data" || response.author == kTeacherAuthor;
+    if (of_data && example.teacher_author != kTeacherAuthor) {
       example.teacher = response.text;
       example.teacher_author = response.author;
     }

@@ -68,7 +68,7 @@ TEST_F(Responses, AnEmptyAnswerIsAskedForAgainAndNeverKept) {
   EXPECT_TRUE(record->ledger.balances());
   EXPECT_EQ(record->ledger.failed.at("empty"), hopeless.size());
   EXPECT_EQ(record->ledger.done, 40U - hopeless.size());
-  const auto responses = store()->responses("teacher/plain");
+  const auto responses = store()->responses(kTeacherAuthor);
   EXPECT_EQ(responses.size(), record->ledger.done);
   for (const Response& response : responses) {
     EXPECT_EQ(response.text, "An answer.");
