@@ -170,7 +170,7 @@ AlpacaAnswerSummary answer_alpaca_file(const Recipe& recipe, const AlpacaAnswerF
   const std::vector<OrderedJson> as_written = evaluate::read_rows_as_written(text, set);
   AlpacaAnswerSummary summary;
   summary.name = files.name.empty() ? model_name(recipe.candidate, "candidate") : files.name;
-  FileStage stage(recipe, {set, files.output, files.store}, "alpaca answer", stop);
+  FileStage stage(recipe, {set, files.output, files.store}, "alpaca answer", progress, stop);
   evaluate::AlpacaAnswerOptions options;
   options.sampling = sampling_of(recipe.candidate);
   options.max_in_flight = in_flight(recipe.candidate);
@@ -212,7 +212,8 @@ AlpacaJudgeSummary judge_alpaca_file(const Recipe& recipe, const AlpacaJudgeFile
   summary.notes = decide(files, pairs);
   const prompting::PairTemplate prompt = template_of(files);
   summary.annotator = annotator_of(files, model_name(recipe.judge, recipe.judge.kind), prompt);
-  FileStage stage(recipe, {files.outputs, files.output, files.store}, "alpaca judge", stop);
+  FileStage stage(recipe, {files.outputs, files.output, files.store}, "alpaca judge", progress,
+                  stop);
   const evaluate::AlpacaJudgments judgments =
       evaluate::judge_alpaca(stage.model(RoleName::judge), pairs.asked, prompt,
                              judge_options_of(recipe, files), progress, stop);

@@ -17,8 +17,11 @@ Json row_to_write(const dataset::DataRow& row) {
 }
 
 FileStage::FileStage(Recipe recipe, const StageFiles& files, std::string stage,
-                     std::stop_token stop)
-    : recipe_(std::move(recipe)), name_(std::move(stage)), stop_(std::move(stop)) {
+                     ProgressSink& progress, std::stop_token stop)
+    : recipe_(std::move(recipe)),
+      name_(std::move(stage)),
+      progress_(progress),
+      stop_(std::move(stop)) {
   if (files.store.empty() && files.output == "-") {
     throw Error(ErrorKind::usage, "the output is standard output, so there is no place beside it",
                 "add --store FOLDER: replies are kept there, and the next sitting goes on");
@@ -44,7 +47,8 @@ FileStage::~FileStage() = default;
 llm::ChatModel& FileStage::model(RoleName role) {
   const auto found = models_.find(role);
   if (found != models_.end()) return found->second.model();
-  return models_.try_emplace(role, recipe_, role, *store_, *budget_, stage_).first->second.model();
+  return models_.try_emplace(role, recipe_, role, *store_, *budget_, stage_, progress_)
+      .first->second.model();
 }
 
 double FileStage::usd() const { return budget_->spent().usd() - spent_before_; }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/progress.h"
 #include "dataset/read_instructions.h"
 #include "pipeline/recipe.h"
 #include "pipeline/role_model.h"
@@ -34,8 +35,9 @@ Json row_to_write(const dataset::DataRow& row);
 class FileStage {
  public:
   // stage: its name in the accounts. Error{usage}: the folder is locked by another process, or the
-  // output is standard output and no folder is named.
-  FileStage(Recipe recipe, const StageFiles& files, std::string stage, std::stop_token stop);
+  // output is standard output and no folder is named. progress outlives it.
+  FileStage(Recipe recipe, const StageFiles& files, std::string stage, ProgressSink& progress,
+            std::stop_token stop);
   ~FileStage();
 
   const Recipe& recipe() const { return recipe_; }
@@ -48,6 +50,7 @@ class FileStage {
  private:
   Recipe recipe_;
   std::string name_;
+  ProgressSink& progress_;
   std::stop_token stop_;
   StageName stage_;
   std::unique_ptr<store::RunLock> lock_;

@@ -91,7 +91,7 @@ std::vector<Judgment> judge_by_components(const Recipe& recipe, const JudgeFileO
   std::unique_ptr<FileStage> stage;
   difficulty::RubricJudge judge{rubrics, prompts};
   if (recipe.judge_rubric.role != "none") {
-    stage = std::make_unique<FileStage>(recipe, options.files, "judge", stop);
+    stage = std::make_unique<FileStage>(recipe, options.files, "judge", progress, stop);
     judge.model = &stage->model(role);
   }
   const auto judged = difficulty::judge_by_rubric(judge, pairs, {}, confirming_options(recipe),
@@ -117,7 +117,7 @@ std::vector<Judgment> judge(const Recipe& recipe, const JudgeFileOptions& option
   const prompting::PromptSet prompts = prompts_of(recipe);
   std::optional<FileStage> stage;  // when a model has to be asked
   const RowJudges judges(recipe, prompts, [&]() -> llm::ChatModel& {
-    stage.emplace(recipe, options.files, "judge", stop);
+    stage.emplace(recipe, options.files, "judge", progress, stop);
     return stage->model(RoleName::judge);
   });
   const auto judged = judges.judge(pairs, {}, keep, progress, stop);

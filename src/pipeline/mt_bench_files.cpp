@@ -177,7 +177,7 @@ MtAnswerFileSummary answer_mt_bench_files(const Recipe& recipe, const MtAnswerFi
   const StageFiles files{"", output.string(), options.files.store};
   check_output(output, files, options.overwrite);
   make_parent(output);
-  FileStage stage(recipe, files, "mtbench/answer", stop);
+  FileStage stage(recipe, files, "mtbench/answer", progress, stop);
   evaluate::MtAnswerOptions asking;
   asking.max_tokens = options.max_tokens;
   asking.temperature = options.temperature;
@@ -220,7 +220,8 @@ MtJudgeFileSummary judge_mt_bench_files(const Recipe& recipe, const MtJudgeFileO
                 (file_name_of(summary.judge) + (pairs ? "_pair.jsonl" : "_single.jsonl"))
           : std::filesystem::path(options.files.output);
   make_parent(output);
-  FileStage stage(recipe, {"", output.string(), options.files.store}, "mtbench/judge", stop);
+  FileStage stage(recipe, {"", output.string(), options.files.store}, "mtbench/judge", progress,
+                  stop);
   evaluate::MtJudgeOptions asking;
   asking.sampling.temperature = options.temperature;
   asking.sampling.max_tokens = options.max_tokens;

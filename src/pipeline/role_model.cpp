@@ -65,7 +65,7 @@ std::shared_ptr<llm::ChatModel> student_model(const Recipe& recipe, const ModelP
 
 // What stands innermost.
 std::shared_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role,
-                                          const store::RunStore& store) {
+                                          const store::RunStore& store, ProgressSink& progress) {
   const ModelPart& part = part_of(recipe, role);
   const std::string name(to_string(role));
   if (part.kind == "gym") return gym_model(recipe, role);
@@ -73,6 +73,9 @@ std::shared_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role,
   if (part.kind == "openai") {
     llm::OpenAiTransport transport = transport_of(part, name);
     transport.answered_stages = answered_stages(store, name);
+    transport.notice = [&progress, name](const std::string& line) {
+      progress.message(name + ": " + line);
+    };
     return std::make_shared<llm::OpenAiModel>(openai_options(part), std::move(transport));
   }
   // A recorded teacher is never asked: the recipe is refused where it would have to be.
@@ -156,8 +159,8 @@ std::unique_ptr<llm::Budget> make_budget(const Recipe& recipe, const store::RunS
 }
 
 RoleModel::RoleModel(const Recipe& recipe, RoleName role, store::RunStore& store,
-                     llm::Budget& budget, const StageName& stage)
-    : source_(source_of(recipe, role, store)),
+                     llm::Budget& budget, const StageName& stage, ProgressSink& progress)
+    : source_(source_of(recipe, role, store, progress)),
       limited_(*source_, {static_cast<std::size_t>(part_of(recipe, role).max_concurrent_requests)}),
       budgeted_(limited_, budget, prices_of(part_of(recipe, role))),
       retried_(budgeted_, retry_options(part_of(recipe, role))),

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/progress.h"
 #include "llm/budget.h"
 #include "llm/cached.h"
 #include "llm/chat_model.h"
@@ -41,8 +42,9 @@ class RoleModel {
  public:
   // Error{usage}: see transport_of(); and when the role's kind is no model that can be asked.
   // Error{data}: a student's folder that cannot be loaded.
+  // progress is told why its endpoints are slow or silent; it outlives the model too.
   RoleModel(const Recipe& recipe, RoleName role, store::RunStore& store, llm::Budget& budget,
-            const StageName& stage);
+            const StageName& stage, ProgressSink& progress);
 
   llm::ChatModel& model() { return labelled_; }
   // What its endpoints complained of last; empty when they did not, or there are none.

@@ -74,15 +74,16 @@ std::filesystem::path Run::resolve(const std::string& path) const {
 
 void Run::make_models() {
   budget_ = make_budget(recipe_, *store_);
-  teacher_ =
-      std::make_unique<RoleModel>(recipe_, RoleName::teacher, *store_, *budget_, stage_name_);
+  teacher_ = std::make_unique<RoleModel>(recipe_, RoleName::teacher, *store_, *budget_, stage_name_,
+                                         progress_);
   const std::string& judge = recipe_.judge.kind;
   if (difficulty::make_pair_scorer(judge) == nullptr && judge != "rubric") {
-    judge_ = std::make_unique<RoleModel>(recipe_, RoleName::judge, *store_, *budget_, stage_name_);
+    judge_ = std::make_unique<RoleModel>(recipe_, RoleName::judge, *store_, *budget_, stage_name_,
+                                         progress_);
   }
   if (asks_auditor(recipe_)) {
-    auditor_ =
-        std::make_unique<RoleModel>(recipe_, RoleName::auditor, *store_, *budget_, stage_name_);
+    auditor_ = std::make_unique<RoleModel>(recipe_, RoleName::auditor, *store_, *budget_,
+                                           stage_name_, progress_);
   }
 }
 

@@ -33,7 +33,7 @@ FoundTasks find(const Recipe& recipe, const ClassifyOptions& options,
   const prompting::PromptSet prompts = prompts_of(recipe);
   std::optional<FileStage> stage;
   const auto teacher = [&]() -> llm::ChatModel& {
-    stage.emplace(recipe, options.files, "tasks", stop);
+    stage.emplace(recipe, options.files, "tasks", progress, stop);
     return stage->model(RoleName::teacher);
   };
   FoundTasks found = find_tasks({recipe, taxonomy, prompts, teacher}, rows, progress, stop);

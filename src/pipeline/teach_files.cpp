@@ -59,7 +59,7 @@ TeachFileSummary expand_file(const Recipe& recipe, const ExpandFileOptions& opti
     for (const dataset::DataRow& row : dataset::read_instructions(file))
       novelty->add(row.instruction);
   }
-  FileStage stage(recipe, options.files, "expand", stop);
+  FileStage stage(recipe, options.files, "expand", progress, stop);
   std::vector<dataset::DataRow> made;
   std::map<std::string, Json> components;
   const auto keep = [&](const teach::ExpandedRow& row) {
@@ -86,7 +86,7 @@ TeachFileSummary refine_file(const Recipe& recipe, const StageFiles& files, Prog
   std::vector<teach::RefineRow> asked;
   for (const dataset::DataRow& row : rows)
     asked.push_back({row.instruction, row.response.value_or("")});
-  FileStage stage(recipe, files, "refine", stop);
+  FileStage stage(recipe, files, "refine", progress, stop);
   std::map<std::string, std::string> answers;  // by the row's id
   teach::RefineOptions options;
   options.sampling = sampling_of(recipe.teacher);

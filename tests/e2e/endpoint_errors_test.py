@@ -115,7 +115,7 @@ def free_port():
 
 def refusals(expect):
     cases = [
-        ("key", always(401, error(f"wrong key {KEY}")), ["401", "[key]"]),
+        ("key", always(401, error(f"wrong key {KEY}")), ["401", "[key]", "not asked any more"]),
         ("money", always(402, error("no credit left")), ["402", "no credit"]),
         ("redirect", always(301, "", Location="http://elsewhere/"), ["redirects"]),
         ("path", always(404, "<html>nothing here</html>"), ["404", "/v1"]),
