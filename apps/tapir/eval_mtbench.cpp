@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "command.h"
 #include "pipeline/mt_bench_files.h"
 #include "pipeline/mt_bench_score.h"
@@ -142,13 +143,6 @@ void add_score_options(CLI::App* verb, Arguments& a) {
       ->capture_default_str();
 }
 
-std::string listed(const std::map<std::string, std::int64_t>& counts) {
-  std::string text;
-  for (const auto& [name, count] : counts)
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, name);
-  return text;
-}
-
 std::string cost(double usd) { return usd > 0 ? fmt::format("; ${:.2f}", usd) : ""; }
 
 void fail(Context& context) { context.exit_code = exit_code(ErrorKind::incomplete); }
@@ -159,7 +153,7 @@ Json answer(Arguments& a, Context& context) {
   context.progress->message(
       fmt::format("{}: {} of {} questions answered{}{}{}", s.output, s.answered, s.questions,
                   s.truncated > 0 ? fmt::format(", {} cut at the limit", s.truncated) : "",
-                  s.failed.empty() ? "" : "; failed: " + listed(s.failed), cost(s.usd)));
+                  s.failed.empty() ? "" : "; failed: " + list_counts(s.failed), cost(s.usd)));
   if (s.answered < s.questions && !a.allow_missing) fail(context);
   return to_json(s);
 }
@@ -168,7 +162,7 @@ pipeline::MtJudgeFileSummary judge(Arguments& a, Context& context) {
   a.judge.files = a.asking.files;
   const auto s = judge_mt_bench_files(a.asking.read(), a.judge, *context.progress, context.stop);
   context.progress->message(fmt::format("{}: {} judgments{}{}{}", s.output, s.judgments,
-                                        s.failed.empty() ? "" : "; failed: ", listed(s.failed),
+                                        s.failed.empty() ? "" : "; failed: ", list_counts(s.failed),
                                         cost(s.usd)));
   if (s.unanswered > 0) {
     context.progress->message(

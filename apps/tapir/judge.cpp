@@ -20,13 +20,6 @@ struct ReadArguments {
   bool json = false;
 };
 
-std::string reasons(const std::map<std::string, std::int64_t>& counts) {
-  std::string text;
-  for (const auto& [reason, count] : counts)
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, reason);
-  return text;
-}
-
 void add_read(CLI::App* group, Context& context) {
   const auto a = std::make_shared<ReadArguments>();
   CLI::App* verb = group->add_subcommand("read", "scores of recorded judgments; asks nobody");
@@ -48,7 +41,7 @@ void add_read(CLI::App* group, Context& context) {
       print(Json{{"rows", s.rows}, {"read", s.read}, {"failed", s.failed}});
     } else {
       context.progress->message(fmt::format("{} judgments, {} read{}{}", s.rows, s.read,
-                                            failed > 0 ? "; " : "", reasons(s.failed)));
+                                            failed > 0 ? "; " : "", list_counts(s.failed)));
     }
     if (failed > 0) context.exit_code = exit_code(ErrorKind::incomplete);
   });
@@ -111,7 +104,7 @@ void judge(const JudgeArguments& a, Context& context) {
   } else {
     context.progress->message(fmt::format("{} rows, {} judged, {} hard (gap above {:g}){}{}",
                                           s.rows, s.judged, s.hard, recipe.difficulty.threshold,
-                                          s.failed.empty() ? "" : "; ", reasons(s.failed)));
+                                          s.failed.empty() ? "" : "; ", list_counts(s.failed)));
     context.progress->message(std::string(trim(pipeline::judge_figures_text(s.judge))));
     if (!s.components.is_null())
       context.progress->message(pipeline::component_figures_text(s.components));

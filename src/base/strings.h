@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +15,8 @@ std::string_view trim(std::string_view text);  // ASCII white space at both ends
 std::vector<std::string> split(std::string_view text, char separator);
 std::vector<std::string> split_whitespace(std::string_view text);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
+// "3 refused, 1 slow": for a line of words; empty for no counts.
+std::string list_counts(const std::map<std::string, std::int64_t>& counts);
 std::string lower_ascii(std::string_view text);
 std::string replace_all(std::string text, std::string_view from, std::string_view to);
 

@@ -49,13 +49,6 @@ std::string model_name(const ModelPart& part, const std::string& fallback) {
   return part.kind == "student" ? student_name_of(part) : part.model;
 }
 
-std::string reasons(const std::map<std::string, std::int64_t>& counts) {
-  std::string text;
-  for (const auto& [reason, count] : counts)
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, reason);
-  return text;
-}
-
 // ---- judging ----
 
 struct Pairs {
@@ -258,13 +251,13 @@ Json to_json(const AlpacaJudgeSummary& s) {
 std::string to_text(const AlpacaAnswerSummary& s) {
   return fmt::format("{}: {} of {} instructions answered, {} cut, {} empty{}{}", s.name, s.answered,
                      s.rows, s.truncated, s.empty,
-                     s.failed.empty() ? "" : "; failed: ", reasons(s.failed));
+                     s.failed.empty() ? "" : "; failed: ", list_counts(s.failed));
 }
 
 std::string to_text(const AlpacaJudgeSummary& s) {
   return fmt::format("{}: {} of {} pairs judged, {} equal, {} read by letter{}{}", s.annotator,
                      s.judged, s.rows, s.equal, s.by_letter,
-                     s.failed.empty() ? "" : "; failed: ", reasons(s.failed));
+                     s.failed.empty() ? "" : "; failed: ", list_counts(s.failed));
 }
 
 }  // namespace tapir::pipeline

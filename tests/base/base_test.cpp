@@ -124,6 +124,11 @@ TEST(Json, DeepNestingIsAnError) {
   EXPECT_THROW(parse_json(std::string(100000, '['), "text"), Error);
 }
 
+TEST(Strings, CountsAreListedByName) {
+  EXPECT_EQ(list_counts({{"slow", 1}, {"refused", 3}}), "3 refused, 1 slow");
+  EXPECT_EQ(list_counts({}), "");
+}
+
 TEST(Strings, NearestSuggestsOnlyWhatIsNear) {
   EXPECT_EQ(nearest("learning_rat", {"learning_rate", "seed"}), "learning_rate");
   EXPECT_EQ(nearest("zebra", {"learning_rate", "seed"}), std::nullopt);

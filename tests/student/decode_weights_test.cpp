@@ -3,6 +3,8 @@
 #include "student/decode_weights.h"
 
 #include <cstring>
+#include <memory>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -145,6 +147,24 @@ ModelConfig small(bool tied) {
   return config;
 }
 
+std::vector<std::int32_t> random_prompt(RandomStream& random, const ModelConfig& config) {
+  std::vector<std::int32_t> prompt(70);
+  for (std::int32_t& id : prompt) id = random.between(0, config.vocab_size - 1);
+  return prompt;
+}
+
+// Of the token that follows the prompt's: the prompt's products and a step's are both in it.
+std::vector<float> logits_after(const std::shared_ptr<DecodeWeights>& weights,
+                                const ModelConfig& config,
+                                const std::vector<std::int32_t>& prompt) {
+  DecodeWorker worker(weights);
+  KvCache cache(config);
+  worker.prefill(prompt, cache);
+  const DecodeRow next{&cache, 5, static_cast<std::int32_t>(prompt.size())};
+  const float* found = worker.step({&next, 1});
+  return {found, found + config.vocab_size};
+}
+
 TEST_P(EveryType, StudentsHaveTheBitsOfWidenedWeights) {
   for (const bool tied : {true, false}) {
     const ModelConfig config = small(tied);
@@ -157,18 +177,8 @@ TEST_P(EveryType, StudentsHaveTheBitsOfWidenedWeights) {
     const auto narrow = std::make_shared<DecodeWeights>(config, layout, source);
     const auto wide = std::make_shared<DecodeWeights>(config, layout, stored.values.data());
     EXPECT_LE(narrow->bytes() * 2, wide->bytes() * (GetParam() == WeightType::f32 ? 2 : 1.2));
-    std::vector<std::int32_t> prompt;
-    for (int i = 0; i < 70; ++i) prompt.push_back(random.between(0, config.vocab_size - 1));
-    std::vector<float> logits[2];
-    for (const auto& weights : {narrow, wide}) {
-      DecodeWorker worker(weights);
-      KvCache cache(config);
-      worker.prefill(prompt, cache);
-      const DecodeRow next{&cache, 5, 70};
-      const float* found = worker.step({&next, 1});
-      logits[weights == wide ? 1 : 0].assign(found, found + config.vocab_size);
-    }
-    EXPECT_EQ(logits[0], logits[1]);
+    const std::vector<std::int32_t> prompt = random_prompt(random, config);
+    EXPECT_EQ(logits_after(narrow, config, prompt), logits_after(wide, config, prompt));
   }
 }
 
@@ -186,17 +196,11 @@ TEST_P(EveryType, StudentsOnBf16UnitsAreNearThoseOfFloats) {
       std::make_shared<DecodeWeights>(config, layout, source, kernels(), /*bf16=*/true);
   const auto wide = std::make_shared<DecodeWeights>(config, layout, stored.values.data());
   EXPECT_LT(narrow->bytes() * 1.2, wide->bytes());
-  std::vector<std::int32_t> prompt;
-  for (int i = 0; i < 70; ++i) prompt.push_back(random.between(0, config.vocab_size - 1));
-  std::vector<float> logits[2];
-  for (const auto& weights : {narrow, wide}) {
-    DecodeWorker worker(weights);
-    KvCache cache(config);
-    const float* found = worker.prefill(prompt, cache);
-    logits[weights == wide ? 1 : 0].assign(found, found + config.vocab_size);
-  }
-  EXPECT_NE(logits[0], logits[1]);
-  EXPECT_LT(testing::relative_difference(logits[0], logits[1]), 3e-2);
+  const std::vector<std::int32_t> prompt = random_prompt(random, config);
+  const std::vector<float> near = logits_after(narrow, config, prompt);
+  const std::vector<float> exact = logits_after(wide, config, prompt);
+  EXPECT_NE(near, exact);
+  EXPECT_LT(testing::relative_difference(near, exact), 3e-2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, EveryType,
