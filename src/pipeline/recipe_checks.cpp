@@ -161,10 +161,10 @@ void check_rubric(const Recipe& r, const std::string& where) {
   for (const auto& [name, arm] : r.arms) rejudges = rejudges || arm.rejudge;
   if (rejudges)
     refuse("cannot score new instructions again: they bring no requirements", "set rejudge: false");
-  if (r.judge_rubric.role == "teacher" &&
-      (r.teacher.kind == "gym" || r.teacher.kind == "recorded")) {
-    refuse("asks the teacher, but teacher.kind: " + r.teacher.kind + " cannot judge",
-           "set judge.rubric.role: auditor and describe it under auditor");
+  const ModelPart& asked = r.judge_rubric.role == "teacher" ? r.teacher : r.auditor;
+  if (r.judge_rubric.role != "none" && (asked.kind == "gym" || asked.kind == "recorded")) {
+    refuse("asks the " + r.judge_rubric.role + ", whose kind " + asked.kind + " cannot judge",
+           "describe a model that can be asked there (kind: openai)");
   }
 }
 

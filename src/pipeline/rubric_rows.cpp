@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
+#include "pipeline/doctor.h"
 #include "rubric/read_rubric.h"
 
 namespace tapir::pipeline {
@@ -13,6 +15,17 @@ difficulty::Rubrics rubrics_of(const std::vector<dataset::DataRow>& rows) {
   for (const dataset::DataRow& row : rows) {
     rubric::Rubric rubric = rubric::read_rubric(row.fields, row.where);
     if (!rubric.empty()) rubrics.emplace(row.instruction.id, std::move(rubric));
+  }
+  return rubrics;
+}
+
+difficulty::Rubrics read_rubrics(const Recipe& recipe) {
+  difficulty::Rubrics rubrics =
+      rubrics_of(dataset::read_instructions(instruction_files(recipe), {.keep_fields = true}));
+  if (rubrics.empty()) {
+    throw Error(ErrorKind::data,
+                "judge.kind: rubric, but not one row of data.instructions has requirements",
+                "give the rows \"components\" (docs/rubrics.md), or choose another judge");
   }
   return rubrics;
 }

@@ -13,6 +13,7 @@
 #include "pipeline/find_tasks.h"
 #include "pipeline/gym_binding.h"
 #include "pipeline/options.h"
+#include "pipeline/rubric_rows.h"
 #include "pipeline/run.h"
 
 namespace tapir::pipeline {
@@ -102,6 +103,8 @@ std::vector<dataset::DataRow> Run::data_rows() const {
 
 Run::StageEnd Run::read_data(const std::string& stage) {
   std::vector<dataset::DataRow> rows = data_rows();
+  // What cannot be judged by is said before anything is trained.
+  if (recipe_.judge.kind == "rubric") read_rubrics(recipe_);
   const auto evaluation = evaluation_index(recipe_);
   const std::vector<dataset::Removal> removals =
       dataset::clean(rows, clean_options(recipe_), evaluation.get());

@@ -134,8 +134,7 @@ difficulty::JudgeSummary Run::judge_by_components(const std::vector<difficulty::
                                                   const std::string& author,
                                                   const std::function<void(const Judgment&)>& keep,
                                                   Json& components) {
-  const difficulty::Rubrics rubrics =
-      rubrics_of(dataset::read_instructions(instruction_files(recipe_), {.keep_fields = true}));
+  const difficulty::Rubrics rubrics = read_rubrics(recipe_);
   const auto summary = difficulty::judge_by_rubric(
       {rubrics, prompts_, confirmer()}, pairs, store_->judgments(author),
       confirming_options(recipe_), keep, progress_, stop_);

@@ -344,10 +344,20 @@ TEST_F(PipelineTest, RowsAreJudgedByTheirOwnRequirements) {
   ASSERT_EQ(components.size(), 2U);
   for (const Json& kind : components)
     EXPECT_EQ(kind["components"], store->fits("student/s0").size());
+  write_file(folder_.path() / "bare.jsonl", R"({"instruction": "Hi?", "output": "Hi"})"
+                                            "\n");
+  auto without = keys;
+  without[1] = "data.instructions=[bare.jsonl]";
+  EXPECT_THAT(testing::complaint_of(ErrorKind::data, [&] { return run("b", without, until); }),
+              ::testing::HasSubstr("not one row of data.instructions has requirements"));
   EXPECT_THROW(recipe({"judge.kind=rubric"}), Error) << "the gym's rows bring no requirements";
   EXPECT_THROW(recipe({"judge.kind=rubric", "data.gym.rows=0", "data.instructions=[rows.jsonl]",
                        "judge.rubric.role=teacher"}),
                Error);
+  EXPECT_THROW(recipe({"judge.kind=rubric", "data.gym.rows=0", "data.instructions=[rows.jsonl]",
+                       "judge.rubric.role=auditor"}),
+               Error)
+      << "the gym's judge knows pairs only";
   EXPECT_THROW(recipe({"teach.layers=2"}), Error) << "the gym's teacher composes nothing";
 }
 
