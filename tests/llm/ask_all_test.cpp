@@ -41,7 +41,9 @@ TEST(AskAll, ACutReplyIsAnAnswerWhereTheRequestSaysSo) {
     EXPECT_EQ(reply.failure, reply.row_id == "row-1"   ? Failure::length
                              : reply.row_id == "row-2" ? Failure::content_filter
                                                        : Failure::none);
-    if (reply.ok()) EXPECT_EQ(reply.finish_reason, FinishReason::length);
+    if (reply.ok()) {
+      EXPECT_EQ(reply.finish_reason, FinishReason::length);
+    }
   }
 }
 
