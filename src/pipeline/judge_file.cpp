@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "difficulty/difficulty.h"
@@ -75,6 +76,21 @@ std::vector<difficulty::Pair> pairs_of(const std::vector<dataset::DataRow>& rows
   return pairs;
 }
 
+// Pairs without a readable judgment, by id, with the last reason.
+std::map<std::string, std::string> failed_pairs(const std::vector<Judgment>& judgments) {
+  std::map<std::string, std::string> failed;
+  std::set<std::string> read;
+  for (const Judgment& judgment : judgments) {
+    if (judgment.failure.empty()) {
+      read.insert(judgment.instruction_id);
+    } else {
+      failed[judgment.instruction_id] = judgment.failure;
+    }
+  }
+  for (const std::string& id : read) failed.erase(id);
+  return failed;
+}
+
 // By the requirements that the rows bring; somebody is asked only where the recipe names them.
 std::vector<Judgment> judge_by_components(const Recipe& recipe, const JudgeFileOptions& options,
                                           const std::vector<dataset::DataRow>& rows,
@@ -97,6 +113,7 @@ std::vector<Judgment> judge_by_components(const Recipe& recipe, const JudgeFileO
                                                   keep, progress, stop);
   if (stage != nullptr) {
     stage->check_complete(judged.judged.complete, role);
+    stage->finish(failed_pairs(judgments));
     summary.usd = stage->usd();
   } else if (!judged.judged.complete) {
     throw Error(ErrorKind::interrupted, "interrupted: nothing was written");
@@ -124,6 +141,7 @@ std::vector<Judgment> judge(const Recipe& recipe, const JudgeFileOptions& option
   const auto judged = difficulty::judge_pairs(stage.model(RoleName::judge), prompts_of(recipe),
                                               pairs, {}, judging, keep, progress, stop);
   stage.check_complete(judged.complete, RoleName::judge);
+  stage.finish(failed_pairs(judgments));
   summary.usd = stage.usd();
   return judgments;
 }

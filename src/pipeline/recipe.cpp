@@ -198,7 +198,12 @@ void check_template(const Recipe& r, const std::string& where) {
 void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
                 const std::string& where) {
   const bool remote = part.kind == "openai";
-  if (remote && part.endpoints.empty()) {
+  const bool batch = part.mode == "batch";
+  if (batch && !remote) {
+    impossible(where, role + ".mode is batch, but " + role + ".kind is " + part.kind,
+               "batches are for kind openai: leave " + role + ".mode out");
+  }
+  if (remote && !batch && part.endpoints.empty()) {
     impossible(where, role + ".kind is openai, but " + role + ".endpoints is not set",
                "for example " + role + ".endpoints: [{base_url: \"http://localhost:8000/v1\"}]");
   }

@@ -137,9 +137,14 @@ Run::StageEnd Run::find_tasks(const std::string& stage) {
         "tasks: the light classifier agrees with the teacher on {:.1f} % of {} held-out rows",
         100 * agreement["accuracy"].get<double>(), agreement["rows"].get<std::int64_t>()));
   }
+  if (found.info.contains("warning"))
+    progress_.message("warning: tasks: " + found.info["warning"].get<std::string>());
   for (const auto& [id, label] : found.labels) {
     store_->set_task(stage, id, label.task, label.confidence);
-    store_->put_outcome(stage, id, Outcome::done, "");
+    // Done, with the fallback's task: the reason is what `tapir retry` goes by.
+    const auto unlabelled = found.unlabelled.find(id);
+    store_->put_outcome(stage, id, Outcome::done,
+                        unlabelled == found.unlabelled.end() ? "" : unlabelled->second);
   }
   return end_of(stage, rows.size(), found.info.dump());
 }
