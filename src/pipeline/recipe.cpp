@@ -199,10 +199,6 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
                 const std::string& where) {
   const bool remote = part.kind == "openai";
   const bool batch = part.mode == "batch";
-  if (batch && !remote) {
-    impossible(where, role + ".mode is batch, but " + role + ".kind is " + part.kind,
-               "batches are for kind openai: leave " + role + ".mode out");
-  }
   if (remote && !batch && part.endpoints.empty()) {
     impossible(where, role + ".kind is openai, but " + role + ".endpoints is not set",
                "for example " + role + ".endpoints: [{base_url: \"http://localhost:8000/v1\"}]");
@@ -211,8 +207,10 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
     impossible(where, role + ".kind is openai, but " + role + ".model is not set",
                "name the model as its endpoint does; `tapir doctor --recipe` lists what it offers");
   }
-  if (!remote && !part.endpoints.empty()) {
-    impossible(where, role + ".endpoints is set, but " + role + ".kind is " + part.kind,
+  for (const auto& [key, set] :
+       {std::pair{".endpoints", !part.endpoints.empty()}, std::pair{".mode: batch", batch}}) {
+    if (remote || !set) continue;
+    impossible(where, role + key + " is set, but " + role + ".kind is " + part.kind,
                "set " + role + ".kind: openai");
   }
   const bool priced = part.price_input >= 0 && part.price_output >= 0;

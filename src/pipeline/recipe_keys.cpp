@@ -178,7 +178,6 @@ void add_student_and_data(Table<Recipe>& t) {
 }
 
 using Part = ModelPart Recipe::*;
-
 // Where a model is asked, and as what.
 void add_endpoints(Table<Recipe>& t, const std::string& role, Part part) {
   const std::string endpoints = role + ".endpoints";
@@ -243,13 +242,12 @@ void add_model(Table<Recipe>& t, const std::string& role, Part part,
              "longest reply of the " + role)
       .real(price + "input", field(&ModelPart::price_input), kAny, "dollars; below 0: no price",
             /*results=*/false)
-      .real(price + "cached_input", field(&ModelPart::price_cached_input), kAny, "dollars",
-            /*results=*/false)
+      .real(price + "cached_input", field(&ModelPart::price_cached_input), kAny, "dollars", false)
       .real(price + "output", field(&ModelPart::price_output), kAny, "dollars", /*results=*/false)
       .real(price + "batch_discount", field(&ModelPart::batch_discount), kShare,
             "share taken off these prices where mode is batch", /*results=*/false)
       .text(role + ".mode", field(&ModelPart::mode), {"online", "batch"},
-            "batch: asked by files of the Batch API, see endpoints.md", /*results=*/false);
+            "batch: asked by files of the Batch API", /*results=*/false);
   add_endpoints(t, role, part);
   add_pace(t, role, part);
 }
