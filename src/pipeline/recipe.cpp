@@ -198,8 +198,7 @@ void check_template(const Recipe& r, const std::string& where) {
 void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
                 const std::string& where) {
   const bool remote = part.kind == "openai";
-  const bool batch = part.mode == "batch";
-  if (remote && !batch && part.endpoints.empty()) {
+  if (remote && part.mode != "batch" && part.endpoints.empty()) {
     impossible(where, role + ".kind is openai, but " + role + ".endpoints is not set",
                "for example " + role + ".endpoints: [{base_url: \"http://localhost:8000/v1\"}]");
   }
@@ -207,8 +206,8 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
     impossible(where, role + ".kind is openai, but " + role + ".model is not set",
                "name the model as its endpoint does; `tapir doctor --recipe` lists what it offers");
   }
-  for (const auto& [key, set] :
-       {std::pair{".endpoints", !part.endpoints.empty()}, std::pair{".mode: batch", batch}}) {
+  for (const auto& [key, set] : {std::pair{".endpoints", !part.endpoints.empty()},
+                                 std::pair{".mode: batch", part.mode == "batch"}}) {
     if (remote || !set) continue;
     impossible(where, role + key + " is set, but " + role + ".kind is " + part.kind,
                "set " + role + ".kind: openai");
