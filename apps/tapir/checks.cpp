@@ -1,9 +1,16 @@
 // tapir estimate, validate, doctor
+#include <iostream>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include "base/error.h"
+#include "base/strings.h"
 #include "command.h"
 #include "pipeline/doctor.h"
 #include "pipeline/endpoint_checks.h"
 #include "pipeline/estimate.h"
+#include "pipeline/run.h"
 
 namespace tapir::cli {
 namespace {
@@ -44,20 +51,75 @@ void look_at_machine(const Arguments& a, Context& context) {
   show(checks, a.json, kind, context);
 }
 
+struct EstimateArguments {
+  std::shared_ptr<Arguments> common = std::make_shared<Arguments>();
+  std::int64_t sample = 0;  // rows
+  std::string run_dir;
+  bool yes = false;
+};
+
+// A question on a terminal; scripts have to say --yes.
+void ask_before_spending(const pipeline::SamplePlan& plan, const EstimateArguments& a,
+                         Context& context) {
+  context.progress->message(fmt::format(
+      "--sample {}: {} requests to the teacher ({}), about ${:.4f} by the estimate; the run uses "
+      "the replies",
+      a.sample, plan.calls, join(plan.stages, ", "), plan.usd));
+  if (a.yes) return;
+  if (::isatty(STDIN_FILENO) == 0) {
+    throw Error(ErrorKind::usage, "--sample spends money, and nobody is there to be asked",
+                "add --yes");
+  }
+  fmt::print(stderr, "go on? [y/N] ");
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer != "y" && answer != "yes")
+    throw Error(ErrorKind::usage, "nothing was asked and nothing spent");
+}
+
+pipeline::Estimate sampled(const EstimateArguments& a, const pipeline::Recipe& recipe,
+                           const pipeline::Estimate& before, Context& context) {
+  ask_before_spending(pipeline::plan_sample(before, recipe, a.sample), a, context);
+  pipeline::RunOptions options;
+  options.run_dir = run_dir_of(recipe, a.run_dir);
+  options.command = context.command_line;
+  const auto engine = student::make_student_engine(recipe.student.device);
+  pipeline::Run run(recipe, options, engine, *context.progress, context.stop);
+  const pipeline::Sample sample = run.sample(a.sample);
+  context.progress->message(
+      fmt::format("${:.4f} spent; the replies are in {}", sample.usd, options.run_dir.string()));
+  return pipeline::estimate(recipe, *engine, sample);
+}
+
+void add_estimate(CLI::App& app, Context& context) {
+  const auto a = std::make_shared<EstimateArguments>();
+  CLI::App* verb = app.add_subcommand(
+      "estimate",
+      "calls, tokens, money, time, memory and disk of a recipe; asks nobody\n"
+      "  tapir estimate my.yaml --sample 50      asks about 50 rows first, and says what it costs");
+  add_recipe_options(verb, a->common);
+  verb->add_option(
+          "--sample", a->sample,
+          "spend on so many rows first: their replies tell lengths and prices, and the run "
+          "uses them")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--run-dir", a->run_dir,
+                   "with --sample: folder of the run (default: runs/<name of the recipe>)");
+  verb->add_flag("--yes", a->yes, "with --sample: do not ask before spending");
+  verb->callback([a, &context] {
+    const pipeline::Recipe recipe = pipeline::load_recipe(a->common->recipe, a->common->settings);
+    pipeline::Estimate result =
+        pipeline::estimate(recipe, *student::make_student_engine(recipe.student.device));
+    if (a->sample > 0) result = sampled(*a, recipe, result, context);
+    a->common->json ? print(pipeline::estimate_json(result))
+                    : print(pipeline::estimate_text(result) + pipeline::assumptions_text());
+  });
+}
+
 }  // namespace
 
 void add_checks(CLI::App& app, Context& context) {
-  const auto e = std::make_shared<Arguments>();
-  CLI::App* estimate = app.add_subcommand(
-      "estimate", "calls, tokens, money, time, memory and disk of a recipe; asks nobody");
-  add_recipe_options(estimate, e);
-  estimate->callback([e] {
-    const pipeline::Recipe recipe = pipeline::load_recipe(e->recipe, e->settings);
-    const auto result =
-        pipeline::estimate(recipe, *student::make_student_engine(recipe.student.device));
-    e->json ? print(pipeline::estimate_json(result))
-            : print(pipeline::estimate_text(result) + pipeline::assumptions_text());
-  });
+  add_estimate(app, context);
 
   const auto v = std::make_shared<Arguments>();
   CLI::App* validate = app.add_subcommand(

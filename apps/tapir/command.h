@@ -17,8 +17,9 @@ namespace tapir::store {
 class RunStore;
 }
 namespace tapir::pipeline {
+struct Recipe;
 struct StopCheck;
-}
+}  // namespace tapir::pipeline
 
 namespace tapir::cli {
 
@@ -29,7 +30,8 @@ struct Context {
   int exit_code = 0;                       // a verb may set it; errors are exceptions
 };
 
-void add_run(CLI::App& app, Context& context);        // run
+void add_run(CLI::App& app, Context& context);        // run, retry
+void add_batch(CLI::App& app, Context& context);      // batch export, import
 void add_inspect(CLI::App& app, Context& context);    // status, report, inspect
 void add_data(CLI::App& app, Context& context);       // data stats, clean
 void add_export(CLI::App& app, Context& context);     // export data, gguf
@@ -51,6 +53,8 @@ void add_chat(CLI::App& app, Context& context);            // chat
 void add_checks(CLI::App& app, Context& context);          // estimate, validate, doctor
 void add_student(CLI::App& app, Context& context);         // student new
 
+// The folder that is named, else runs/<name of the recipe>.
+std::filesystem::path run_dir_of(const pipeline::Recipe& recipe, const std::string& named);
 // The store of a run folder, to read. Error{data} when it is none.
 std::unique_ptr<store::RunStore> open_run(const std::filesystem::path& run_dir);
 // --device: where a student computes; auto unless it is named.

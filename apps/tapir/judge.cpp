@@ -132,6 +132,8 @@ void add_judge(CLI::App& app, Context& context) {
   group->add_option(
       "--store", a->options.files.store,
       "folder of the replies (default: <output>.tapir); the same command goes on there");
+  group->add_flag("--retry", a->options.files.retry,
+                  "ask again about the rows that failed for good in the last sitting");
   group->add_flag("--json", a->json, "the summary as JSON on standard output");
   add_read(group, context);
   add_orders(group);

@@ -40,6 +40,7 @@ int run_program(int argc, char** argv) {
   context.stop = stop_on_signals();
   context.command_line = join(std::vector<std::string>(argv, argv + argc), " ");
   add_run(app, context);
+  add_batch(app, context);
   add_inspect(app, context);
   add_data(app, context);
   add_export(app, context);

@@ -31,6 +31,8 @@ void add_common(CLI::App* verb, Common& c, bool asks) {
     verb->add_option(
         "--store", c.files.store,
         "folder of the replies (default: <output>.tapir); the same command goes on there");
+    verb->add_flag("--retry", c.files.retry,
+                   "ask again about the rows that failed for good in the last sitting");
   }
   verb->add_flag("--json", c.json, "the summary as JSON on standard output");
 }

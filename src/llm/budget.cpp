@@ -55,8 +55,8 @@ bool Budget::fits(const Amount& amount) const {
 Budget::Admission Budget::reserve(const Amount& worst, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   const auto with = [&](const Amount& others) {
-    return fits({spent_.picodollars + others.picodollars + worst.picodollars,
-                 spent_.tokens + others.tokens + worst.tokens});
+    return fits({spent_.picodollars + held_.picodollars + others.picodollars + worst.picodollars,
+                 spent_.tokens + held_.tokens + others.tokens + worst.tokens});
   };
   const bool decided = !stop.stop_requested() && changed_.wait(lock, stop, [&] {
     return with(reserved_) || !with(Amount{});
@@ -77,6 +77,15 @@ void Budget::settle(const Amount& worst, const Amount& actual) {
   reserved_.tokens -= worst.tokens;
   spent_.picodollars += actual.picodollars;
   spent_.tokens += actual.tokens;
+  changed_.notify_all();
+}
+
+void Budget::hold(const Amount& worst) {
+  const std::lock_guard lock(mutex_);
+  reserved_.picodollars -= worst.picodollars;
+  reserved_.tokens -= worst.tokens;
+  held_.picodollars += worst.picodollars;
+  held_.tokens += worst.tokens;
   changed_.notify_all();
 }
 
@@ -123,9 +132,13 @@ void BudgetedModel::submit(ChatRequest request, Completion done, std::stop_token
     inner_.submit(
         std::move(request),
         [this, worst, done = std::move(done)](ChatReply reply) {
-          const Amount spent = cost_unknown(reply) ? worst : cost(reply.usage, prices_);
-          budget_.settle(worst, spent);
-          reply.usd = spent.usd();
+          if (reply.failure == Failure::waiting) {
+            budget_.hold(worst);
+          } else {
+            const Amount spent = cost_unknown(reply) ? worst : cost(reply.usage, prices_);
+            budget_.settle(worst, spent);
+            reply.usd = spent.usd();
+          }
           done(std::move(reply));
           in_flight_.leave();
         },

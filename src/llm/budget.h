@@ -47,6 +47,8 @@ class Budget {
   Admission reserve(const Amount& worst, const std::stop_token& stop);
   // Gives back what was set aside and books what was spent.
   void settle(const Amount& worst, const Amount& actual);
+  // What was set aside stays so, for a reply that comes after this sitting. Nobody waits for it.
+  void hold(const Amount& worst);
   Amount spent() const;
   bool exhausted() const;  // a request was turned away
 
@@ -58,10 +60,12 @@ class Budget {
   std::condition_variable_any changed_;
   Amount spent_;
   Amount reserved_;
+  Amount held_;
   bool exhausted_ = false;
 };
 
-// Sets reply.usd. Over the cap: Failure::budget, not sent. Where it is not known what an attempt
+// Sets reply.usd. Over the cap: Failure::budget, not sent. What waits for a batch is held at its
+// worst case, so that no more waits than the cap can pay for. Where it is not known what an attempt
 // cost (timeout, cut connection, malformed answer; any answer without usage) its worst case is
 // booked in the purse. Thread-safe. Inner model and budget must outlive it.
 class BudgetedModel final : public ChatModel {

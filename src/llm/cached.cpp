@@ -68,6 +68,23 @@ ChatReply not_durable(const std::string& key, const std::exception& reason) {
 
 }  // namespace
 
+store::ReplyRecord record_of(const ChatReply& reply) {
+  store::ReplyRecord record;
+  record.key = reply.key;
+  record.status = reply.ok() ? kOk : to_string(reply.failure);
+  record.text = reply.text;
+  record.error = reply.error;
+  record.finish_reason = reply.finish_reason;
+  record.prompt_tokens = reply.usage.prompt_tokens;
+  record.cached_prompt_tokens = reply.usage.cached_prompt_tokens;
+  record.completion_tokens = reply.usage.completion_tokens;
+  record.usd = reply.usd;
+  record.seconds = reply.seconds;
+  record.sends = reply.attempts_charged;
+  record.top_logprobs = logprobs_to_json(reply);
+  return record;
+}
+
 CachedModel::CachedModel(ChatModel& inner, store::RunStore& store, std::string role,
                          const CacheOptions& options)
     : inner_(inner), store_(store), role_(std::move(role)), options_(options) {}
@@ -102,7 +119,7 @@ bool CachedModel::answer_from_store(const FlightPointer& flight, const std::stri
       return true;
     }
     const std::optional<Failure> failure = parse_failure(record->status);
-    if (!failure || !is_remembered(*failure) || options_.retry_terminal) return false;
+    if (!failure || !is_remembered(*failure)) return false;
     complete_later({flight, reply_of(*record, *failure)});
   } catch (const std::exception& e) {
     complete_later({flight, not_durable(key, e)});
@@ -224,24 +241,12 @@ void CachedModel::submit_again(const ChatRequest& request, const Waiter& waiter)
 
 store::ReplyRecord CachedModel::record_of(const ChatRequest& request,
                                           const ChatReply& reply) const {
-  store::ReplyRecord record;
-  record.key = reply.key;
+  store::ReplyRecord record = llm::record_of(reply);
   record.row_id = request.row_id;
   record.stage = request.stage;
   record.role = role_;
   record.model = inner_.identity().model;
-  record.status = reply.ok() ? kOk : to_string(reply.failure);
-  record.text = reply.text;
-  record.error = reply.error;
-  record.finish_reason = reply.finish_reason;
-  record.prompt_tokens = reply.usage.prompt_tokens;
-  record.cached_prompt_tokens = reply.usage.cached_prompt_tokens;
-  record.completion_tokens = reply.usage.completion_tokens;
-  record.usd = reply.usd;
-  record.seconds = reply.seconds;
-  record.sends =
-      reply.attempts_charged - (options_.book_before_send ? 1 : 0);  // one is booked already
-  record.top_logprobs = logprobs_to_json(reply);
+  record.sends -= options_.book_before_send ? 1 : 0;  // one is booked already
   return record;
 }
 

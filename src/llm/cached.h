@@ -14,13 +14,15 @@
 namespace tapir::llm {
 
 struct CacheOptions {
-  // Ask again what ended in a terminal failure in an earlier sitting (`tapir retry`).
-  bool retry_terminal = false;
   // Book a request as "unknown" in the store before it leaves, so that after a kill the account
   // shows that it may have been paid. Not waited for: it is durable some milliseconds later. For
   // endpoints that cost something.
   bool book_before_send = false;
 };
+
+// What a reply leaves in the store. Who asked (row_id, stage, role, model) is not in it; sends are
+// attempts_charged.
+store::ReplyRecord record_of(const ChatReply& reply);
 
 // A request with a durable ok reply is never sent again; two equal requests in flight are one send.
 // What the inner model answers is made durable first and completed then. Terminal failures that

@@ -9,7 +9,7 @@
 namespace tapir::llm {
 namespace {
 
-constexpr std::array<std::pair<Failure, std::string_view>, 13> kFailures = {{
+constexpr std::array<std::pair<Failure, std::string_view>, 14> kFailures = {{
     {Failure::none, "none"},
     {Failure::rate_limited, "rate_limited"},
     {Failure::server_error, "server_error"},
@@ -20,6 +20,7 @@ constexpr std::array<std::pair<Failure, std::string_view>, 13> kFailures = {{
     {Failure::unauthorized, "unauthorized"},
     {Failure::unavailable, "unavailable"},
     {Failure::budget, "budget"},
+    {Failure::waiting, "waiting"},
     {Failure::length, "length"},
     {Failure::content_filter, "content_filter"},
     {Failure::invalid_request, "invalid_request"},

@@ -64,6 +64,7 @@ enum class Failure {
   unauthorized,  // 401, 402, 403: the key is refused, or its account cannot pay
   unavailable,   // wrong address, certificate or model name, or no endpoint has answered for long
   budget,        // the cap would be passed: not sent
+  waiting,       // for a batch: not sent from here; the next run finds the reply, once imported
   // of the request itself: terminal, waits for `tapir retry`
   length,           // finish_reason length: cut at max_tokens
   content_filter,   // finish_reason content_filter, or a refusal of the endpoint's policy

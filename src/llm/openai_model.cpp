@@ -103,13 +103,6 @@ std::string in_words(std::chrono::duration<double> wait) {
   return std::to_string(seconds / 3600) + " h " + std::to_string(seconds / 60 % 60) + " min";
 }
 
-ModelIdentity identity_of(const OpenAiOptions& options) {
-  std::string settings;
-  if (!options.revision.empty()) settings += "revision=" + options.revision + " ";
-  if (!options.extra_body.empty()) settings += "extra_body=" + options.extra_body;
-  return {"openai", options.model, settings};
-}
-
 std::vector<EndpointPool::Limits> limits_of(const std::vector<EndpointAddress>& endpoints) {
   std::vector<EndpointPool::Limits> limits;
   for (const EndpointAddress& endpoint : endpoints) limits.push_back(endpoint.limits);
@@ -426,6 +419,13 @@ void OpenAiModel::Impl::tell(std::size_t endpoint, const EndpointPool::State& be
 void OpenAiModel::Impl::note(const std::string& words) {
   const std::lock_guard lock(mutex_);
   trouble_ = words;
+}
+
+ModelIdentity identity_of(const OpenAiOptions& options) {
+  std::string settings;
+  if (!options.revision.empty()) settings += "revision=" + options.revision + " ";
+  if (!options.extra_body.empty()) settings += "extra_body=" + options.extra_body;
+  return {"openai", options.model, settings};
 }
 
 OpenAiModel::OpenAiModel(OpenAiOptions options, OpenAiTransport transport)

@@ -22,6 +22,9 @@ struct OpenAiOptions {
   std::string extra_body;  // JSON object merged into every request's body (check_extra_body())
 };
 
+// The same however the replies come: over the network, or by a batch.
+ModelIdentity identity_of(const OpenAiOptions& options);
+
 // What changes speed only. The addresses do as well: all of them are taken to be the same model.
 struct OpenAiTransport {
   std::vector<EndpointAddress> endpoints;

@@ -83,7 +83,7 @@ std::vector<Check> check_endpoints(const Recipe& recipe, bool ask) {
   for (const auto& [role, part] :
        {std::pair{"teacher", &recipe.teacher}, std::pair{"judge", &recipe.judge},
         std::pair{"auditor", &recipe.auditor}}) {
-    if (part->kind != "openai") continue;
+    if (part->kind != "openai" || part->mode == "batch") continue;
     llm::OpenAiTransport transport;
     try {
       transport = transport_of(*part, role);

@@ -1,8 +1,8 @@
 #include "pipeline/file_stage.h"
 
-#include <fmt/format.h>
-
 #include "base/error.h"
+#include "pipeline/incomplete.h"
+#include "pipeline/retries.h"
 
 namespace tapir::pipeline {
 
@@ -26,20 +26,21 @@ FileStage::FileStage(Recipe recipe, const StageFiles& files, std::string stage,
     throw Error(ErrorKind::usage, "the output is standard output, so there is no place beside it",
                 "add --store FOLDER: replies are kept there, and the next sitting goes on");
   }
-  const std::filesystem::path folder =
-      files.store.empty() ? std::filesystem::path(files.output + ".tapir") : files.store;
+  folder_ = files.store.empty() ? std::filesystem::path(files.output + ".tapir") : files.store;
   std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
+  std::filesystem::create_directories(folder_, failure);
   if (failure) {
     throw Error(ErrorKind::data,
-                "cannot make the folder " + folder.string() + ": " + failure.message(),
+                "cannot make the folder " + folder_.string() + ": " + failure.message(),
                 "choose another with --store");
   }
-  lock_ = std::make_unique<store::RunLock>(folder);
-  store_ = store::RunStore::open(folder / "run.db", store::OpenMode::create);
+  lock_ = std::make_unique<store::RunLock>(folder_);
+  store_ = store::RunStore::open(folder_ / "run.db", store::OpenMode::create);
+  store_->outdate_waiting();
   budget_ = make_budget(recipe_, *store_);
   spent_before_ = budget_->spent().usd();
-  stage_.set(name_);
+  if (files.retry && note_retry(*store_, name_) > 0) store_->drop_stage(name_);
+  stage_.set(name_, read_retries(*store_, name_).times);
 }
 
 FileStage::~FileStage() = default;
@@ -56,22 +57,21 @@ double FileStage::usd() const { return budget_->spent().usd() - spent_before_; }
 void FileStage::check_complete(bool complete, RoleName role) {
   if (complete) return;
   store_->flush();
-  if (stop_.stop_requested()) {
-    throw Error(ErrorKind::interrupted, "interrupted: nothing was written yet",
-                "the replies are kept; the same command goes on from here");
+  const auto model = models_.find(role);
+  throw_incomplete({name_, std::string(to_string(role)),
+                    model == models_.end() ? nullptr : &model->second, *budget_, folder_,
+                    stop_.stop_requested()});
+}
+
+void FileStage::finish(const std::map<std::string, std::string>& failed) {
+  store_->drop_stage(name_);
+  for (const auto& [row, reason] : failed) store_->put_outcome(name_, row, Outcome::failed, reason);
+  Retries retries = read_retries(*store_, name_);
+  if (!retries.pending.empty()) {  // on files nothing is made from these rows but the output
+    retries.pending.clear();
+    write_retries(*store_, name_, retries);
   }
-  if (budget_->exhausted()) {
-    throw Error(
-        ErrorKind::budget,
-        fmt::format("{}: the budget is reached: ${:.2f} spent", name_, budget_->spent().usd()),
-        "what was answered is kept; raise budget.max_usd or budget.max_tokens and run the same "
-        "command again");
-  }
-  const std::string trouble = models_.contains(role) ? models_.at(role).trouble() : std::string();
-  throw Error(ErrorKind::endpoint,
-              fmt::format("{}: the {} left rows without an answer{}{}", name_, to_string(role),
-                          trouble.empty() ? "" : ": ", trouble),
-              "what was answered is kept; run the same command again when the endpoint is well");
+  store_->flush();
 }
 
 }  // namespace tapir::pipeline

@@ -23,6 +23,7 @@ struct StageFiles {
   std::string input;            // JSONL of instruction rows; "-" is standard input
   std::string output;           // JSONL; "-" is standard output
   std::filesystem::path store;  // folder of the replies; empty: "<output>.tapir"
+  bool retry = false;           // ask again about the rows that failed for good in the last sitting
 };
 
 // Rows of the input with all their fields (DataRow::fields). Error{data} as read_instructions().
@@ -31,7 +32,7 @@ std::vector<dataset::DataRow> read_rows_of(const StageFiles& files);
 Json row_to_write(const dataset::DataRow& row);
 
 // One sitting of a stage on a file. Replies are kept in the store's folder, where the next sitting
-// finds them; nothing else is. Not thread-safe.
+// finds them, and which rows failed; nothing else is. Not thread-safe.
 class FileStage {
  public:
   // stage: its name in the accounts. Error{usage}: the folder is locked by another process, or the
@@ -44,13 +45,17 @@ class FileStage {
   // Made at the first call. The stage's end waits for its requests.
   llm::ChatModel& model(RoleName role);
   double usd() const;  // spent in this sitting
-  // Throws Error{interrupted}, {budget} or {endpoint} when the stage could not be completed.
+  // Throws Error{interrupted}, {waiting}, {budget} or {endpoint} when the stage could not be
+  // completed.
   void check_complete(bool complete, RoleName role);
+  // Notes the rows that failed for good, by id, with the reason: what StageFiles::retry goes by.
+  void finish(const std::map<std::string, std::string>& failed);
 
  private:
   Recipe recipe_;
   std::string name_;
   ProgressSink& progress_;
+  std::filesystem::path folder_;
   std::stop_token stop_;
   StageName stage_;
   std::unique_ptr<store::RunLock> lock_;

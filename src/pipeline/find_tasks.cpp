@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "base/random.h"
 #include "base/strings.h"
@@ -19,24 +21,21 @@ struct LabelledSplit {
   std::vector<tasks::LabelledText> held_out;
 };
 
-std::vector<Instruction> drawn(std::span<const Instruction> all, std::int64_t count,
-                               std::uint64_t seed) {
-  std::vector<Instruction> rows(all.begin(), all.end());
-  RandomStream(seed, "tasks").shuffle(rows);
-  rows.resize(std::min<std::size_t>(rows.size(), static_cast<std::size_t>(count)));
-  return rows;
-}
-
-LabelledSplit split_labelled(const std::vector<Instruction>& rows,
-                             const std::map<std::string, std::string>& task_of) {
+// Only what the teacher said: a row that fell back has no label to learn from.
+LabelledSplit split_labelled(const std::vector<Instruction>& rows, const tasks::LlmLabels& labels) {
   LabelledSplit out;
   const auto held = static_cast<std::size_t>(kHeldOutShare * static_cast<double>(rows.size()));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto found = task_of.find(rows[i].id);
-    if (found == task_of.end()) continue;
+    const auto found = labels.task_of.find(rows[i].id);
+    if (found == labels.task_of.end() || labels.unlabelled.contains(rows[i].id)) continue;
     (i < held ? out.held_out : out.train).push_back({rows[i].id, rows[i].prompt(), found->second});
   }
   return out;
+}
+
+bool all_of_one_task(const std::vector<tasks::LabelledText>& rows) {
+  return std::all_of(rows.begin(), rows.end(),
+                     [&](const auto& row) { return row.task == rows.front().task; });
 }
 
 FoundTasks given_tasks(const tasks::Taxonomy& taxonomy, std::span<const Instruction> rows) {
@@ -66,20 +65,48 @@ FoundTasks tasks_as_labelled(const TaskFinder& finder, std::span<const Instructi
 }
 
 std::unique_ptr<tasks::TaskClassifier> learn(const std::vector<Instruction>& rows,
-                                             const std::map<std::string, std::string>& task_of,
-                                             std::uint64_t seed, Json& info) {
-  const LabelledSplit split = split_labelled(rows, task_of);
+                                             const tasks::LlmLabels& labels, std::uint64_t seed,
+                                             Json& info) {
+  const LabelledSplit split = split_labelled(rows, labels);
   if (split.train.empty() || split.held_out.empty()) {
     throw Error(ErrorKind::data,
-                "too few labelled rows to train a classifier: " + std::to_string(task_of.size()),
-                "raise tasks.label_rows, or set tasks.classifier: llm");
+                fmt::format("too few labelled rows to train a classifier: the teacher was asked "
+                            "about {}, {} of its labels could be used",
+                            rows.size(), split.train.size() + split.held_out.size()),
+                labels.unlabelled.empty()
+                    ? "raise tasks.label_rows, or set tasks.classifier: llm"
+                    : "does the teacher know the taxonomy's tasks? The replies are in the store; "
+                      "teacher.max_tokens may cut them");
   }
   auto classifier = tasks::train_light(split.train, {.seed = seed});
+  if (all_of_one_task(split.train)) {
+    // Agreement with one label says nothing.
+    info["warning"] = fmt::format(
+        "the teacher gave all {} rows the task {}: there is nothing to "
+        "tell apart",
+        split.train.size(), split.train.front().task);
+    return classifier;
+  }
   info["agreement"] = agreement_json(tasks::agreement(*classifier, split.held_out));
   return classifier;
 }
 
 }  // namespace
+
+std::vector<Instruction> rows_to_label(std::span<const Instruction> all, std::int64_t count,
+                                       std::uint64_t seed) {
+  std::vector<Instruction> rows(all.begin(), all.end());
+  RandomStream(seed, "tasks").shuffle(rows);
+  rows.resize(std::min<std::size_t>(rows.size(), static_cast<std::size_t>(count)));
+  return rows;
+}
+
+tasks::LlmOptions label_options(const Recipe& recipe) {
+  tasks::LlmOptions options;
+  options.sampling.max_tokens = static_cast<int>(recipe.teacher.max_tokens);
+  options.max_in_flight = in_flight(recipe.teacher);
+  return options;
+}
 
 Json agreement_json(const tasks::Agreement& agreement) {
   return {{"rows", agreement.rows},
@@ -114,26 +141,26 @@ FoundTasks find_tasks(const TaskFinder& finder, std::span<const Instruction> row
   }
   if (!recipe.tasks.labelled.empty()) return tasks_as_labelled(finder, rows);
   const bool light = recipe.tasks.classifier == "light";
-  const std::vector<Instruction> asked = light ? drawn(rows, recipe.tasks.label_rows, recipe.seed)
-                                               : std::vector<Instruction>(rows.begin(), rows.end());
-  tasks::LlmOptions options;
-  options.sampling.max_tokens = static_cast<int>(recipe.teacher.max_tokens);
-  options.max_in_flight = in_flight(recipe.teacher);
-  const tasks::LlmLabels labels = tasks::label_by_llm(
-      finder.teacher(), finder.prompts, finder.taxonomy, asked, options, progress, stop);
+  const std::vector<Instruction> asked =
+      light ? rows_to_label(rows, recipe.tasks.label_rows, recipe.seed)
+            : std::vector<Instruction>(rows.begin(), rows.end());
+  const tasks::LlmLabels labels =
+      tasks::label_by_llm(finder.teacher(), finder.prompts, finder.taxonomy, asked,
+                          label_options(recipe), progress, stop);
   FoundTasks found;
   found.info = base;
   found.info["labelled"] = labels.task_of.size();
   found.info["fell_back"] = labels.fell_back;
   found.labelling = labels.ledger;
+  found.unlabelled = labels.unlabelled;
   found.complete = labels.complete;
   if (!labels.complete) return found;
   std::unique_ptr<tasks::TaskClassifier> classifier;
-  if (light) classifier = learn(asked, labels.task_of, recipe.seed, found.info);
+  if (light) classifier = learn(asked, labels, recipe.seed, found.info);
   for (const Instruction& row : rows) {
     const auto label = labels.task_of.find(row.id);
     if (label != labels.task_of.end()) {
-      found.labels[row.id] = {label->second, 1};
+      found.labels[row.id] = {label->second, labels.unlabelled.contains(row.id) ? 0.0 : 1.0};
     } else {
       found.labels[row.id] = classifier ? classifier->classify(row.prompt())
                                         : tasks::Label{finder.taxonomy.fallback, 0};
@@ -154,8 +181,8 @@ FoundTasks find_tasks_as(std::span<const tasks::LabelledText> labelled,
   const tasks::LightOptions light{.seed = options.seed};
   const auto held =
       static_cast<std::size_t>(options.held_out * static_cast<double>(labelled.size()));
-  if (held > 0) {
-    std::vector<tasks::LabelledText> order(labelled.begin(), labelled.end());
+  std::vector<tasks::LabelledText> order(labelled.begin(), labelled.end());
+  if (held > 0 && !all_of_one_task(order)) {
     RandomStream(options.seed, "tasks/held-out").shuffle(order);
     const auto classifier = tasks::train_light(std::span(order).subspan(held), light);
     found.info["agreement"] =

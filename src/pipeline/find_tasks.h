@@ -29,8 +29,11 @@ struct TaskFinder {
 
 struct FoundTasks {
   std::map<std::string, tasks::Label> labels;  // by id; of every row when complete
-  Json info;             // {"classifier", "labelled"?, "fell_back"?, "agreement"?: {...}}
-  Ledger labelling;      // of the rows that the teacher was asked about
+  // {"classifier", "labelled"?, "fell_back"?, "agreement"?: {...}, "warning"?}
+  Json info;
+  Ledger labelling;  // of the rows that the teacher was asked about
+  // By id, why the teacher gave no usable label: LlmLabels::unlabelled.
+  std::map<std::string, std::string> unlabelled;
   bool complete = true;  // false: stopped, or transient failures left
 };
 
@@ -38,14 +41,21 @@ struct FoundTasks {
 // teacher labels tasks.label_rows of them, a classifier learns from four fifths, is measured on the
 // rest, and labels all others; with tasks.labelled it learns from that file, and nobody is asked. A
 // label that stays unreadable and a task of a row that the taxonomy does not have become its
-// fallback. Error{data}: too few labelled rows; a task of tasks.labelled that is not in the
-// taxonomy.
+// fallback, with confidence 0; nothing is learnt from them, and nothing is measured on them.
+// Error{data}: too few labelled rows; a task of tasks.labelled that is not in the taxonomy.
 FoundTasks find_tasks(const TaskFinder& finder, std::span<const Instruction> rows,
                       ProgressSink& progress, std::stop_token stop);
 
 // Rows of an instruction file with their tasks, which stand in `field`. Error{data} naming the row
 // that has none.
 std::vector<tasks::LabelledText> read_labelled(const std::string& file, const std::string& field);
+
+// The rows that the teacher labels for the light classifier: the first so many of a draw by the
+// seed. A smaller number gives the first of these.
+std::vector<Instruction> rows_to_label(std::span<const Instruction> all, std::int64_t count,
+                                       std::uint64_t seed);
+// How the teacher is asked for labels.
+tasks::LlmOptions label_options(const Recipe& recipe);
 
 struct LabelledOptions {
   double held_out = 0.2;  // share of the labelled rows that the classifier is measured on; 0: none

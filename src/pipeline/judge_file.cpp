@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -76,6 +77,21 @@ std::vector<difficulty::Pair> pairs_of(const std::vector<dataset::DataRow>& rows
   return pairs;
 }
 
+// Pairs without a readable judgment, by id, with the last reason.
+std::map<std::string, std::string> failed_pairs(const std::vector<Judgment>& judgments) {
+  std::map<std::string, std::string> failed;
+  std::set<std::string> read;
+  for (const Judgment& judgment : judgments) {
+    if (judgment.failure.empty()) {
+      read.insert(judgment.instruction_id);
+    } else {
+      failed[judgment.instruction_id] = judgment.failure;
+    }
+  }
+  for (const std::string& id : read) failed.erase(id);
+  return failed;
+}
+
 // By the requirements that the rows bring; somebody is asked only where the recipe names them.
 std::vector<Judgment> judge_by_components(const Recipe& recipe, const JudgeFileOptions& options,
                                           const std::vector<dataset::DataRow>& rows,
@@ -98,6 +114,7 @@ std::vector<Judgment> judge_by_components(const Recipe& recipe, const JudgeFileO
                                                   keep, progress, stop);
   if (stage != nullptr) {
     stage->check_complete(judged.judged.complete, role);
+    stage->finish(failed_pairs(judgments));
     summary.usd = stage->usd();
   } else if (!judged.judged.complete) {
     throw Error(ErrorKind::interrupted, "interrupted: nothing was written");
@@ -123,6 +140,7 @@ std::vector<Judgment> judge(const Recipe& recipe, const JudgeFileOptions& option
   const auto judged = judges.judge(pairs, {}, keep, progress, stop);
   if (stage) {
     stage->check_complete(judged.complete, RoleName::judge);
+    stage->finish(failed_pairs(judgments));
     summary.usd = stage->usd();
   } else if (!judged.complete) {
     throw Error(ErrorKind::interrupted, "interrupted: nothing was written");

@@ -1,6 +1,8 @@
 #include "pipeline/plan.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -181,6 +183,21 @@ class Planner {
 
 std::vector<PlannedStage> make_plan(const Recipe& recipe, const PlanFacts& facts) {
   return Planner(recipe, facts).plan();
+}
+
+std::vector<std::string> dependents_of(const std::vector<PlannedStage>& plan,
+                                       const std::string& stage) {
+  std::set<std::string> touched = {stage};
+  std::vector<std::string> dependents;
+  for (const PlannedStage& planned : plan) {  // a stage comes after all that it depends on
+    const bool depends =
+        std::any_of(planned.upstream.begin(), planned.upstream.end(),
+                    [&](const std::string& name) { return touched.contains(name); });
+    if (!depends) continue;
+    touched.insert(planned.name);
+    dependents.push_back(planned.name);
+  }
+  return dependents;
 }
 
 std::string plan_fingerprint(const std::vector<PlannedStage>& plan) {

@@ -38,6 +38,10 @@ struct PlannedStage {
 
 std::vector<PlannedStage> make_plan(const Recipe& recipe, const PlanFacts& facts);
 
+// The stages that depend on `stage`, directly or not, in the plan's order.
+std::vector<std::string> dependents_of(const std::vector<PlannedStage>& plan,
+                                       const std::string& stage);
+
 // Digest over the whole plan: the run's fingerprint.
 std::string plan_fingerprint(const std::vector<PlannedStage>& plan);
 

@@ -33,11 +33,13 @@ struct ModelPart {
   double price_input = -1;
   double price_cached_input = -1;
   double price_output = -1;
+  double batch_discount = 0;  // share taken off these prices where mode is batch
   // Of endpoints.
   std::vector<EndpointPart> endpoints;
   std::string revision;
   std::string extra_body;  // JSON object, or empty
   // Speed only, from here on.
+  std::string mode = "online";  // online | batch: asked by files of the Batch API
   std::int64_t max_concurrent_requests = 64;
   double requests_per_minute = 0;  // of each endpoint; 0: no limit but what it tells
   double tokens_per_minute = 0;

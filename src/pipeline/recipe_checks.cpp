@@ -36,7 +36,7 @@ void check_template(const Recipe& r, const std::string& where) {
 void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
                 const std::string& where) {
   const bool remote = part.kind == "openai";
-  if (remote && part.endpoints.empty()) {
+  if (remote && part.mode != "batch" && part.endpoints.empty()) {
     impossible(where, role + ".kind is openai, but " + role + ".endpoints is not set",
                "for example " + role + ".endpoints: [{base_url: \"http://localhost:8000/v1\"}]");
   }
@@ -45,8 +45,10 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
                remote ? "name it as its endpoint does; `tapir doctor --recipe` lists what it offers"
                       : "name its folder");
   }
-  if (!remote && !part.endpoints.empty()) {
-    impossible(where, role + ".endpoints is set, but " + role + ".kind is " + part.kind,
+  for (const auto& [key, set] : {std::pair{".endpoints", !part.endpoints.empty()},
+                                 std::pair{".mode: batch", part.mode == "batch"}}) {
+    if (remote || !set) continue;
+    impossible(where, role + key + " is set, but " + role + ".kind is " + part.kind,
                "set " + role + ".kind: openai");
   }
   const bool priced = part.price_input >= 0 && part.price_output >= 0;

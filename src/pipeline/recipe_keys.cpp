@@ -128,7 +128,11 @@ void add_model(Table<Recipe>& t, const std::string& role, Part part,
             /*results=*/false)
       .real(price + "cached_input", field(&ModelPart::price_cached_input), kAny, "dollars",
             /*results=*/false)
-      .real(price + "output", field(&ModelPart::price_output), kAny, "dollars", /*results=*/false);
+      .real(price + "output", field(&ModelPart::price_output), kAny, "dollars", /*results=*/false)
+      .real(price + "batch_discount", field(&ModelPart::batch_discount), kShare,
+            "share taken off these prices where mode is batch", /*results=*/false)
+      .text(role + ".mode", field(&ModelPart::mode), {"online", "batch"},
+            "batch: asked by files of the Batch API", /*results=*/false);
   add_endpoints(t, role, part);
   add_pace(t, role, part);
 }

@@ -17,6 +17,7 @@
 
 namespace tapir::pipeline {
 
+// Throws Mismatch.
 template <typename T>
 T number(const YAML::Node& node, const Range& range) {
   const std::string expected =

@@ -11,7 +11,9 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "gym/models.h"
+#include "llm/batch_model.h"
 #include "llm/recorded.h"
+#include "pipeline/batch_files.h"
 #include "pipeline/doctor.h"
 #include "student/student_chat_model.h"
 #include "student/student_folder.h"
@@ -21,12 +23,6 @@ namespace {
 
 std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(1000 * seconds));
-}
-
-llm::Prices prices_of(const ModelPart& part) {
-  llm::Prices prices{std::max(0.0, part.price_input), std::max(0.0, part.price_output), {}};
-  if (part.price_cached_input >= 0) prices.cached_input = part.price_cached_input;
-  return prices;
 }
 
 llm::RetryOptions retry_options(const ModelPart& part) {
@@ -70,6 +66,8 @@ std::shared_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role,
   const std::string name(to_string(role));
   if (part.kind == "gym") return gym_model(recipe, role);
   if (part.kind == "student") return student_model(recipe, part);
+  if (part.kind == "openai" && part.mode == "batch")
+    return std::make_shared<llm::BatchModel>(openai_options(part));
   if (part.kind == "openai") {
     llm::OpenAiTransport transport = transport_of(part, name);
     transport.answered_stages = answered_stages(store, name);
@@ -84,6 +82,12 @@ std::shared_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role,
                                                 llm::RecordedBy::prompt);
   }
   throw Error(ErrorKind::usage, name + ".kind: " + part.kind + " is no model that can be asked");
+}
+
+// What may cost something is noted before it leaves; nothing leaves for a batch.
+bool books_requests(const Recipe& recipe, const ModelPart& part) {
+  if (part.mode == "batch") return false;
+  return !is_free(part) || recipe.budget.book_requests == "always";
 }
 
 }  // namespace
@@ -116,6 +120,14 @@ std::string student_name_of(const ModelPart& part) {
   const std::filesystem::path folder = std::filesystem::path(part.model).lexically_normal();
   const auto name = folder.has_filename() ? folder.filename() : folder.parent_path().filename();
   return name.string();
+}
+
+llm::Prices prices_of(const ModelPart& part) {
+  const double share = part.mode == "batch" ? 1 - part.batch_discount : 1;
+  llm::Prices prices{
+      share * std::max(0.0, part.price_input), share * std::max(0.0, part.price_output), {}};
+  if (part.price_cached_input >= 0) prices.cached_input = share * part.price_cached_input;
+  return prices;
 }
 
 std::string_view to_string(RoleName role) {
@@ -165,13 +177,21 @@ RoleModel::RoleModel(const Recipe& recipe, RoleName role, store::RunStore& store
       budgeted_(limited_, budget, prices_of(part_of(recipe, role))),
       retried_(budgeted_, retry_options(part_of(recipe, role))),
       cached_(retried_, store, std::string(to_string(role)),
-              {.book_before_send =
-                   !is_free(part_of(recipe, role)) || recipe.budget.book_requests == "always"}),
-      labelled_(cached_, stage) {}
+              {.book_before_send = books_requests(recipe, part_of(recipe, role))}),
+      labelled_(cached_, stage) {
+  // Whoever imports the replies books them at this price.
+  if (part_of(recipe, role).mode == "batch")
+    note_batch_prices(store, to_string(role), prices_of(part_of(recipe, role)));
+}
 
 std::string RoleModel::trouble() const {
   const auto* remote = dynamic_cast<const llm::OpenAiModel*>(source_.get());
   return remote == nullptr ? std::string() : remote->trouble();
+}
+
+std::int64_t RoleModel::waiting() const {
+  const auto* batch = dynamic_cast<const llm::BatchModel*>(source_.get());
+  return batch == nullptr ? 0 : batch->waiting();
 }
 
 }  // namespace tapir::pipeline

@@ -33,6 +33,9 @@ std::string_view to_string(RoleName role);
 // The part of the recipe that describes the role.
 const ModelPart& part_of(const Recipe& recipe, RoleName role);
 
+// What its tokens cost, by the way it is asked.
+llm::Prices prices_of(const ModelPart& part);
+
 // The purse of a run: the recipe's caps, and what earlier sittings spent.
 std::unique_ptr<llm::Budget> make_budget(const Recipe& recipe, const store::RunStore& store);
 
@@ -49,6 +52,8 @@ class RoleModel {
   llm::ChatModel& model() { return labelled_; }
   // What its endpoints complained of last; empty when they did not, or there are none.
   std::string trouble() const;
+  // Requests that were put by for a batch (mode: batch) since it was made.
+  std::int64_t waiting() const;
 
  private:
   const std::shared_ptr<llm::ChatModel> source_;  // ends last

@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "pipeline/incomplete.h"
+#include "pipeline/retries.h"
 #include "pipeline/role_model.h"
 
 namespace tapir::pipeline {
@@ -38,8 +40,9 @@ RunOutcome Run::go() {
     run_method();
     outcome.finished = true;
   } catch (const UntilReached&) {
-    progress_.message(fmt::format(
-        "stopped after {} as asked; the same command without --until goes on", options_.until));
+    const char* why = options_.retry ? "as far as the run had come; `tapir run` goes on"
+                                     : "as asked; the same command without --until goes on";
+    progress_.message(fmt::format("stopped after {} {}", options_.until, why));
   }
   store_->flush();
   for (const store::StageRecord& record : store_->stages()) {
@@ -54,12 +57,15 @@ void Run::stage(const std::string& name, const Work& work) {
                 "the same command goes on from here");
   }
   const auto known = store_->stage(name);
-  if (known && known->finished) return stop_here_when_asked(name);
+  if (known && known->finished) {
+    settle_retry(name);
+    return stop_here_when_asked(name);
+  }
   const auto planned =
       std::find_if(plan_.begin(), plan_.end(), [&](const auto& s) { return s.name == name; });
   check(planned != plan_.end(), "stage " + name + " is in the plan");
   store_->begin_stage(name, planned->fingerprint);
-  stage_name_.set(name);
+  stage_name_.set(name, read_retries(*store_, name).times);
   const auto start = std::chrono::steady_clock::now();
   StageEnd end;
   try {
@@ -82,6 +88,7 @@ void Run::stage(const std::string& name, const Work& work) {
   }
   store_->finish_stage(name, end.ledger, seconds_since(start), end.info);
   store_->flush();
+  settle_retry(name);
   stage_name_.set("");
   stop_here_when_asked(name);
 }
@@ -100,26 +107,12 @@ Run::StageEnd Run::end_of(const std::string& stage, std::uint64_t in, std::strin
 void Run::check_complete(bool complete, const std::string& stage, const std::string& role) {
   if (complete) return;
   store_->flush();
-  if (stop_.stop_requested()) {
-    throw Error(ErrorKind::interrupted, "interrupted in " + stage,
-                "the same command goes on from here");
+  const RoleModel* model = nullptr;
+  for (const auto& [name, one] : {std::pair{"teacher", &teacher_}, std::pair{"judge", &judge_},
+                                  std::pair{"auditor", &auditor_}}) {
+    if (name == role) model = one->get();
   }
-  if (budget_->exhausted()) {
-    throw Error(
-        ErrorKind::budget,
-        fmt::format("{}: the budget is reached: ${:.2f} spent", stage, budget_->spent().usd()),
-        "what was answered is kept; raise budget.max_usd or budget.max_tokens and run the same "
-        "command again");
-  }
-  std::string trouble;
-  for (const auto& [name, model] : {std::pair{"teacher", &teacher_}, std::pair{"judge", &judge_},
-                                    std::pair{"auditor", &auditor_}}) {
-    if (name == role && *model != nullptr) trouble = (*model)->trouble();
-  }
-  throw Error(ErrorKind::endpoint,
-              fmt::format("{}: the {} left rows without an answer{}{}", stage, role,
-                          trouble.empty() ? "" : ": ", trouble),
-              "what was answered is kept; run the same command again when the endpoint is well");
+  throw_incomplete({stage, role, model, *budget_, options_.run_dir, stop_.stop_requested()});
 }
 
 }  // namespace tapir::pipeline

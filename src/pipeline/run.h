@@ -23,6 +23,7 @@
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
 #include "pipeline/role_model.h"
+#include "pipeline/sample.h"
 #include "pipeline/stage_labels.h"
 #include "prompting/prompts.h"
 #include "store/run_store.h"
@@ -38,6 +39,11 @@ struct RunOptions {
   std::filesystem::path reuse;  // another run whose replies are taken over; may be empty
   bool accept_changes = false;  // redo the stages that a changed key touches
   bool allow_other_machine = false;
+  // Rows that failed for good are asked about again, of this stage or of all (empty), as far as the
+  // run had come. Stages made from rows that change are done again: only with accept_changes, where
+  // there are any.
+  bool retry = false;
+  std::string retry_stage;
   std::string command;  // as typed, for the report
 };
 
@@ -47,6 +53,11 @@ struct RunOutcome {
   bool finished = false;  // false: `until` was reached
   std::int64_t rows_failed = 0;
 };
+
+// The recipe of a run folder as its last sitting had it, with `overrides` over it. Error{data}: no
+// run, or one of an older version that does not say where its relative paths start.
+Recipe recipe_of_run(const std::filesystem::path& run_dir,
+                     const std::vector<std::string>& overrides);
 
 // Instructions with their answers: the corpus D.
 struct Corpus {
@@ -77,6 +88,10 @@ class Run {
   // Starts, or goes on where the last sitting stopped. Error{interrupted} on stop: state is saved.
   RunOutcome go();
 
+  // Asks about so many rows of D what the run will ask about them before S_0 is trained (answers,
+  // tasks), under the same keys: go() finds the replies. Errors as of go().
+  Sample sample(std::int64_t rows);
+
   const store::RunStore& store() const { return *store_; }
 
  private:
@@ -104,6 +119,18 @@ class Run {
   llm::ChatModel* confirmer() const;
   void sweep();
   std::filesystem::path resolve(const std::string& path) const;
+
+  // ---- run_sample.cpp ----
+  void sample_responses(std::vector<Instruction> rows, Sample& sample);
+  void sample_tasks(std::vector<Instruction> rows, Sample& sample);
+
+  // ---- run_retry.cpp ----
+  void reopen_failed();
+  std::vector<std::string> stages_to_reopen() const;
+  void check_may_redo(const std::vector<std::string>& reopened) const;
+  // After a stage of a retry: when its rows came out otherwise, what was made from them is dropped.
+  void settle_retry(const std::string& stage);
+  std::vector<store::StageRecord> begun_after(const std::string& stage) const;
 
   // ---- run.cpp: stages in general ----
   // Does the work unless the stage is finished; accounts time; throws on stop and when `until` is

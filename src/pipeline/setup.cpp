@@ -15,6 +15,7 @@
 #include "pipeline/options.h"
 #include "pipeline/role_model.h"
 #include "pipeline/run.h"
+#include "pipeline/status.h"
 #include "student/student_folder.h"
 
 namespace tapir::pipeline {
@@ -29,21 +30,20 @@ std::string identity_text(const llm::ModelIdentity& identity) {
 
 std::string json_list(const std::vector<std::string>& names) { return Json(names).dump(); }
 
-// Cost so far of stages that are about to be redone: seconds, and what the endpoints got.
-std::string cost_of(const store::RunStore& store, const store::StageRecord& record) {
-  std::int64_t replies = 0;
-  double usd = 0;
-  for (const store::UsageRow& row : store.usage()) {
-    if (row.stage != record.name) continue;
-    replies += row.replies;
-    usd += row.usd;
-  }
-  std::string text = fmt::format("{:.0f} s", record.seconds);
-  if (replies > 0) text += fmt::format(", {} replies kept, ${:.2f} spent", replies, usd);
-  return text;
-}
-
 }  // namespace
+
+Recipe recipe_of_run(const std::filesystem::path& run_dir,
+                     const std::vector<std::string>& overrides) {
+  const auto store = store::RunStore::open(run_dir / "run.db", store::OpenMode::read_only);
+  const auto yaml = store->meta("recipe");
+  const auto folder = store->meta("recipe_folder");
+  if (!yaml || !folder) {
+    throw Error(ErrorKind::data,
+                "the run in " + run_dir.string() + " does not say from which recipe it was made",
+                "give its `tapir run` command once more, then this one");
+  }
+  return parse_recipe(*yaml, (run_dir / "recipe.yaml").string(), *folder, overrides);
+}
 
 void Run::open() {
   std::error_code failure;
@@ -61,6 +61,8 @@ void Run::open() {
   taxonomy_ = taxonomy_of(recipe_);
   make_models();
   check_plan();
+  store_->outdate_waiting();
+  if (options_.retry) reopen_failed();
   if (!options_.reuse.empty()) {
     const auto taken = store_->copy_replies_from(options_.reuse / "run.db");
     progress_.message(fmt::format("took over {} replies of {}", taken, options_.reuse.string()));
@@ -147,7 +149,7 @@ void Run::check_plan() {
   if (!changed.empty() && !options_.accept_changes) {
     std::string list;
     for (const auto& record : changed)
-      list += fmt::format("\n  {:<28} {}", record.name, cost_of(*store_, record));
+      list += fmt::format("\n  {:<28} {}", record.name, cost_of_stage(*store_, record));
     throw Error(ErrorKind::usage,
                 "the recipe changed since this run began; these stages would be done again:" + list,
                 "add --accept-changes to redo them (replies that are paid for are used again), or "
@@ -183,11 +185,15 @@ void Run::note_plan() {
   store_->set_meta("rounds", std::to_string(recipe_.curriculum.rounds));
   store_->set_meta("fingerprint", fingerprint);
   store_->set_meta("recipe", to_yaml(recipe_));
+  store_->set_meta("recipe_folder", std::filesystem::absolute(recipe_.folder).string());
   store_->set_meta("seed", std::to_string(recipe_.seed));
-  store_->set_meta("command", options_.command);
+  if (!options_.retry) store_->set_meta("command", options_.command);
   if (!store_->meta("machine")) store_->set_meta("machine", engine_->version());
   store_->set_meta("version", TAPIR_VERSION);
-  store_->set_meta("estimate", estimate_json(estimate(recipe_, *engine_)).dump());
+  const auto sampled = store_->meta("sample");
+  const Sample sample =
+      sampled ? sample_from_json(parse_json(*sampled, "sample of the run")) : Sample();
+  store_->set_meta("estimate", estimate_json(estimate(recipe_, *engine_, sample)).dump());
   store_->flush();
   write_file(options_.run_dir / "recipe.yaml",
              fmt::format("# fingerprint: {}\n{}", fingerprint, to_yaml(recipe_)));

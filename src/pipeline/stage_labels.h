@@ -1,30 +1,41 @@
-// Gives requests and progress the name of the run's stage: the stages' own code knows nothing of
-// arms and rounds.
+// Gives requests and progress the name of the run's stage, and requests the attempt of a retry: the
+// stages' own code knows nothing of arms, rounds and retries.
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "base/progress.h"
 #include "llm/chat_model.h"
+#include "pipeline/retries.h"
 
 namespace tapir::pipeline {
 
 // The stage at work. Thread-safe.
 class StageName {
  public:
-  void set(const std::string& name) {
+  // retried: how often rows are asked about again (Retries::times).
+  void set(const std::string& name, std::map<std::string, int> retried = {}) {
     const std::lock_guard lock(mutex_);
     name_ = name;
+    retried_ = std::move(retried);
   }
   std::string get() const {
     const std::lock_guard lock(mutex_);
     return name_;
   }
+  void label(llm::ChatRequest& request) const {
+    const std::lock_guard lock(mutex_);
+    request.stage = name_;
+    request.attempt = retried_attempt(retried_, request.row_id, request.attempt);
+  }
 
  private:
   mutable std::mutex mutex_;
   std::string name_;
+  std::map<std::string, int> retried_;
 };
 
 // Outermost wrapper of a model: books requests under the stage at work.
@@ -33,7 +44,7 @@ class LabelledModel final : public llm::ChatModel {
   LabelledModel(llm::ChatModel& inner, const StageName& stage) : inner_(inner), stage_(stage) {}
   const llm::ModelIdentity& identity() const override { return inner_.identity(); }
   void submit(llm::ChatRequest request, llm::Completion done, std::stop_token stop) override {
-    request.stage = stage_.get();
+    stage_.label(request);
     inner_.submit(std::move(request), std::move(done), std::move(stop));
   }
 

@@ -13,6 +13,7 @@
 #include "pipeline/find_tasks.h"
 #include "pipeline/gym_binding.h"
 #include "pipeline/options.h"
+#include "pipeline/plain_questions.h"
 #include "pipeline/rubric_rows.h"
 #include "pipeline/run.h"
 
@@ -20,20 +21,16 @@ namespace tapir::pipeline {
 namespace {
 
 // Asks the teacher to answer instructions as they are; answers and outcomes go to the store.
-class PlainAnswers final : public llm::RowQuestions {
+class PlainAnswers final : public PlainQuestions {
  public:
   PlainAnswers(std::span<const Instruction> rows, const llm::Sampling& sampling, std::string stage,
                store::RunStore& store)
-      : rows_(rows), sampling_(sampling), stage_(std::move(stage)), store_(store) {}
+      : PlainQuestions(rows, sampling), stage_(std::move(stage)), store_(store) {}
 
-  std::size_t rows() const override { return rows_.size(); }
-  llm::ChatRequest request(std::size_t row, int /*attempt*/) override {
-    return {.row_id = rows_[row].id, .messages = rows_[row].messages, .sampling = sampling_};
-  }
   bool read(std::size_t row, int attempt, const llm::ChatReply& reply) override {
     const prompting::ReadText answer = prompting::read_answer(reply.text);
     if (answer.ok()) {
-      store_.put_response(stage_, {rows_[row].id, kTeacherAuthor, answer.text, reply.finish_reason,
+      store_.put_response(stage_, {id(row), kTeacherAuthor, answer.text, reply.finish_reason,
                                    reply.usage.completion_tokens, reply.key});
       settle(row, Outcome::done, "");
     } else if (attempt + 1 == kMaxAttempts) {
@@ -45,17 +42,14 @@ class PlainAnswers final : public llm::RowQuestions {
     if (!is_transient(reply.failure)) settle(row, Outcome::failed, to_string(reply.failure));
   }
 
-  bool complete() const { return settled_ == rows_.size(); }
-  static constexpr int kMaxAttempts = 3;  // an empty answer is asked for again
+  bool complete() const { return settled_ == rows(); }
 
  private:
   void settle(std::size_t row, Outcome outcome, std::string_view reason) {
-    store_.put_outcome(stage_, rows_[row].id, outcome, reason);
+    store_.put_outcome(stage_, id(row), outcome, reason);
     ++settled_;
   }
 
-  std::span<const Instruction> rows_;
-  llm::Sampling sampling_;
   std::string stage_;
   store::RunStore& store_;
   std::size_t settled_ = 0;
@@ -168,9 +162,14 @@ Run::StageEnd Run::find_tasks(const std::string& stage) {
         recipe_.tasks.labelled.empty() ? "teacher" : "labels",
         100 * agreement["accuracy"].get<double>(), agreement["rows"].get<std::int64_t>()));
   }
+  if (found.info.contains("warning"))
+    progress_.message("warning: tasks: " + found.info["warning"].get<std::string>());
   for (const auto& [id, label] : found.labels) {
     store_->set_task(stage, id, label.task, label.confidence);
-    store_->put_outcome(stage, id, Outcome::done, "");
+    // Done, with the fallback's task: the reason is what `tapir retry` goes by.
+    const auto unlabelled = found.unlabelled.find(id);
+    store_->put_outcome(stage, id, Outcome::done,
+                        unlabelled == found.unlabelled.end() ? "" : unlabelled->second);
   }
   return end_of(stage, rows.size(), found.info.dump());
 }

@@ -8,6 +8,7 @@
 #include "evaluate/exam.h"
 #include "pipeline/held_out_figures.h"
 #include "pipeline/judge_figures.h"
+#include "pipeline/retries.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -67,6 +68,23 @@ std::string report_line(const std::filesystem::path& run_dir) {
   return fmt::format("report              {}\n", (run_dir / "report.html").string());
 }
 
+// What waits for the user.
+std::string what_to_do(const Json& status) {
+  std::string out;
+  std::int64_t waiting = 0;
+  for (const Json& row : status["usage"]) waiting += row["waiting"].get<std::int64_t>();
+  if (waiting > 0) {
+    out += fmt::format("\n{} requests wait for a batch: `tapir batch export {}` writes them\n",
+                       waiting, status["run"].get<std::string>());
+  }
+  const auto failed = status["retry"]["rows"].get<std::int64_t>();
+  if (failed > 0) {
+    out += fmt::format("\n{} rows failed for good: `{}` asks about them again\n", failed,
+                       status["retry"]["command"].get<std::string>());
+  }
+  return out;
+}
+
 }  // namespace
 
 Json status_json(const store::RunStore& store, const std::filesystem::path& run_dir) {
@@ -87,6 +105,9 @@ Json status_json(const store::RunStore& store, const std::filesystem::path& run_
     finished = finished && found != known.end() && found->second.finished;
   }
   out["stages"] = stages;
+  std::size_t failed = 0;
+  for (const auto& [stage, rows] : rows_to_retry(store)) failed += rows;
+  out["retry"] = {{"rows", failed}, {"command", "tapir retry " + run_dir.string()}};
   out["finished"] = finished && !stages.empty();
   Json usage = Json::array();
   double usd = 0;
@@ -97,6 +118,7 @@ Json status_json(const store::RunStore& store, const std::filesystem::path& run_
                      {"model", row.model},
                      {"replies", row.replies},
                      {"failed", row.failed},
+                     {"waiting", row.waiting},
                      {"sends", row.sends},
                      {"prompt_tokens", row.prompt_tokens},
                      {"cached_prompt_tokens", row.cached_prompt_tokens},
@@ -149,6 +171,7 @@ std::string status_text(const Json& status) {
                        row["failed"].get<std::int64_t>(), row["prompt_tokens"].get<std::int64_t>(),
                        row["completion_tokens"].get<std::int64_t>(), row["usd"].get<double>());
   }
+  out += what_to_do(status);
   if (!status["students"].empty()) out += "\nexam (macro accuracy)\n";
   for (const Json& row : status["students"]) {
     out += fmt::format("{:<32} {:.1f} % of {}\n", row["student"].get<std::string>(),
@@ -156,6 +179,19 @@ std::string status_text(const Json& status) {
   }
   if (status.contains(kHeldOutFigures)) out += "\n" + held_out_text(status[kHeldOutFigures]);
   return out;
+}
+
+std::string cost_of_stage(const store::RunStore& store, const store::StageRecord& record) {
+  std::int64_t replies = 0;
+  double usd = 0;
+  for (const store::UsageRow& row : store.usage()) {
+    if (row.stage != record.name) continue;
+    replies += row.replies;
+    usd += row.usd;
+  }
+  std::string text = fmt::format("{:.0f} s", record.seconds);
+  if (replies > 0) text += fmt::format(", {} replies kept, ${:.2f} spent", replies, usd);
+  return text;
 }
 
 Json inspect_json(const store::RunStore& store, const std::string& id) {

@@ -15,6 +15,9 @@ namespace tapir::pipeline {
 Json status_json(const store::RunStore& store, const std::filesystem::path& run_dir);
 std::string status_text(const Json& status);
 
+// Of a stage that is about to be redone: seconds, and what the endpoints got.
+std::string cost_of_stage(const store::RunStore& store, const store::StageRecord& record);
+
 // One instruction with all that happened to it.
 Json inspect_json(const store::RunStore& store, const std::string& id);
 std::string inspect_text(const Json& record);

@@ -39,6 +39,7 @@ FoundTasks find(const Recipe& recipe, const ClassifyOptions& options,
   FoundTasks found = find_tasks({recipe, taxonomy, prompts, teacher}, rows, progress, stop);
   if (stage) {
     stage->check_complete(found.complete, RoleName::teacher);
+    stage->finish(found.unlabelled);
     usd = stage->usd();
   }
   return found;

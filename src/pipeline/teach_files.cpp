@@ -62,7 +62,9 @@ TeachFileSummary expand_file(const Recipe& recipe, const ExpandFileOptions& opti
   FileStage stage(recipe, options.files, "expand", progress, stop);
   std::vector<dataset::DataRow> made;
   std::map<std::string, Json> components;
+  std::map<std::string, std::string> failed;
   const auto keep = [&](const teach::ExpandedRow& row) {
+    if (row.instruction.messages.empty()) failed[row.instruction.id] = row.outcome;
     if (row.outcome != "kept") return;
     made.emplace_back();
     made.back().instruction = row.instruction;
@@ -74,6 +76,7 @@ TeachFileSummary expand_file(const Recipe& recipe, const ExpandFileOptions& opti
       teach::expand(stage.model(RoleName::teacher), prompts_of(recipe), taxonomy, seeds, needed,
                     *novelty, expand_options(recipe, kArm, options.round), keep, progress, stop);
   stage.check_complete(expanded.complete, RoleName::teacher);
+  stage.finish(failed);
   write_styled(made, taxonomy, options.files.output, components);
   return {expanded.ledger, static_cast<std::int64_t>(made.size()), expanded.missing, stage.usd()};
 }
@@ -88,14 +91,17 @@ TeachFileSummary refine_file(const Recipe& recipe, const StageFiles& files, Prog
     asked.push_back({row.instruction, row.response.value_or("")});
   FileStage stage(recipe, files, "refine", progress, stop);
   std::map<std::string, std::string> answers;  // by the row's id
+  std::map<std::string, std::string> failed;   // likewise, with the reason
   teach::RefineOptions options;
   options.sampling = sampling_of(recipe.teacher);
   options.max_in_flight = in_flight(recipe.teacher);
   const auto refined = teach::refine(
       stage.model(RoleName::teacher), prompts, taxonomy, asked, options,
       [&](const Response& response) { answers[response.instruction_id] = response.text; },
-      [](const std::string&, const std::string&) {}, progress, stop);
+      [&](const std::string& id, const std::string& reason) { failed[id] = reason; }, progress,
+      stop);
   stage.check_complete(refined.complete, RoleName::teacher);
+  stage.finish(failed);
   std::vector<dataset::DataRow> made;
   for (const dataset::DataRow& row : rows) {
     const auto answer = answers.find(row.instruction.id);

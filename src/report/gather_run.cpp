@@ -94,6 +94,7 @@ std::vector<StageRow> gather_stages(const store::RunStore& store) {
       row.estimated_seconds = figure(estimated[name], "seconds");
       row.estimated_calls = figure(estimated[name], "calls");
       row.estimated_tokens = figure(estimated[name], "tokens");
+      row.estimated_usd = figure(estimated[name], "usd");
     }
     rows.push_back(std::move(row));
   }

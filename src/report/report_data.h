@@ -278,7 +278,7 @@ struct StageRow {
   double seconds = 0;
   std::int64_t calls = 0, tokens = 0;
   double usd = 0;
-  std::optional<double> estimated_seconds, estimated_calls, estimated_tokens;
+  std::optional<double> estimated_seconds, estimated_calls, estimated_tokens, estimated_usd;
 };
 
 struct RunFacts {

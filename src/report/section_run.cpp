@@ -81,15 +81,18 @@ std::string estimate_table(const std::vector<StageRow>& stages) {
   Table table({{"stage", false},
                {"time, estimated / actual"},
                {"calls, estimated / actual"},
-               {"tokens, estimated / actual"}});
+               {"tokens, estimated / actual"},
+               {"cost, estimated / actual"}});
   StageRow sum;
-  sum.estimated_seconds = sum.estimated_calls = sum.estimated_tokens = 0;
+  sum.estimated_seconds = sum.estimated_calls = sum.estimated_tokens = sum.estimated_usd = 0;
   for (const StageRow& stage : stages) {
     const bool nothing =
         stage.estimated_seconds.value_or(0) == 0 && stage.seconds < 0.05 && stage.calls == 0;
     *sum.estimated_seconds += stage.estimated_seconds.value_or(0);
     *sum.estimated_calls += stage.estimated_calls.value_or(0);
     *sum.estimated_tokens += stage.estimated_tokens.value_or(0);
+    *sum.estimated_usd += stage.estimated_usd.value_or(0);
+    sum.usd += stage.usd;
     sum.seconds += stage.seconds;
     sum.calls += stage.calls;
     sum.tokens += stage.tokens;
@@ -99,14 +102,16 @@ std::string estimate_table(const std::vector<StageRow>& stages) {
          pair_cell(stage.estimated_seconds, stage.seconds, stage.begun, duration),
          pair_cell(stage.estimated_calls, static_cast<double>(stage.calls), stage.begun, whole),
          pair_cell(stage.estimated_tokens, static_cast<double>(stage.tokens),
-                   stage.begun && stage.tokens > 0, whole)},
+                   stage.begun && stage.tokens > 0, whole),
+         pair_cell(stage.estimated_usd, stage.usd, stage.begun, money)},
         stage.begun ? "" : "waiting");
   }
   table.row({"in all", pair_cell(sum.estimated_seconds, sum.seconds, true, duration),
              pair_cell(sum.estimated_calls, static_cast<double>(sum.calls), true, whole),
-             pair_cell(sum.estimated_tokens, static_cast<double>(sum.tokens), true, whole)},
+             pair_cell(sum.estimated_tokens, static_cast<double>(sum.tokens), true, whole),
+             pair_cell(sum.estimated_usd, sum.usd, true, money)},
             "sum");
-  return fold("Estimated and actual time, calls and tokens, by stage",
+  return fold("Estimated and actual time, calls, tokens and cost, by stage",
               table.html() +
                   "<p class=\"note\">Tokens: of teacher and judge, or through the optimizer; what "
                   "a local student decodes is not "

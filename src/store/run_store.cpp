@@ -96,6 +96,13 @@ std::unique_ptr<Connection> open_for_writing(const fs::path& file, OpenMode mode
   return connection;
 }
 
+void delete_rows_of(Connection& db, const std::string& stage) {
+  for (const char* table : {"outcomes", "instructions", "tasks", "responses", "judgments", "fits",
+                            "teach_rows", "mixture", "exam_rows", "trainings"}) {
+    db.run("DELETE FROM " + std::string(table) + " WHERE stage = ?", stage);
+  }
+}
+
 // Returns a note when WAL is not used.
 std::string set_journal(Connection& writer, const fs::path& file, Journal journal) {
   const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
@@ -220,11 +227,17 @@ void SqliteRunStore::add_stage_seconds(std::string_view name, double seconds) {
 
 void SqliteRunStore::drop_stage(std::string_view name) {
   writes().put({[stage = std::string(name)](Connection& db) {
-    for (const char* table : {"outcomes", "instructions", "tasks", "responses", "judgments", "fits",
-                              "teach_rows", "mixture", "exam_rows", "trainings"}) {
-      db.run("DELETE FROM " + std::string(table) + " WHERE stage = ?", stage);
-    }
+    delete_rows_of(db, stage);
     db.run("DELETE FROM stages WHERE name = ?", stage);
+  }});
+  flush();
+}
+
+void SqliteRunStore::reopen_stage(std::string_view name) {
+  require_stage(name);
+  writes().put({[stage = std::string(name)](Connection& db) {
+    delete_rows_of(db, stage);
+    db.run("UPDATE stages SET finished = 0, ledger = '', info = '' WHERE name = ?", stage);
   }});
   flush();
 }
@@ -273,6 +286,15 @@ Ledger SqliteRunStore::count_outcomes(std::string_view stage) const {
       },
       stage);
   return ledger;
+}
+
+std::map<std::string, std::string> SqliteRunStore::rows_to_retry(std::string_view stage) const {
+  std::map<std::string, std::string> rows;
+  read(
+      "SELECT row_id, reason FROM outcomes WHERE stage = ? AND (outcome = 'failed' OR (outcome = "
+      "'done' AND reason <> ''))",
+      [&](const Statement& row) { rows[row.text(0)] = row.text(1); }, stage);
+  return rows;
 }
 
 std::map<std::string, Outcome> SqliteRunStore::outcomes(std::string_view stage) const {

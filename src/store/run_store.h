@@ -30,6 +30,12 @@ struct StageRecord {
   std::string info;    // JSON object of figures for the report; may be empty
 };
 
+// Status of a request that waits for a batch: its text is the body to send.
+inline constexpr std::string_view kWaiting = "waiting";
+// Of one that a sitting before waited for; the last one has not asked for it (again). Not exported,
+// but its reply is still welcome.
+inline constexpr std::string_view kOutdated = "outdated";
+
 // What an endpoint sent back for one request: raw, paid for.
 struct ReplyRecord {
   std::string key;
@@ -37,8 +43,9 @@ struct ReplyRecord {
   std::string stage;
   std::string role;  // "teacher", "judge"
   std::string model;
-  std::string status;  // "ok", or a llm::Failure name ("rate_limited", ...), "unknown" (in flight
-                       // at a kill)
+  // "ok", or a llm::Failure name ("rate_limited", ...), "unknown" (in flight at a kill), kWaiting
+  // or kOutdated.
+  std::string status;
   std::string text;
   std::string error;
   FinishReason finish_reason = FinishReason::stop;
@@ -55,7 +62,9 @@ struct ReplyRecord {
 // Sums over replies, for accounts and the report.
 struct UsageRow {
   std::string stage, role, model;
-  std::int64_t replies = 0, failed = 0, sends = 0;
+  std::int64_t replies = 0;  // waiting ones apart
+  std::int64_t failed = 0, sends = 0;
+  std::int64_t waiting = 0;  // for a batch
   std::int64_t prompt_tokens = 0, cached_prompt_tokens = 0, completion_tokens = 0;
   double usd = 0, seconds = 0;
 };
@@ -135,6 +144,8 @@ class RunStore {
   // Removes the stage and every row it wrote. Replies stay: what was paid for is found again by its
   // key.
   virtual void drop_stage(std::string_view name) = 0;
+  // The same, but the stage stays: begun, with the seconds spent on it.
+  virtual void reopen_stage(std::string_view name) = 0;
   virtual std::optional<StageRecord> stage(std::string_view name) const = 0;
   virtual std::vector<StageRecord> stages() const = 0;
 
@@ -144,6 +155,9 @@ class RunStore {
   // Counts of put_outcome; `in` is left 0, the caller knows it.
   virtual Ledger count_outcomes(std::string_view stage) const = 0;
   virtual std::map<std::string, Outcome> outcomes(std::string_view stage) const = 0;
+  // Rows that failed, and rows that are done for want of something better (done with a reason): by
+  // id, with the reason.
+  virtual std::map<std::string, std::string> rows_to_retry(std::string_view stage) const = 0;
 
   // ---- rows; `stage` is who wrote them (drop_stage). Same primary key again: replaced ----
   virtual void put_instruction(std::string_view stage, const Instruction& instruction) = 0;
@@ -188,6 +202,11 @@ class RunStore {
   virtual void put_reply_then(const ReplyRecord& reply, std::function<void()> done) = 0;
   virtual std::optional<ReplyRecord> reply(std::string_view key) const = 0;
   virtual std::vector<UsageRow> usage() const = 0;
+  // In the order first written. The store must not be called from inside.
+  virtual void for_each_reply(std::string_view status,
+                              const std::function<void(const ReplyRecord&)>& reply) const = 0;
+  // All that wait become outdated: whoever still needs them asks again.
+  virtual void outdate_waiting() = 0;
   // Copies every ok reply of another run that is not here yet (--reuse), as spent nothing. Returns
   // how many.
   virtual std::int64_t copy_replies_from(const std::filesystem::path& other_store) = 0;

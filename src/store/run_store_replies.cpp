@@ -39,6 +39,10 @@ void write_reply(Connection& db, const ReplyRecord& r) {
          r.completion_tokens, r.usd, r.seconds, r.sends);
 }
 
+constexpr std::string_view kReplies =
+    "SELECT key, row_id, stage, role, model, status, text, error, finish_reason, top_logprobs, "
+    "prompt_tokens, cached_prompt_tokens, completion_tokens, usd, seconds, sends FROM replies ";
+
 ReplyRecord reply_of(const Statement& row) {
   ReplyRecord r;
   r.key = row.text(0);
@@ -147,19 +151,29 @@ std::optional<ReplyRecord> SqliteRunStore::reply(std::string_view key) const {
   throw_if_failed();
   std::optional<ReplyRecord> found;
   read_committed(
-      "SELECT key, row_id, stage, role, model, status, text, error, finish_reason, top_logprobs, "
-      "prompt_tokens,"
-      " cached_prompt_tokens, completion_tokens, usd, seconds, sends FROM replies WHERE key = ?",
-      [&](const Statement& row) { found = reply_of(row); }, key);
+      std::string(kReplies) + "WHERE key = ?", [&](const Statement& row) { found = reply_of(row); },
+      key);
   return found;
+}
+
+void SqliteRunStore::for_each_reply(std::string_view status,
+                                    const std::function<void(const ReplyRecord&)>& reply) const {
+  read(
+      std::string(kReplies) + "WHERE status = ? ORDER BY seq",
+      [&](const Statement& row) { reply(reply_of(row)); }, status);
+}
+
+void SqliteRunStore::outdate_waiting() {
+  put("UPDATE replies SET status = ? WHERE status = ?", std::string(kOutdated),
+      std::string(kWaiting));
 }
 
 std::vector<UsageRow> SqliteRunStore::usage() const {
   return read_all(
-      "SELECT stage, role, model, count(*), sum(status <> 'ok'), sum(sends), "
-      "sum(paid_prompt_tokens),"
-      " sum(paid_cached_prompt_tokens), sum(paid_completion_tokens), sum(usd), sum(seconds) FROM "
-      "replies"
+      "SELECT stage, role, model, sum(status NOT IN ('waiting', 'outdated')),"
+      " sum(status NOT IN ('ok', 'waiting', 'outdated')), sum(sends), sum(paid_prompt_tokens),"
+      " sum(paid_cached_prompt_tokens), sum(paid_completion_tokens), sum(usd), sum(seconds),"
+      " sum(status = 'waiting') FROM replies"
       " GROUP BY stage, role, model ORDER BY stage, role, model",
       [](const Statement& row) {
         UsageRow usage{row.text(0), row.text(1), row.text(2)};
@@ -171,6 +185,7 @@ std::vector<UsageRow> SqliteRunStore::usage() const {
         usage.completion_tokens = row.integer(8);
         usage.usd = row.real(9);
         usage.seconds = row.real(10);
+        usage.waiting = row.integer(11);
         return usage;
       });
 }

@@ -40,6 +40,7 @@ class SqliteRunStore final : public RunStore {
                     std::string_view info) override;
   void add_stage_seconds(std::string_view name, double seconds) override;
   void drop_stage(std::string_view name) override;
+  void reopen_stage(std::string_view name) override;
   std::optional<StageRecord> stage(std::string_view name) const override;
   std::vector<StageRecord> stages() const override;
 
@@ -47,6 +48,7 @@ class SqliteRunStore final : public RunStore {
                    std::string_view reason) override;
   Ledger count_outcomes(std::string_view stage) const override;
   std::map<std::string, Outcome> outcomes(std::string_view stage) const override;
+  std::map<std::string, std::string> rows_to_retry(std::string_view stage) const override;
 
   void put_instruction(std::string_view stage, const Instruction& instruction) override;
   void set_task(std::string_view stage, std::string_view instruction_id, std::string_view task,
@@ -78,6 +80,9 @@ class SqliteRunStore final : public RunStore {
   void put_reply_then(const ReplyRecord& reply, std::function<void()> done) override;
   std::optional<ReplyRecord> reply(std::string_view key) const override;
   std::vector<UsageRow> usage() const override;
+  void for_each_reply(std::string_view status,
+                      const std::function<void(const ReplyRecord&)>& reply) const override;
+  void outdate_waiting() override;
   std::int64_t copy_replies_from(const std::filesystem::path& other_store) override;
 
   void flush() override;

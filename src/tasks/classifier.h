@@ -65,6 +65,9 @@ struct LlmOptions {
 };
 struct LlmLabels {
   std::map<std::string, std::string> task_of;  // by instruction id
+  // By instruction id, why there is no label of the model's: "unreadable", "unknown_label" (task_of
+  // has the fallback), or a terminal llm::Failure (task_of has nothing).
+  std::map<std::string, std::string> unlabelled;
   Ledger ledger;
   std::int64_t fell_back = 0;
   bool complete = true;  // false: stopped, or transient failures left

@@ -46,13 +46,18 @@ class Labelling : public llm::RowQuestions {
     }
     why_open_[row].clear();
     labels_.task_of[rows_[row].id] = label.ok() ? label.text : fallback_;
-    if (!label.ok()) ++labels_.fell_back;
+    if (!label.ok()) {
+      ++labels_.fell_back;
+      labels_.unlabelled[rows_[row].id] = label.failure;
+    }
     return label.ok();
   }
 
   void unanswered(std::size_t row, int /*attempt*/, const llm::ChatReply& reply) override {
     why_open_[row] = std::string(to_string(reply.failure));
-    if (!llm::is_transient(reply.failure)) terminal_ = terminal_ + 1;
+    if (llm::is_transient(reply.failure)) return;
+    ++terminal_;
+    labels_.unlabelled[rows_[row].id] = why_open_[row];
   }
 
   LlmLabels result() {

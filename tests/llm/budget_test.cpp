@@ -109,6 +109,24 @@ TEST(Budget, WaitsForWhatOthersOnlySetAside) {
   for (const ChatReply& reply : replies.wait(2)) EXPECT_TRUE(reply.ok());
 }
 
+// A reply that comes another day: what it may cost stays set aside, and nobody waits for it.
+TEST(Budget, WhatWaitsForABatchIsHeldAtItsWorst) {
+  FakeChatModel inner([](const ChatRequest&) {
+    ChatReply reply;
+    reply.failure = Failure::waiting;
+    return reply;
+  });
+  const Prices prices{.input = 1, .output = 2};
+  const ChatRequest one = request("q");
+  Budget budget({.max_usd = 2.5 * worst_case(one, prices).usd()});
+  BudgetedModel model(inner, budget, prices);
+  EXPECT_EQ(ask(model, one).failure, Failure::waiting);
+  EXPECT_EQ(ask(model, one).failure, Failure::waiting);
+  EXPECT_EQ(ask(model, one).failure, Failure::budget);
+  EXPECT_EQ(budget.spent().picodollars, 0);
+  EXPECT_TRUE(budget.exhausted());
+}
+
 TEST(Budget, AStopFreesWhoWaits) {
   FakeChatModel inner;
   inner.hold();

@@ -162,9 +162,14 @@ TEST_F(CachedTest, TerminalFailuresWaitForARetry) {
       EXPECT_TRUE(again.from_cache);
       EXPECT_EQ(inner.sends(), 1);
     }
-    CachedModel model(inner, *store_, "judge", {.retry_terminal = true});
-    EXPECT_TRUE(ask(model, one).ok());
-    EXPECT_TRUE(ask(model, one).from_cache);
+    // A retry is a further attempt: a request of its own.
+    ChatRequest further = one;
+    further.attempt = 1000;
+    CachedModel model(inner, *store_, "judge");
+    EXPECT_EQ(ask(model, one).failure, failure);
+    EXPECT_EQ(inner.sends(), 1);
+    EXPECT_TRUE(ask(model, further).ok());
+    EXPECT_TRUE(ask(model, further).from_cache);
     EXPECT_EQ(inner.sends(), 2);
   }
 }

@@ -1,6 +1,8 @@
 // What an estimate makes of the options that change what training takes.
 #include "pipeline/estimate.h"
 
+#include <cmath>
+
 #include <gmock/gmock.h>
 
 #include "fake_engine.h"
@@ -71,6 +73,107 @@ TEST_F(EstimateTest, KnowsWhatMakesTrainingSmallerOrSlower) {
   EXPECT_NEAR(training_seconds(again) / training_seconds(usual), 8.0 / 6, 1e-9);
   EXPECT_THAT(estimate_text(usual), ::testing::HasSubstr("0.01 optimizer"));
   EXPECT_EQ(estimate_json(usual)["memory"]["optimizer"], 8'000'000);
+}
+
+StageEstimate stage_of(const Estimate& e, const std::string& name) {
+  for (const StageEstimate& stage : e.stages) {
+    if (stage.stage == name) return stage;
+  }
+  ADD_FAILURE() << "no stage " << name;
+  return {};
+}
+
+std::vector<std::string> judge_over(const std::string& endpoints,
+                                    std::vector<std::string> more = {}) {
+  more.insert(more.end(), {"judge.kind=openai", "judge.model=m", "judge.orders=single",
+                           "judge.endpoints=" + endpoints, "judge.max_concurrent_requests=1000",
+                           "judge.price_per_million={input: 2, output: 8, batch_discount: 0.25}"});
+  return more;
+}
+
+// 100 judgments: what holds longest sets the time.
+TEST_F(EstimateTest, LimitsPerMinuteOfAllEndpointsSetTheTime) {
+  const std::string one = "[{base_url: \"http://a/v1\"}]";
+  const auto seconds = [&](const std::string& endpoints, const std::vector<std::string>& more) {
+    return stage_of(of(judge_over(endpoints, more)), "difficulty").seconds;
+  };
+  const double free = seconds(one, {});
+  EXPECT_LT(free, 10);
+  EXPECT_NEAR(seconds(one, {"judge.requests_per_minute=50"}), 120 / 0.98, 0.01);
+  EXPECT_NEAR(seconds("[{base_url: \"http://a/v1\", requests_per_minute: 30}, {base_url: "
+                      "\"http://b/v1\"}]",
+                      {"judge.requests_per_minute=20"}),
+              120 / 0.98, 0.01);
+  EXPECT_DOUBLE_EQ(seconds("[{base_url: \"http://a/v1\", requests_per_minute: 0}, {base_url: "
+                           "\"http://b/v1\"}]",
+                           {"judge.requests_per_minute=20"}),
+                   free)
+      << "one endpoint has no limit";
+  const StageEstimate by_tokens =
+      stage_of(of(judge_over(one, {"judge.tokens_per_minute=1000"})), "difficulty");
+  EXPECT_NEAR(by_tokens.seconds, static_cast<double>(by_tokens.tokens) * 60 / 980, 0.1);
+  EXPECT_EQ(by_tokens.tokens, by_tokens.prompt_tokens + by_tokens.completion_tokens);
+}
+
+TEST_F(EstimateTest, BatchesHaveTheirPriceAndNoHours) {
+  const StageEstimate online =
+      stage_of(of(judge_over("[{base_url: \"http://a/v1\"}]")), "difficulty");
+  const Estimate batch = of(judge_over("[]", {"judge.mode=batch"}));
+  const StageEstimate judged = stage_of(batch, "difficulty");
+  EXPECT_NEAR(judged.usd, 0.75 * online.usd, 1e-9);
+  EXPECT_NEAR(online.usd,
+              (static_cast<double>(online.prompt_tokens) * 2 +
+               static_cast<double>(online.completion_tokens) * 8) /
+                  1e6,
+              1e-4);
+  EXPECT_EQ(judged.seconds, 0);
+  EXPECT_EQ(judged.batches, 1);
+  EXPECT_EQ(batch.batches, 1);
+  EXPECT_THAT(estimate_text(batch), ::testing::HasSubstr("+ 1 batches"));
+}
+
+TEST_F(EstimateTest, MissingAnswersAreCounted) {
+  write_file(folder_.path() / "rows.jsonl",
+             "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"c\"}\n"
+             "{\"instruction\": \"d\"}\n");
+  const std::vector<std::string> files = {"data.gym.rows=0", "data.instructions=[rows.jsonl]"};
+  const auto responses = [&](const std::string& how) {
+    auto settings = files;
+    settings.push_back("data.responses=" + how);
+    return stage_of(of(settings), "responses").calls;
+  };
+  EXPECT_EQ(responses("missing"), 2);
+  EXPECT_EQ(responses("reannotate"), 3);
+}
+
+TEST_F(EstimateTest, ASampleTakesThePlaceOfWhatIsAssumed) {
+  const std::vector<std::string> settings = {"data.responses=reannotate", "tasks.taxonomy=gym"};
+  const Recipe recipe = parse_recipe(
+      "student: {model_name_or_path: base}\n"
+      "data: {gym: {rows: 100}}\ncurriculum: {rounds: 2}\n",
+      "recipe.yaml", folder_.path(), settings);
+  Sample sample;
+  sample.stages["responses"] = {25, 1.2, 40, 500, 0.02, 0.01, 0.03};
+  const Estimate before = estimate(recipe, PlanningEngine());
+  const Estimate after = estimate(recipe, PlanningEngine(), sample);
+  const StageEstimate seen = stage_of(after, "responses");
+  EXPECT_TRUE(seen.sampled);
+  EXPECT_EQ(seen.calls, 120);
+  EXPECT_EQ(seen.completion_tokens, 50'000);
+  EXPECT_DOUBLE_EQ(seen.usd, 2);
+  const double half = std::sqrt(0.75);  // a quarter of the rows is known
+  EXPECT_NEAR(seen.usd_low, 2 - half, 1e-9);
+  EXPECT_NEAR(seen.usd_high, 2 + half, 1e-9);
+  EXPECT_NEAR(after.usd_high - after.usd_low, 2 * half, 1e-9);
+  EXPECT_GT(stage_of(after, "difficulty").prompt_tokens,
+            stage_of(before, "difficulty").prompt_tokens + 50'000)
+      << "the judge reads the longer answers";
+  EXPECT_EQ(plan_sample(before, recipe, 10).calls, 20);
+  const Recipe nothing = parse_recipe(
+      "student: {model_name_or_path: base}\n"
+      "data: {gym: {rows: 100}}\ntasks: {classifier: given}\n",
+      "recipe.yaml", folder_.path(), {});
+  EXPECT_THROW(plan_sample(estimate(nothing, PlanningEngine()), nothing, 10), Error);
 }
 
 }  // namespace

@@ -79,6 +79,30 @@ TEST_F(StageFilesTest, ClassifyLearnsFromLabelledRowsAndAsksNobody) {
               HasSubstr("bare.jsonl:1"));
 }
 
+// Every label fell back to Others, and the classifier that learnt it was said to agree to 100 %.
+TEST_F(StageFilesTest, NothingIsLearntFromLabelsThatFellBack) {
+  write_file(at("kitchen.yaml"),
+             "name: kitchen\nfallback: Others\nstyles: {plain: Answer.}\n"
+             "tasks:\n"
+             "  - {name: Cooking, description: food, share: 0.5, style: plain}\n"
+             "  - {name: Others, description: the rest, share: 0.5, style: plain}\n");
+  const std::string words = error_of(ErrorKind::data, [&] {
+    classify(recipe(
+        {"tasks.taxonomy=" + at("kitchen.yaml"), "tasks.classifier=light", "tasks.label_rows=40"}));
+  });
+  EXPECT_THAT(words, HasSubstr("asked about 40, 0 of its labels could be used"));
+}
+
+// Agreement with labels that are all the same is no agreement.
+TEST_F(StageFilesTest, OneTaskAloneIsNotMeasured) {
+  std::string text;
+  for (int i = 0; i < 20; ++i) {
+    text += "{\"instruction\": \"question " + std::to_string(i) + "\", \"task\": \"Math\"}\n";
+  }
+  write_file(at("one.jsonl"), text);
+  EXPECT_FALSE(classify(recipe(), at("one.jsonl")).info.contains("agreement"));
+}
+
 TEST_F(StageFilesTest, BalanceKeepsAtMostTheSharesAndSaysWhatIsMissing) {
   classify(recipe());
   const BalanceSummary summary = balance_file(recipe(), files("tasks.jsonl", "out.jsonl"), 40);

@@ -419,7 +419,8 @@ TEST(Examples, GainsLossesAndTheJudgesWords) {
 TEST(Stages, PlanLedgerEstimateAndUsage) {
   EmptyStore store;
   store->set_meta("plan", R"(["data","difficulty","select"])");
-  store->set_meta("estimate", R"({"stages":{"difficulty":{"seconds":3,"calls":7,"tokens":100}}})");
+  store->set_meta("estimate",
+                  R"({"stages":{"difficulty":{"seconds":3,"calls":7,"tokens":100,"usd":1.5}}})");
   store->begin_stage("data", "f");
   store->finish_stage("data", {.in = 3, .done = 2, .filtered = {{"duplicate", 1}}}, 2, "");
   store->begin_stage("difficulty", "f");
@@ -443,6 +444,7 @@ TEST(Stages, PlanLedgerEstimateAndUsage) {
   EXPECT_EQ(data.stages[1].calls, 1);
   EXPECT_EQ(data.stages[1].tokens, 15);
   EXPECT_EQ(data.stages[1].estimated_calls, 7);
+  EXPECT_EQ(data.stages[1].estimated_usd, 1.5);
   EXPECT_FALSE(data.stages[2].begun);
   EXPECT_EQ(data.run.planned, 3);
   EXPECT_EQ(data.run.finished, 1);

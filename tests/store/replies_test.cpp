@@ -50,6 +50,33 @@ TEST_F(RepliesTest, ComesBackWhole) {
   EXPECT_FALSE(store_->reply("nobody"));
 }
 
+TEST_F(RepliesTest, RequestsWaitForABatchUntilAReplyTakesTheirPlace) {
+  for (const char* key : {"b", "a", "c"}) {
+    ReplyRecord waiting = ok_reply(key, std::string("body ") + key);
+    waiting.status = kWaiting;
+    waiting.sends = 0;
+    store_->put_reply(waiting);
+  }
+  std::vector<std::string> keys;
+  const auto note = [&](const ReplyRecord& reply) { keys.push_back(reply.key + reply.text); };
+  store_->for_each_reply(kWaiting, note);
+  EXPECT_EQ(keys, (std::vector<std::string>{"bbody b", "abody a", "cbody c"}));
+  EXPECT_EQ(store_->usage().at(0).waiting, 3);
+  EXPECT_EQ(store_->usage().at(0).replies, 0);
+  EXPECT_EQ(store_->usage().at(0).failed, 0);
+
+  store_->put_reply(ok_reply("a", "words"));
+  store_->outdate_waiting();
+  EXPECT_EQ(store_->reply("a")->status, "ok");
+  EXPECT_EQ(store_->reply("a")->text, "words");
+  EXPECT_EQ(store_->reply("b")->status, kOutdated);
+  EXPECT_EQ(store_->usage().at(0).waiting, 0);
+  ReplyRecord again = ok_reply("b", "body b");
+  again.status = kWaiting;
+  store_->put_reply(again);
+  EXPECT_EQ(store_->usage().at(0).waiting, 1);
+}
+
 TEST_F(RepliesTest, SpendingAddsUpAndTheTextIsReplaced) {
   ReplyRecord failed = ok_reply("k", "");
   failed.status = "timeout";

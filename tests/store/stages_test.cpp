@@ -135,6 +135,35 @@ TEST_F(StagesTest, DroppingTakesTheRowsOfOneStageOnly) {
   store_->drop_stage("was never there");
 }
 
+TEST_F(StagesTest, ReopeningTakesTheRowsAndLeavesTheStageAndItsSeconds) {
+  store_->begin_stage("difficulty", "f");
+  store_->put_outcome("difficulty", "1", Outcome::failed, "length");
+  store_->put_reply(ok_reply("k"));
+  store_->finish_stage("difficulty", {1, 0, {{"length", 1}}, {}}, 2.5, R"({"band": 1})");
+  store_->reopen_stage("difficulty");
+  const auto stage = store_->stage("difficulty");
+  ASSERT_TRUE(stage);
+  EXPECT_FALSE(stage->finished);
+  EXPECT_EQ(stage->ledger, Ledger{});
+  EXPECT_EQ(stage->info, "");
+  EXPECT_DOUBLE_EQ(stage->seconds, 2.5);
+  EXPECT_EQ(stage->fingerprint, "f");
+  EXPECT_THAT(store_->outcomes("difficulty"), IsEmpty());
+  EXPECT_TRUE(store_->reply("k"));
+  EXPECT_EQ(error_of([&] { store_->reopen_stage("select"); }).kind(), ErrorKind::bug);
+}
+
+TEST_F(StagesTest, RowsToRetryFailedOrFellBack) {
+  store_->put_outcome("tasks", "1", Outcome::done, "");
+  store_->put_outcome("tasks", "2", Outcome::done, "unknown_label");
+  store_->put_outcome("tasks", "3", Outcome::failed, "length");
+  store_->put_outcome("tasks", "4", Outcome::filtered, "easy");
+  store_->put_outcome("other", "5", Outcome::failed, "length");
+  EXPECT_THAT(store_->rows_to_retry("tasks"),
+              ElementsAre(Pair("2", "unknown_label"), Pair("3", "length")));
+  EXPECT_EQ(store_->count_outcomes("tasks").done, 2U);
+}
+
 TEST_F(StagesTest, AReaderOfAnotherConnectionSeesWhatIsCommitted) {
   store_->begin_stage("s0", "f0");
   store_->flush();

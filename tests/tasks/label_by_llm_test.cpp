@@ -62,6 +62,7 @@ TEST(LabelByLlm, AsksAgainThenFallsBack) {
   EXPECT_EQ(labels.task_of.at("1"), "Others");
   EXPECT_EQ(labels.task_of.at("2"), "Math");
   EXPECT_EQ(labels.fell_back, 1);
+  EXPECT_EQ(labels.unlabelled, (std::map<std::string, std::string>{{"1", "unknown_label"}}));
   EXPECT_EQ(labels.ledger.done, 4U);
 }
 
@@ -96,6 +97,7 @@ TEST(LabelByLlm, FailuresAreCountedByReason) {
   EXPECT_EQ(labels.ledger.failed.at("content_filter"), 1U);
   EXPECT_FALSE(labels.complete);
   EXPECT_FALSE(labels.task_of.contains("1"));
+  EXPECT_EQ(labels.unlabelled, (std::map<std::string, std::string>{{"2", "content_filter"}}));
 }
 
 TEST(LabelByLlm, TerminalFailuresAloneLeaveItComplete) {
