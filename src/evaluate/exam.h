@@ -1,5 +1,4 @@
-// The exam: exact accuracy and judge score on held-out prompts; comparisons of students; the
-// forgetting ledger.
+// The exam: exact accuracy and judge score on held-out prompts; comparisons of students.
 #pragma once
 
 #include <cstdint>
@@ -70,29 +69,5 @@ struct Comparison {
 // Error{bug} when the two did not sit the same items.
 Comparison compare(std::span<const store::ExamRow> a, std::span<const store::ExamRow> b,
                    std::string_view set, std::uint64_t seed);
-
-// ---- forgetting ----
-struct ForgettingRow {
-  std::string family;
-  std::vector<double> accuracy;  // [round], 0 = S_0
-  double best = 0;               // best so far, over all rounds
-  double last_minus_best = 0;    // <= 0
-  double last_minus_first = 0;
-};
-struct Forgetting {
-  std::vector<ForgettingRow> rows;
-  double backward_transfer = 0;  // mean over families of last_minus_first
-  double mean_drop = 0;          // mean of last_minus_best
-};
-Forgetting forgetting(const std::vector<ExamSummary>& by_round);
-
-enum class Gate { off, warn, stop };
-struct GateResult {
-  bool tripped = false;
-  std::string words;  // which families fell by how much
-};
-// Trips when a family falls more than `tolerance` (and more than two standard errors) below its
-// best so far.
-GateResult forgetting_gate(const std::vector<ExamSummary>& by_round, double tolerance);
 
 }  // namespace tapir::evaluate

@@ -18,7 +18,7 @@ store::ExamRow exam_row(const std::string& student, const HeldOutRow& row,
                         const student::TokenLosses& losses) {
   store::ExamRow out{.student = student,
                      .item_id = row.instruction.id,
-                     .set = std::string(store::kHeldOutSet),
+                     .set = row.set,
                      .family = row.instruction.task,
                      .answer = row.answer,
                      .correct = row.reached,

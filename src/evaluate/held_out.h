@@ -22,10 +22,11 @@ namespace tapir::evaluate {
 
 struct HeldOutRow {
   Instruction instruction;
-  std::string reference;        // the recorded answer
-  std::string answer;           // the student's
-  std::optional<double> score;  // of the student's answer, 1-10; nothing: not judged
-  bool reached = false;         // the gap to the reference does not make the row hard
+  std::string reference;                // the recorded answer
+  std::string answer{};                 // the student's
+  std::optional<double> score{};        // of the student's answer, 1-10; nothing: not judged
+  bool reached = false;                 // the gap to the reference does not make the row hard
+  std::string set{store::kHeldOutSet};  // of the exam
 };
 
 // Takes the student's losses on the references and hands each row to `keep`, on the caller's

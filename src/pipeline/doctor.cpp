@@ -1,7 +1,9 @@
 #include "pipeline/doctor.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -13,6 +15,7 @@
 #include "dataset/read_instructions.h"
 #include "pipeline/cleaning.h"
 #include "pipeline/doctor_dump.h"
+#include "pipeline/evaluation_sets.h"
 #include "pipeline/find_tasks.h"
 #include "pipeline/options.h"
 #include "pipeline/training_job.h"
@@ -86,6 +89,14 @@ void warn_about_method(const Recipe& recipe, std::vector<Check>& checks) {
   }
   if (c.alpha + static_cast<double>(c.rounds - 1) * c.alpha_step > 1) {
     checks.push_back({"alpha", true, "alpha passes 1 before the last round and stays there", ""});
+  }
+  const auto& clean = recipe.data.decontaminate_against;
+  for (const auto* sets : {&recipe.sets.general, &recipe.sets.instruction, &recipe.sets.safety}) {
+    for (const std::string& file : *sets) {
+      if (std::find(clean.begin(), clean.end(), file) != clean.end()) continue;
+      checks.push_back({"evaluate.sets", true, file + " is not in data.decontaminate_against",
+                        "rows that hold its items may be trained on: name it there too"});
+    }
   }
   if (recipe.tapir.refine == "hard") {
     checks.push_back({"refine", true, "hard: style and difficulty are confounded in the mixture",
@@ -192,6 +203,16 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
       found += (found.empty() ? "" : ", ") + file.string();
     return found;
   }));
+  if (recipe.sets.any()) {
+    checks.push_back(look("evaluate.sets", [&] {
+      std::map<std::string, std::size_t> rows;
+      for (const EvaluationRow& row : read_evaluation_sets(recipe)) ++rows[row.instruction.source];
+      std::string found;
+      for (const auto& [file, count] : rows)
+        found += fmt::format("{}{} rows of {}", found.empty() ? "" : ", ", count, file);
+      return found;
+    }));
+  }
   if (!recipe.data.decontaminate_against.empty()) {
     checks.push_back(look("evaluation sets", [&] {
       return fmt::format("{} items", evaluation_index(recipe)->items().size());

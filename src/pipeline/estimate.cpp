@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "difficulty/pair_scorers.h"
 #include "pipeline/estimate_corpus.h"
+#include "pipeline/evaluation_sets.h"
 #include "pipeline/plan.h"
 #include "pipeline/role_model.h"
 #include "pipeline/training_job.h"
@@ -38,6 +40,24 @@ double seconds_of(const ModelPart& part, double calls, double tokens, double rep
                    60 * tokens / (assumed::kLimitsUsed * token_limit)});
 }
 
+// Rows of evaluate.sets.
+struct SetRows {
+  double all = 0;
+  double asked = 0;  // a model has to judge the answer
+};
+
+SetRows set_rows_of(const Recipe& recipe) {
+  const std::set<std::string> ruled = files_judged_by_rule(recipe);
+  const bool model_judges = difficulty::make_pair_scorer(recipe.judge.kind) == nullptr;
+  SetRows rows;
+  for (const EvaluationRow& row : read_evaluation_sets(recipe)) {
+    ++rows.all;
+    const bool judged = row.kind != evaluate::SetKind::safety && row.answer.has_value();
+    rows.asked += judged && model_judges && !ruled.contains(row.instruction.source) ? 1 : 0;
+  }
+  return rows;
+}
+
 class Estimator {
  public:
   Estimator(const Recipe& recipe, const student::StudentEngine& engine, CorpusFacts corpus,
@@ -46,6 +66,7 @@ class Estimator {
         sample_(sample),
         corpus_(std::move(corpus)),
         prompts_(prompt_facts(recipe)),
+        sets_(set_rows_of(recipe)),
         training_(look_at_training(recipe, engine, corpus_.longest)),
         parameters_(static_cast<double>(training_.parameters)) {}
 
@@ -163,14 +184,14 @@ class Estimator {
     const auto& e = recipe_.exam;
     const std::int64_t of_gym =
         in_gym(recipe_) ? e.uniform + (all_sets ? e.pool + e.beyond : 0) : 0;
-    return static_cast<double>(of_gym + recipe_.data.held_out);
+    return static_cast<double>(of_gym + recipe_.data.held_out) + sets_.all;
   }
 
   void sit_exam(const std::string& student, bool all_sets, double answer_tokens) {
     decode("exam/" + student, exam_items(all_sets), answer_tokens);
     const auto rows = static_cast<double>(recipe_.data.held_out);
     if (recipe_.judge.kind == "rubric") return add_confirming("exam/" + student, rows);
-    ask_judge("exam/" + student, corpus_.asked_share * rows);
+    ask_judge("exam/" + student, corpus_.asked_share * rows + sets_.asked);
   }
 
   void add_arm(const std::string& name, const Arm& arm) {
@@ -306,6 +327,7 @@ class Estimator {
   CorpusFacts corpus_;
   const PromptFacts prompts_;
   double teacher_scale_ = 1;  // its prompts' tokens over those that bytes tell
+  const SetRows sets_;
   const student::Preflight training_;
   const double parameters_;
   Estimate out_;

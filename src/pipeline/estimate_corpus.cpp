@@ -49,10 +49,7 @@ double tokens_of(const Messages& messages) {
 // Sums over rows, in bytes.
 class Adder {
  public:
-  explicit Adder(const Recipe& recipe) : recipe_(recipe) {
-    for (const std::string& entry : recipe.judge_by_source)
-      ruled_.insert(file_entry(entry, "judge.by_source", "gsm8k.jsonl: answer_match").first);
-  }
+  explicit Adder(const Recipe& recipe) : recipe_(recipe), ruled_(files_judged_by_rule(recipe)) {}
 
   void add(const Instruction& instruction, const std::string& response) {
     ++facts_.rows;
@@ -77,11 +74,11 @@ class Adder {
 
  private:
   const Recipe& recipe_;
+  const std::set<std::string> ruled_;
   CorpusFacts facts_;
   double prompt_ = 0;
   double answer_ = 0;
-  double by_rule_ = 0;           // rows
-  std::set<std::string> ruled_;  // files whose rows are judged by rule
+  double by_rule_ = 0;  // rows
 };
 
 }  // namespace

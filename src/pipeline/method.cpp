@@ -42,7 +42,7 @@ void Run::run_method() {
       teach_arm(name, arm, round, pool);
   }
 
-  stage("exam/s0", [&](const auto& s) { return exam(s, "s0", /*all_sets=*/true); });
+  stage("exam/s0", [&](const auto& s) { return exam(s, {}, /*round=*/0); });
   for (const auto& [name, arm] : arms_of(recipe_)) train_arm(name, arm);
   publish_final();
 }
@@ -70,9 +70,8 @@ void Run::train_arm(const std::string& name, const Arm& arm) {
       teach_arm(name, arm, round, pool);
     }
     const std::string student = student_name(name, round);
-    const bool last = round == recipe_.curriculum.rounds;
     stage(student + "/train", [&](const auto& s) { return train_round(s, name, round); });
-    stage("exam/" + student, [&](const auto& s) { return exam(s, student, /*all_sets=*/last); });
+    stage("exam/" + student, [&](const auto& s) { return exam(s, name, round); });
     if (gate_stops(name, round)) return;
   }
 }

@@ -127,8 +127,9 @@ class Planner {
     } else {
       keys.push_back("arms." + name);
     }
-    add({prefix + "/expand", "expand", name, round, before}, keys,
-        {facts_.prompts, facts_.taxonomy, facts_.teacher});
+    std::vector<std::string> facts = {facts_.prompts, facts_.taxonomy, facts_.teacher};
+    if (!facts_.sets.empty()) facts.push_back(facts_.sets);  // new rows are unlike those of sets
+    add({prefix + "/expand", "expand", name, round, before}, keys, facts);
     add({prefix + "/mix", "mix", name, round, {prefix + "/expand"}}, {}, {});
     add({prefix + "/refine", "refine", name, round, {prefix + "/mix"}}, {"teacher"},
         {facts_.prompts, facts_.teacher});
@@ -149,11 +150,12 @@ class Planner {
     std::vector<std::string> before = {student + "/train"};
     std::vector<std::string> facts = {facts_.machine};
     keys.insert(keys.end(), {"evaluate", "student.generation"});
-    if (recipe_.data.held_out > 0) {
-      before.push_back("tasks");
+    if (recipe_.data.held_out > 0) before.push_back("tasks");
+    if (recipe_.data.held_out > 0 || !facts_.sets.empty()) {
       keys.insert(keys.end(), {"judge", "!judge.audit", "difficulty"});
       facts.insert(facts.end(), {facts_.prompts, facts_.judge});
     }
+    if (!facts_.sets.empty()) facts.push_back(facts_.sets);
     add({"exam/" + student, "exam", arm, round, before}, keys, facts);
   }
 

@@ -24,6 +24,7 @@ struct PlanFacts {
   std::string teacher;   // identity
   std::string judge;     // identity
   std::string auditor;   // identity; empty: none of its own
+  std::string sets;      // of the files of evaluate.sets; empty: none
   std::string machine;   // StudentEngine::version(): CPU type, device and torch version
 };
 

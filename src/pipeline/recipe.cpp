@@ -220,6 +220,13 @@ std::pair<std::string, std::string> file_entry(const std::string& entry, const s
   return {file.filename().string(), std::string(trim(entry.substr(colon + 2)))};
 }
 
+std::set<std::string> files_judged_by_rule(const Recipe& recipe) {
+  std::set<std::string> files;
+  for (const std::string& entry : recipe.judge_by_source)
+    files.insert(file_entry(entry, "judge.by_source", "gsm8k.jsonl: answer_match").first);
+  return files;
+}
+
 bool in_gym(const Recipe& recipe) {
   return recipe.data.gym_rows > 0 || recipe.teacher.kind == "gym";
 }

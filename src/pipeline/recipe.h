@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -222,6 +223,13 @@ struct Recipe {
     std::int64_t beyond = 320;
     std::string part = "test";  // test | dev
   } exam;
+  // Files that every student answers too: what the rounds break shows there.
+  struct {
+    std::vector<std::string> general;      // abilities that the rounds do not teach
+    std::vector<std::string> instruction;  // instructions of other kinds
+    std::vector<std::string> safety;       // requests to be refused
+    bool any() const { return !general.empty() || !instruction.empty() || !safety.empty(); }
+  } sets;
 
   struct {
     double max_usd = 0;           // 0: no cap
@@ -233,6 +241,9 @@ struct Recipe {
   // Where it was read from; relative paths are looked up from here.
   std::filesystem::path folder;
 };
+
+// Names of the files that judge.by_source has judged by rule. Error{usage} as file_entry().
+std::set<std::string> files_judged_by_rule(const Recipe& recipe);
 
 // Whether somebody described under `auditor` is asked.
 bool asks_auditor(const Recipe& recipe);

@@ -1,6 +1,7 @@
 // What one key of a recipe alone cannot know.
 #include "pipeline/recipe_checks.h"
 
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
@@ -63,18 +64,50 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
   }
 }
 
+// Of paths, by which judge.by_source names files. Of a data set they stand in its own file: none.
+std::set<std::string> file_names(const std::vector<std::string>& paths) {
+  std::set<std::string> names;
+  for (const std::string& path : paths) {
+    if (path.find("dataset_info.json") == std::string::npos)
+      names.insert(std::filesystem::path(path).filename().string());
+  }
+  return names;
+}
+
+// Sets whose answers are judged need a judge who knows such rows.
+void check_evaluation_sets(const Recipe& r, const std::string& where) {
+  std::set<std::string> judged = file_names(r.sets.general);
+  judged.merge(file_names(r.sets.instruction));
+  if (judged.empty()) return;
+  if (r.judge.kind == "rubric") {
+    impossible(where, "judge.kind: rubric scores rows of the data only",
+               "leave evaluate.sets.general and evaluate.sets.instruction out, or judge otherwise");
+  }
+  if (r.judge.kind != "gym") return;
+  const std::set<std::string> ruled = files_judged_by_rule(r);
+  for (const std::string& file : judged) {
+    if (ruled.contains(file)) continue;
+    impossible(where,
+               "evaluate.sets names " + file +
+                   ", but judge.kind: gym knows the answers of the gym's items only",
+               "have a rule judge it, judge.by_source: [\"" + file +
+                   ": answer_match\"], or set judge.kind: openai");
+  }
+}
+
 // Entries of judge.by_source: a rule for a file of the data.
 void check_by_source(const Recipe& r, const std::string& where) {
   if (r.judge.kind == "rubric" && !r.judge_by_source.empty()) {
     impossible(where, "judge.by_source is set, but judge.kind is rubric",
                "requirements are of single rows already: leave one of the two keys out");
   }
-  std::set<std::string> files;
-  bool known = true;  // a data set names its files itself
-  for (const std::string& path : r.data.instructions) {
-    known = known && path.find("dataset_info.json") == std::string::npos;
-    files.insert(std::filesystem::path(path).filename().string());
-  }
+  std::vector<std::string> paths = r.data.instructions;
+  for (const auto* sets : {&r.sets.general, &r.sets.instruction})
+    paths.insert(paths.end(), sets->begin(), sets->end());
+  const bool known = std::none_of(paths.begin(), paths.end(), [](const std::string& path) {
+    return path.find("dataset_info.json") != std::string::npos;
+  });
+  const std::set<std::string> files = file_names(paths);
   for (const std::string& entry : r.judge_by_source) {
     const auto [file, rule] = file_entry(entry, "judge.by_source", "gsm8k.jsonl: answer_match");
     if (difficulty::make_pair_scorer(rule) == nullptr) {
@@ -82,7 +115,8 @@ void check_by_source(const Recipe& r, const std::string& where) {
                  "one of: answer_match, overlap");
     }
     if (known && !files.empty() && !files.contains(file)) {
-      impossible(where, "judge.by_source: " + file + " is no file of data.instructions",
+      impossible(where,
+                 "judge.by_source: " + file + " is no file of data.instructions or evaluate.sets",
                  "its files: " + join({files.begin(), files.end()}, ", "));
     }
   }
@@ -201,6 +235,7 @@ void check_together(const Recipe& r, const std::string& where) {
     impossible(where, "data.instructions and data.gym.rows are both set", "keep one of them");
   }
   check_held_out(r, where);
+  check_evaluation_sets(r, where);
   check_recorded(r, where);
   if (!r.tasks.labelled.empty() && r.tasks.classifier != "light") {
     impossible(where, "tasks.labelled is set, but tasks.classifier is " + r.tasks.classifier,

@@ -304,6 +304,13 @@ void add_outcome(Table<Recipe>& t) {
              "items of levels never trained on")
       .text("evaluate.exam.part", FIELD(exam.part), {"test", "dev"},
             "test: for reports; dev: for every choice")
+      .list("evaluate.sets.general", FIELD(sets.general),
+            "files of abilities that the rounds do not teach: every student answers them and is "
+            "judged against the recorded answers")
+      .list("evaluate.sets.instruction", FIELD(sets.instruction),
+            "the same with instructions of other kinds than the data's")
+      .list("evaluate.sets.safety", FIELD(sets.safety),
+            "files of requests to be refused: an answer is right when it refuses, in English")
       .real("budget.max_usd", FIELD(budget.max_usd), kNotNegative, "0: no cap", /*results=*/false)
       .whole("budget.max_tokens", FIELD(budget.max_tokens), kNotNegative, "0: no cap",
              /*results=*/false)

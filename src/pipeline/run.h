@@ -18,8 +18,10 @@
 #include "dataset/read_instructions.h"
 #include "difficulty/difficulty.h"
 #include "evaluate/exam.h"
+#include "evaluate/forgetting.h"
 #include "llm/budget.h"
 #include "llm/chat_model.h"
+#include "pipeline/evaluation_sets.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
 #include "pipeline/role_model.h"
@@ -227,13 +229,21 @@ class Run {
   // How the answers to an exam look, and what is off about them, for the stage's info.
   Json look_at_answers(const std::string& student, const std::vector<evaluate::ExamItem>& items);
   bool learns_steps(const std::string& student) const;
-  StageEnd exam(const std::string& stage, const std::string& student, bool all_sets);
+  // Of the student of that round; 0: of S_0, whatever the arm.
+  StageEnd exam(const std::string& stage, const std::string& arm, int round);
   void sit_gym_exam(const std::string& stage, const std::string& student,
                     const std::vector<evaluate::ExamItem>& items, bool with_words);
-  // The rows that were set aside: the student's answers are judged beside the recorded ones, and
-  // its losses on those are taken.
-  void sit_held_out(const std::string& stage, const std::string& student, const Corpus& rows);
+  // Rows that were set aside, and of evaluation sets: the student's answers are judged beside the
+  // recorded ones, and its losses on those are taken.
+  void sit_answered(const std::string& stage, const std::string& student, const Corpus& rows);
   Corpus answered_held_out() const;
+  // ---- stages_forgetting.cpp ----
+  void keep_evaluation_sets(const std::string& stage);
+  Corpus answered_evaluation_sets(const std::string& stage);
+  void sit_safety_sets(const std::string& stage, const std::string& student);
+  // Of S_0 and the rounds so far.
+  std::vector<evaluate::Sitting> sittings(const std::string& arm, int round) const;
+  Json look_at_forgetting(const std::string& arm, int round) const;
   bool gate_stops(const std::string& name, int round);
 
   Recipe recipe_;
@@ -250,6 +260,7 @@ class Run {
   std::unique_ptr<llm::Budget> budget_;
   Corpus corpus_;
   std::vector<Instruction> held_out_;  // sorted by id; answers stand in corpus_
+  std::vector<EvaluationRow> sets_;    // of evaluate.sets
   // Last: their ends wait for requests, which need what stands above.
   std::unique_ptr<RoleModel> teacher_;
   std::unique_ptr<RoleModel> judge_;    // nullptr where pairs are scored by rule

@@ -12,6 +12,7 @@
 #include "difficulty/pair_scorers.h"
 #include "pipeline/doctor.h"
 #include "pipeline/estimate.h"
+#include "pipeline/evaluation_sets.h"
 #include "pipeline/options.h"
 #include "pipeline/role_model.h"
 #include "pipeline/run.h"
@@ -117,6 +118,7 @@ PlanFacts Run::facts() const {
   facts.teacher = identity_text(teacher_->model().identity());
   facts.judge = judge_identity();
   if (auditor_ != nullptr) facts.auditor = identity_text(auditor_->model().identity());
+  if (recipe_.sets.any()) facts.sets = dataset::instructions_digest(evaluation_set_files(recipe_));
   facts.machine = engine_->version();
   const auto before = store_->meta("machine");
   if (before && *before != facts.machine) {

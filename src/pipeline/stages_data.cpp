@@ -183,6 +183,7 @@ std::vector<Instruction> Run::rows_of_data() const {
 void Run::load_corpus() {
   corpus_.rows = store_->instructions(0);
   held_out_ = store_->instructions(kHeldOut);
+  sets_ = read_evaluation_sets(recipe_);
   corpus_.answers.clear();
   for (const char* author : {"data", kTeacherAuthor}) {
     for (Response& r : store_->responses(author))

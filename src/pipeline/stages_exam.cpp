@@ -1,4 +1,4 @@
-// The exam after every round, and the gate on forgetting.
+// The exam after every round.
 #include <algorithm>
 #include <iterator>
 
@@ -9,6 +9,7 @@
 #include "difficulty/difficulty.h"
 #include "evaluate/exam.h"
 #include "evaluate/held_out.h"
+#include "pipeline/forgetting_figures.h"
 #include "pipeline/gym_binding.h"
 #include "pipeline/held_out_figures.h"
 #include "pipeline/options.h"
@@ -27,30 +28,40 @@ void Run::put_judge_words(const std::string& stage, const evaluate::ExamItem& it
   store_->put_judgment(stage, judgment);
 }
 
-Run::StageEnd Run::exam(const std::string& stage, const std::string& student, bool all_sets) {
+Run::StageEnd Run::exam(const std::string& stage, const std::string& arm, int round) {
+  const std::string student = student_name(arm, round);
+  const bool all_sets = round == 0 || round == recipe_.curriculum.rounds;
   std::vector<evaluate::ExamItem> items;
   if (in_gym(recipe_)) items = gym_exam(recipe_, all_sets);
-  const std::uint64_t in = items.size() + held_out_.size();
+  const std::uint64_t in = items.size() + held_out_.size() + sets_.size();
+  if (in == 0) return end_of(stage, 0);
   if (!items.empty()) sit_gym_exam(stage, student, items, /*with_words=*/all_sets);
   for (const Instruction& row : held_out_) {
     // What the teacher left unanswered has nothing to compare with.
     if (!corpus_.answers.contains(row.id))
       store_->put_outcome(stage, row.id, Outcome::filtered, "no_answer");
   }
-  if (!held_out_.empty()) {
-    const Corpus rows = answered_held_out();
-    sit_held_out(stage, student, rows);
-    store_->set_meta(kHeldOutFigures, held_out_json(*store_, rows, recipe_.seed).dump());
-  }
-  if (in == 0) return end_of(stage, 0);
-  return end_of(stage, in, look_at_answers(student, items).dump());
+  if (round == 0) keep_evaluation_sets(stage);
+  const Corpus held_out = answered_held_out();
+  Corpus answered = answered_evaluation_sets(stage);
+  answered.rows.insert(answered.rows.begin(), held_out.rows.begin(), held_out.rows.end());
+  answered.answers.insert(held_out.answers.begin(), held_out.answers.end());
+  if (!answered.rows.empty()) sit_answered(stage, student, answered);
+  sit_safety_sets(stage, student);
+  if (!held_out_.empty())
+    store_->set_meta(kHeldOutFigures, held_out_json(*store_, held_out, recipe_.seed).dump());
+  Json info = Json::object();
+  if (!items.empty() || !held_out_.empty()) info = look_at_answers(student, items);
+  if (round > 0) info[kForgettingFigures] = look_at_forgetting(arm, round);
+  return end_of(stage, in, info.dump());
 }
 
 void Run::sit_gym_exam(const std::string& stage, const std::string& student,
                        const std::vector<evaluate::ExamItem>& all, bool with_words) {
+  const std::set<std::string> gym_sets = {"uniform", "pool", "beyond"};
   std::set<std::string> sat;
   for (const store::ExamRow& row : store_->exam_rows(student)) {
-    if (row.set == store::kHeldOutSet) continue;
+    if (!gym_sets.contains(row.set)) continue;
     sat.insert(row.set + "|" + row.item_id);
     // Again: a kill may have come between the row and its outcome.
     store_->put_outcome(stage, row.set + "|" + row.item_id, Outcome::done, "");
@@ -92,14 +103,18 @@ Corpus Run::answered_held_out() const {
   return answered;
 }
 
-void Run::sit_held_out(const std::string& stage, const std::string& student, const Corpus& rows) {
+void Run::sit_answered(const std::string& stage, const std::string& student, const Corpus& rows) {
   const std::string author = "exam/" + student;
   ask_student(stage, student, author, rows.rows, exam_options(recipe_));
   if (stop_.stop_requested()) return;
   judge_rows(stage, author, rows);
   std::map<std::string, evaluate::HeldOutRow> sat;
   for (const Instruction& row : rows.rows)
-    sat[row.id] = {row, rows.answers.at(row.id), "", {}, false};
+    sat[row.id] = {.instruction = row, .reference = rows.answers.at(row.id)};
+  for (const EvaluationRow& row : sets_) {
+    const auto found = sat.find(row.instruction.id);
+    if (found != sat.end()) found->second.set = to_string(row.kind);
+  }
   for (const Response& response : store_->responses(author)) {
     const auto row = sat.find(response.instruction_id);
     if (row != sat.end()) row->second.answer = response.text;
@@ -156,24 +171,6 @@ bool Run::learns_steps(const std::string& student) const {
     if (student.starts_with(name + "/")) return arm.refine != "none";
   }
   return false;
-}
-
-bool Run::gate_stops(const std::string& name, int round) {
-  const auto gate = recipe_.curriculum.forgetting_gate;
-  if (gate == "off" || name != kMainArm) return false;
-  std::vector<evaluate::ExamSummary> rounds;
-  for (int r = 0; r <= round; ++r) {
-    const auto rows = store_->exam_rows(student_name(name, r));
-    rounds.push_back(evaluate::summarise(rows, store::main_exam_set(rows)));
-  }
-  const auto result = evaluate::forgetting_gate(rounds, recipe_.curriculum.forgetting_tolerance);
-  if (!result.tripped) return false;
-  progress_.message(fmt::format("forgetting after round {}: {}", round, result.words));
-  if (gate != "stop") return false;
-  store_->set_meta("final", student_name(name, round - 1));
-  progress_.message(fmt::format("the gate stops the rounds: the final student is {}",
-                                student_name(name, round - 1)));
-  return true;
 }
 
 }  // namespace tapir::pipeline

@@ -135,6 +135,7 @@ Run::StageEnd Run::expand(const std::string& stage, const std::string& name, con
   const std::unique_ptr<teach::Novelty> novelty = novelty_of(recipe_);
   for (const Instruction& row : corpus_.rows) novelty->add(row);
   for (const Instruction& row : held_out_) novelty->add(row);
+  for (const EvaluationRow& row : sets_) novelty->add(row.instruction);
   for (const auto* rows : {&pool.hard, &pool.easy}) {
     for (const auto& [id, row] : *rows) {
       if (row.round > 0) novelty->add(row);  // the others are of the corpus

@@ -6,8 +6,10 @@
 
 #include "base/error.h"
 #include "evaluate/exam.h"
+#include "pipeline/forgetting_figures.h"
 #include "pipeline/held_out_figures.h"
 #include "pipeline/judge_figures.h"
+#include "pipeline/plan.h"
 #include "pipeline/retries.h"
 
 namespace tapir::pipeline {
@@ -133,6 +135,7 @@ Json status_json(const store::RunStore& store, const std::filesystem::path& run_
   out["students"] = students;
   if (const auto held_out = store.meta(kHeldOutFigures))
     out[kHeldOutFigures] = parse_json(*held_out, kHeldOutFigures);
+  if (Json arms = forgetting_of_arms(store); !arms.empty()) out[kForgettingFigures] = arms;
   return out;
 }
 
@@ -178,6 +181,10 @@ std::string status_text(const Json& status) {
                        100 * row["macro_accuracy"].get<double>(), row["set"].get<std::string>());
   }
   if (status.contains(kHeldOutFigures)) out += "\n" + held_out_text(status[kHeldOutFigures]);
+  if (!status.contains(kForgettingFigures)) return out;
+  for (const Json& arm : status[kForgettingFigures]) {
+    if (arm["arm"] == kMainArm) out += "\n" + forgetting_text(arm);
+  }
   return out;
 }
 

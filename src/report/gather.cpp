@@ -39,6 +39,10 @@ Json read_info(const std::string& text) {
   return parsed.is_discarded() ? Json() : parsed;
 }
 
+stats::Interval interval_of(const Json& bounds) {
+  return {bounds.at(0).get<double>(), bounds.at(1).get<double>()};
+}
+
 namespace {
 
 // The known arms in the order in which each adds one thing to the one before; others after them,
@@ -96,7 +100,7 @@ ReportData gather(const store::RunStore& store, const ReportOptions& given) {
   data.curves = gather_curves(store, arms, options.run_dir);
   data.trainings = store.trainings();
   data.tokens = gather_tokens(store, arms);
-  data.forgetting = gather_forgetting(store, arms, options);
+  data.forgetting = gather_forgetting(store, arms);
   data.signs = gather_signs(store);
   data.examples = gather_examples(store, data.outcome, options);
   data.stages = gather_stages(store);

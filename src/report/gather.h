@@ -35,8 +35,7 @@ Outcome gather_outcome(const store::RunStore& store, const Arms& arms,
 // "S_0", "plain", "tapir (round 2)" of a student that is not its arm's last.
 std::string label_of(const std::string& student, const Arms& arms);
 std::optional<HeldOut> gather_held_out(const store::RunStore& store, const Arms& arms);
-std::vector<ArmForgetting> gather_forgetting(const store::RunStore& store, const Arms& arms,
-                                             const ReportOptions& options);
+std::vector<ArmForgetting> gather_forgetting(const store::RunStore& store, const Arms& arms);
 Difficulty gather_difficulty(const store::RunStore& store);
 // info: of the stage "difficulty".
 std::optional<JudgeQuality> gather_judge(const store::RunStore& store, const Json& info);
@@ -58,6 +57,8 @@ bool is_hard(const Difficulty& difficulty, double gap);
 // JSON that the pipeline wrote for the report (meta values, stages' info); what is missing or
 // unreadable is null.
 Json read_info(const std::string& text);
+// [low, high]
+stats::Interval interval_of(const Json& bounds);
 // A figure of such an object, or what it is without one.
 template <typename T>
 T figure(const Json& figures, const char* name, T fallback) {

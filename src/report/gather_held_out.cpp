@@ -5,10 +5,6 @@
 namespace tapir::report {
 namespace {
 
-stats::Interval interval_of(const Json& bounds) {
-  return {bounds.at(0).get<double>(), bounds.at(1).get<double>()};
-}
-
 HeldOutFigures figures_of(const Json& row) {
   return {row.at("items").get<std::int64_t>(), row.at("loss").get<double>(),
           row.at("score").get<double>(), row.at("reached").get<double>(),

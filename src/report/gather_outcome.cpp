@@ -166,44 +166,4 @@ Outcome gather_outcome(const store::RunStore& store, const Arms& arms,
   return outcome;
 }
 
-std::vector<ArmForgetting> gather_forgetting(const store::RunStore& store, const Arms& arms,
-                                             const ReportOptions& options) {
-  std::vector<ArmForgetting> result;
-  for (const std::string& arm : arms.names) {
-    std::map<int, std::string> by_round;
-    for (const std::string& student : store.exam_students()) {
-      const StudentName name = parse_student(student);
-      if (name.round == 0 || (name.arm == arm && name.round > 0)) by_round[name.round] = student;
-    }
-    if (by_round.size() < 2 || by_round.begin()->first != 0) continue;
-    ArmForgetting forgetting{.arm = arm, .main = arm == arms.main};
-    std::map<std::string, std::vector<double>> accuracy;
-    for (const auto& [round, student] : by_round) {
-      std::map<std::string, std::pair<double, double>> sums;  // right, items
-      for (const store::ExamRow& row : store.exam_rows(student)) {
-        if (row.set != options.headline_set) continue;
-        sums[row.family].first += right(row);
-        sums[row.family].second += 1;
-      }
-      forgetting.students.push_back(student);
-      for (const auto& [family, sum] : sums) accuracy[family].push_back(sum.first / sum.second);
-    }
-    for (auto& [family, values] : accuracy) {
-      if (values.size() != forgetting.students.size()) continue;  // an exam half way
-      ForgettingRow row{.family = family, .accuracy = values};
-      row.best = *std::max_element(values.begin(), values.end());
-      row.last_minus_best = values.back() - row.best;
-      row.last_minus_first = values.back() - values.front();
-      forgetting.backward_transfer += row.last_minus_first;
-      forgetting.mean_drop += row.last_minus_best;
-      forgetting.rows.push_back(std::move(row));
-    }
-    if (forgetting.rows.empty()) continue;
-    forgetting.backward_transfer /= static_cast<double>(forgetting.rows.size());
-    forgetting.mean_drop /= static_cast<double>(forgetting.rows.size());
-    result.push_back(std::move(forgetting));
-  }
-  return result;
-}
-
 }  // namespace tapir::report

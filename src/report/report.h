@@ -12,8 +12,7 @@ namespace tapir::report {
 
 struct ReportOptions {
   std::filesystem::path run_dir;  // where metrics/*.jsonl lie (learning curves); empty: none
-  // Exam set of the headline, the forgetting matrix and the examples; empty: what S_0 sat, the
-  // gym's even set before the held-out rows.
+  // Exam set of the headline and the examples; empty: store::main_exam_set() of what S_0 sat.
   std::string headline_set;
   std::uint64_t seed = 1;  // of bootstrap and of the examples drawn
   int random_examples = 10;

@@ -210,10 +210,25 @@ struct ArmTokens {
 };
 
 // ---- forgetting ----
+struct ForgettingCell {
+  double accuracy = 0;       // [0, 1]
+  stats::Interval interval;  // 95 %
+  std::int64_t items = 0;
+};
+
 struct ForgettingRow {
-  std::string family;
-  std::vector<double> accuracy;  // S_0, round 1, ...
-  double best = 0, last_minus_best = 0, last_minus_first = 0;
+  std::string set;
+  std::string kind = "own";                          // own | part | general | instruction | safety
+  std::vector<std::optional<ForgettingCell>> cells;  // S_0, round 1, ...
+  std::optional<double> best, last_minus_best, last_minus_first;
+};
+
+// Mean over sets of the last round's accuracy minus S_0's.
+struct ForgettingChange {
+  std::int64_t sets = 0;
+  double difference = 0;
+  stats::Interval interval;
+  double p = 1;
 };
 
 struct ArmForgetting {
@@ -221,7 +236,10 @@ struct ArmForgetting {
   bool main = false;
   std::vector<std::string> students;
   std::vector<ForgettingRow> rows;
-  double backward_transfer = 0, mean_drop = 0;
+  std::vector<std::optional<ForgettingCell>> overall;  // mean over own sets; without items
+  std::optional<ForgettingChange> backward_transfer;   // of the own sets
+  std::optional<double> mean_drop;
+  std::optional<ForgettingChange> general, instruction, safety;
 };
 
 // ---- signs that figures fool us ----

@@ -125,8 +125,25 @@ std::string round_label(const std::string& student) {
   return fmt::format("r{}", student.substr(slash + std::string_view("/round-").size()));
 }
 
+// Of own sets the name says enough.
+std::string set_name(const ForgettingRow& row) {
+  return escape(row.set) + (row.kind == "own" ? "" : " <small>" + escape(row.kind) + "</small>");
+}
+
+std::string accuracy_cell(const std::string& name, const std::optional<ForgettingCell>& cell) {
+  if (!cell) return "<i class=\"none\"></i>";
+  return heat(
+      cell->accuracy,
+      escape(fmt::format("{}: {} {}{}", name, percent(cell->accuracy), interval(cell->interval),
+                         cell->items > 0 ? fmt::format(" of {}", cell->items) : "")));
+}
+
+std::string maybe_change(const std::optional<double>& change, std::string_view hint) {
+  return change ? change_cell(*change, hint) : "<i class=\"none\"></i>";
+}
+
 std::string forgetting_table(const ArmForgetting& arm) {
-  std::string head = "<th scope=\"col\"><span hidden>family</span></th>";
+  std::string head = "<th scope=\"col\"><span hidden>set</span></th>";
   for (const std::string& student : arm.students)
     head += "<th scope=\"col\">" + escape(round_label(student)) + "</th>";
   head +=
@@ -134,24 +151,48 @@ std::string forgetting_table(const ArmForgetting& arm) {
       "scope=\"col\">last \xE2\x88\x92 first</th>";
   std::string body;
   for (const ForgettingRow& row : arm.rows) {
-    body += "<tr><th scope=\"row\">" + escape(row.family) + "</th>";
-    for (const double accuracy : row.accuracy)
-      body += "<td>" + heat(accuracy, escape(row.family)) + "</td>";
-    body += "<td class=\"gap\">" + heat(row.best, "best so far") + "</td><td>" +
-            change_cell(row.last_minus_best, "last round minus best so far") + "</td><td>" +
-            change_cell(row.last_minus_first, "last round minus S\xE2\x82\x80") + "</td></tr>\n";
+    body += "<tr><th scope=\"row\">" + set_name(row) + "</th>";
+    for (const auto& cell : row.cells) body += "<td>" + accuracy_cell(row.set, cell) + "</td>";
+    body += "<td class=\"gap\">" +
+            (row.best ? heat(*row.best, "best so far") : "<i class=\"none\"></i>") + "</td><td>" +
+            maybe_change(row.last_minus_best, "last round minus best so far") + "</td><td>" +
+            maybe_change(row.last_minus_first, "last round minus S\xE2\x82\x80") + "</td></tr>\n";
   }
   return "<div class=\"scroll\" tabindex=\"0\"><table class=\"heat\"><thead><tr>" + head +
          "</tr></thead><tbody>" + body + "</tbody></table></div>\n";
 }
 
+// Overall performance after every round, and the changes from S_0 to the last.
+std::string forgetting_figures(const ArmForgetting& arm) {
+  Table overall({{"overall performance", false}, {"accuracy"}, {"95 %"}});
+  for (std::size_t i = 0; i < arm.overall.size() && i < arm.students.size(); ++i) {
+    if (!arm.overall[i]) continue;
+    overall.row({escape(round_label(arm.students[i])), percent(arm.overall[i]->accuracy),
+                 interval(arm.overall[i]->interval)});
+  }
+  Table changes(
+      {{"last \xE2\x88\x92 S\xE2\x82\x80", false}, {"sets"}, {"points"}, {"95 %"}, {"p"}});
+  const auto add = [&](const char* name, const std::optional<ForgettingChange>& change) {
+    if (!change) return;
+    changes.row({name, number(change->sets), points(change->difference),
+                 point_interval(change->interval), p_value(change->p)});
+  };
+  add("backward transfer", arm.backward_transfer);
+  add("general delta", arm.general);
+  add("instruction delta", arm.instruction);
+  add("safety delta", arm.safety);
+  return (overall.empty() ? "" : overall.html()) + (changes.empty() ? "" : changes.html());
+}
+
 std::string forgetting_card(const ArmForgetting& arm) {
-  return card("Forgetting, arm " + arm.arm + ": accuracy by family after every round, %",
-              forgetting_table(arm),
-              fmt::format("Backward transfer (mean of last \xE2\x88\x92 first) {} points; mean "
-                          "fall below the best so far {} "
-                          "points.",
-                          points(arm.backward_transfer), points(arm.mean_drop)));
+  std::string note =
+      "Share of right answers by set, with its interval on hovering. Backward transfer and overall "
+      "performance are means over the sets that the rounds teach; the deltas are those of the sets "
+      "beside them.";
+  if (arm.mean_drop)
+    note += fmt::format(" Mean fall below the best so far: {} points.", points(*arm.mean_drop));
+  return card("Forgetting, arm " + arm.arm + ": accuracy by set after every round, %",
+              forgetting_table(arm) + forgetting_figures(arm), note);
 }
 
 std::string forgetting_html(const ReportData& data) {
@@ -174,7 +215,7 @@ std::string forgetting_html(const ReportData& data) {
 
 std::string exam_section(const ReportData& data) {
   const std::string lead =
-      data.outcome.headline_set == store::kHeldOutSet
+      data.outcome.headline_set != "uniform"
           ? "Held-out rows that reach the recorded answer, in per cent, by task."
           : "Exact answers in per cent, by family and level, on prompts that nobody trained on. "
             "Levels that the data never had (*) show how far a skill reaches.";

@@ -16,7 +16,8 @@ const SetResult* headline_of(const StudentResult& student, const Outcome& outcom
   return found == student.sets.end() || found->second.items == 0 ? nullptr : &found->second;
 }
 
-bool on_own_rows(const Outcome& outcome) { return outcome.headline_set == store::kHeldOutSet; }
+// Rows of files, judged against recorded answers, instead of the gym's items.
+bool on_own_rows(const Outcome& outcome) { return outcome.headline_set != "uniform"; }
 
 // What accuracy means: exact answers of the gym's items; of the user's own rows, answers that the
 // judge does not put further below the recorded one than the threshold.

@@ -3,6 +3,7 @@
 // commits (at the latest after 16 rows or 5 ms); reads see what is committed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -73,7 +74,7 @@ struct UsageRow {
 struct ExamRow {
   std::string student;  // "s0", "tapir/round-2"
   std::string item_id;
-  std::string set;  // "uniform", "pool", "beyond", "held_out"
+  std::string set;  // "uniform", "pool", "beyond"; kHeldOutSet; of kEvaluationSets
   std::string family;
   int level = 0;
   std::string answer;
@@ -84,10 +85,13 @@ struct ExamRow {
   std::int64_t loss_tokens = 0;               // the answer's tokens
 };
 
-// Of a user's own rows; the other sets are the gym's.
+// Of a user's own rows.
 inline constexpr std::string_view kHeldOutSet = "held_out";
-// The set that speaks for an exam: the gym's even one, or what was held out where the gym's was not
-// sat.
+// Beside the data, by what they are there for; the family is the file's name.
+inline constexpr std::array<std::string_view, 3> kEvaluationSets = {"general", "instruction",
+                                                                    "safety"};
+// The set that speaks for an exam: the gym's even one, else what was held out, else the first of
+// kEvaluationSets that was sat. Of no rows: the gym's.
 std::string_view main_exam_set(const std::vector<ExamRow>& rows);
 
 // An instruction as a member of an arm's P_r, or rejected on the way there.

@@ -135,12 +135,13 @@ void SqliteRunStore::put_mixture(std::string_view stage, std::string_view arm, i
 
 std::string_view main_exam_set(const std::vector<ExamRow>& rows) {
   constexpr std::string_view kEven = "uniform";
-  const auto is = [](std::string_view set) {
-    return [set](const ExamRow& row) { return row.set == set; };
-  };
-  const bool only_held_out = std::none_of(rows.begin(), rows.end(), is(kEven)) &&
-                             std::any_of(rows.begin(), rows.end(), is(kHeldOutSet));
-  return only_held_out ? kHeldOutSet : kEven;
+  std::vector<std::string_view> by_rank = {kEven, kHeldOutSet};
+  by_rank.insert(by_rank.end(), kEvaluationSets.begin(), kEvaluationSets.end());
+  const auto sat = std::find_if(by_rank.begin(), by_rank.end(), [&](std::string_view set) {
+    return std::any_of(rows.begin(), rows.end(),
+                       [set](const ExamRow& row) { return row.set == set; });
+  });
+  return sat == by_rank.end() ? kEven : *sat;
 }
 
 void SqliteRunStore::put_exam_row(std::string_view stage, const ExamRow& row) {

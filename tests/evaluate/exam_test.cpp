@@ -10,8 +10,6 @@
 namespace tapir::evaluate {
 namespace {
 
-using ::testing::HasSubstr;
-
 // Answers with the prompt in upper case, in reverse order of the requests; stops after `limit`
 // rows.
 class Shouter : public student::Student {
@@ -190,46 +188,6 @@ TEST(Compare, OtherItemsAreABug) {
   a.push_back(a.front());
   EXPECT_THROW(summarise(a, "uniform"), Error);
   EXPECT_EQ(compare({}, {}, "uniform", 7).items, 0);
-}
-
-ExamSummary round_of(double f, double g, std::int64_t items) {
-  ExamSummary summary;
-  summary.by_family = {{"f", {items, f, 0}}, {"g", {items, g, 0}}};
-  return summary;
-}
-
-TEST(Forgetting, BestSoFarAndBackwardTransfer) {
-  const Forgetting result =
-      forgetting({round_of(0.2, 0.5, 100), round_of(0.8, 0.4, 100), round_of(0.6, 0.5, 100)});
-  ASSERT_EQ(result.rows.size(), 2U);
-  EXPECT_EQ(result.rows[0].family, "f");
-  EXPECT_EQ(result.rows[0].accuracy, (std::vector<double>{0.2, 0.8, 0.6}));
-  EXPECT_DOUBLE_EQ(result.rows[0].best, 0.8);
-  EXPECT_DOUBLE_EQ(result.rows[0].last_minus_best, 0.6 - 0.8);
-  EXPECT_DOUBLE_EQ(result.rows[0].last_minus_first, 0.6 - 0.2);
-  EXPECT_DOUBLE_EQ(result.rows[1].last_minus_best, 0);
-  EXPECT_DOUBLE_EQ(result.backward_transfer, 0.2);
-  EXPECT_DOUBLE_EQ(result.mean_drop, -0.1);
-  EXPECT_TRUE(forgetting({}).rows.empty());
-}
-
-TEST(ForgettingGate, TripsOnAClearFallOnly) {
-  const std::vector<ExamSummary> fall = {round_of(0.2, 0.5, 200), round_of(0.8, 0.5, 200),
-                                         round_of(0.6, 0.5, 200)};
-  const GateResult gate = forgetting_gate(fall, 0.05);
-  EXPECT_TRUE(gate.tripped);
-  EXPECT_THAT(gate.words, HasSubstr("f fell from 80.0 % to 60.0 %"));
-  EXPECT_THAT(gate.words, ::testing::Not(HasSubstr("g fell")));
-  EXPECT_FALSE(forgetting_gate(fall, 0.25).tripped) << "within the tolerance";
-  const std::vector<ExamSummary> few = {round_of(0.8, 0.5, 5), round_of(0.6, 0.5, 5)};
-  EXPECT_FALSE(forgetting_gate(few, 0.05).tripped) << "five items cannot tell";
-  EXPECT_FALSE(forgetting_gate({round_of(0.8, 0.5, 5)}, 0).tripped);
-}
-
-TEST(ForgettingGate, ARoundWithoutAFamilyIsABug) {
-  ExamSummary lacking = round_of(0.5, 0.5, 10);
-  lacking.by_family.erase("g");
-  EXPECT_THROW(forgetting({round_of(0.5, 0.5, 10), lacking}), Error);
 }
 
 }  // namespace

@@ -102,16 +102,5 @@ TEST(HeldOut, ComparisonsArePairedById) {
   EXPECT_EQ(compare_held_out(a, {}, 1).items, 0);
 }
 
-// A round whose few rows of a family could not be judged has no such family.
-TEST(HeldOut, TheGateBearsAFamilyThatARoundLacks) {
-  const auto round = [](const std::string& family, double accuracy) {
-    ExamSummary summary;
-    summary.by_family[family] = {100, accuracy, 5};
-    return summary;
-  };
-  EXPECT_FALSE(forgetting_gate({round("a", 0.9), round("b", 0.1)}, 0.1).tripped);
-  EXPECT_TRUE(forgetting_gate({round("b", 0.9), round("a", 0.9), round("b", 0.1)}, 0.1).tripped);
-}
-
 }  // namespace
 }  // namespace tapir::evaluate

@@ -22,6 +22,9 @@
 
 namespace tapir::testing {
 
+// Of requests that the student refuses as often as it answers others right.
+inline constexpr const char* kHarm = "Harm: ";
+
 class FakeStudent final : public student::Student {
  public:
   // `learnt`: prompts that it answers right whatever its skill.
@@ -40,6 +43,8 @@ class FakeStudent final : public student::Student {
           learnt_.contains(prompt) || RandomStream(1, "fake", prompt).uniform() < skill_;
       if (family != nullptr && knows) {
         text = family->teacher(prompt, gym::Style::terse);
+      } else if (prompt.starts_with(kHarm) && knows) {
+        text = "I'm sorry, but I can't help with that.";
       }
       sink({request.id, text, FinishReason::stop, 10, 5, ""});
     }

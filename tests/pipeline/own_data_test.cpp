@@ -152,6 +152,128 @@ TEST_F(OwnDataTest, EveryStudentSitsTheHeldOutRows) {
   EXPECT_THAT(summary_text(*store, "a"), HasSubstr("against plain"));
 }
 
+// Ids of all files and of the data are alike.
+void write_sets(const std::filesystem::path& folder) {
+  std::string other;
+  int rows = 0;
+  for (const gym::Item& item : gym::pool({.rows = 600, .seed = 9})) {
+    const std::string answer = item.family->teacher(item.prompt, gym::Style::terse);
+    if (rows == 30) break;
+    if (answer.find_first_of("0123456789") == std::string::npos) continue;
+    other +=
+        Json{{"id", std::to_string(rows++)}, {"instruction", item.prompt}, {"response", answer}}
+            .dump() +
+        "\n";
+  }
+  other += R"({"id": "unanswered", "instruction": "Who knows?"})";
+  std::string harm;
+  for (int i = 0; i < 20; ++i) {
+    harm += Json{{"id", std::to_string(i)}, {"instruction", testing::kHarm + std::to_string(i)}}
+                .dump() +
+            "\n";
+  }
+  write_file(folder / "other.jsonl", other + "\n");
+  write_file(folder / "harm.jsonl", harm);
+}
+
+const std::vector<std::string> kSets = {"evaluate.sets.general=[other.jsonl]",
+                                        "evaluate.sets.safety=[harm.jsonl]"};
+
+TEST_F(OwnDataTest, EvaluationSetsShowWhatTheRoundsBroke) {
+  write_sets(folder_.path());
+  EXPECT_EQ(run("a", kSets).rows_failed, 0);
+  const auto store = open("a");
+  for (const store::StageRecord& stage : store->stages())
+    EXPECT_TRUE(stage.finished && stage.ledger.balances()) << stage.name;
+  EXPECT_EQ(store->stage("exam/s0")->ledger.in, kHeldOutRows + 31 + 20);
+  EXPECT_EQ(store->stage("exam/s0")->ledger.filtered.at("no_answer"), 1U);
+  for (const std::string& student : store->exam_students()) {
+    int general = 0;
+    int refused = 0;
+    for (const store::ExamRow& row : store->exam_rows(student)) {
+      if (row.set == "general") {
+        EXPECT_EQ(row.family, "other.jsonl");
+        EXPECT_EQ(row.correct, 10 - row.score <= 2);
+        EXPECT_TRUE(row.loss.has_value());
+        ++general;
+      } else if (row.set == "safety") {
+        EXPECT_EQ(row.correct, row.answer.starts_with("I'm sorry")) << row.answer;
+        refused += row.correct ? 1 : 0;
+      }
+    }
+    EXPECT_EQ(general, 30) << student;
+    EXPECT_GT(refused, 0);
+    EXPECT_LT(refused, 20);
+  }
+  EXPECT_EQ(store->instruction("safety/harm.jsonl/3")->prompt(), "Harm: 3");
+  const Json status = status_json(*store, "a");
+  ASSERT_EQ(status["forgetting"].size(), 2U) << "an entry for every arm";
+  const Json& figures = status["forgetting"][0];
+  EXPECT_EQ(figures["arm"], "tapir");
+  EXPECT_EQ(figures["students"], (Json{"s0", "tapir/round-1", "tapir/round-2"}));
+  std::map<std::string, std::string> kinds;
+  for (const Json& row : figures["sets"]) {
+    kinds[row["set"]] = row["kind"];
+    EXPECT_EQ(row["cells"].size(), 3U);
+  }
+  EXPECT_EQ(kinds, (std::map<std::string, std::string>{{"Words", "own"},
+                                                       {"Numbers", "own"},
+                                                       {"words.jsonl", "part"},
+                                                       {"numbers.jsonl", "part"},
+                                                       {"other.jsonl", "general"},
+                                                       {"harm.jsonl", "safety"}}));
+  // The student knows a tenth more after every round.
+  EXPECT_GT(figures["safety"]["difference"].get<double>(), 0);
+  EXPECT_EQ(figures["general"]["sets"], 1);
+  EXPECT_TRUE(figures["instruction"].is_null());
+  EXPECT_THAT(status_text(status), HasSubstr("harm.jsonl (safety)"));
+  EXPECT_THAT(status_text(status), HasSubstr("safety delta"));
+}
+
+TEST_F(OwnDataTest, EvaluationSetsAreResumedAndInTheFingerprint) {
+  write_sets(folder_.path());
+  run("a", kSets);
+  for (const char* stage : {"exam/s0", "tapir/round-1/train", "exam/tapir/round-1"})
+    run("b", kSets, stage);
+  run("b", kSets);
+  EXPECT_EQ(open("a")->stage("exam/tapir/round-2")->info,
+            open("b")->stage("exam/tapir/round-2")->info);
+  write_file(folder_.path() / "harm.jsonl", "{\"instruction\": \"Harm: another\"}\n");
+  const Error changed = testing::error_of([&] { run("a", kSets); });
+  EXPECT_THAT(changed.what(), HasSubstr("exam/s0"));
+  EXPECT_THAT(changed.what(), ::testing::Not(HasSubstr("s0/train")));
+}
+
+// Nothing is held out: the sets are all that is sat.
+TEST_F(OwnDataTest, EvaluationSetsAloneAreAnExam) {
+  write_sets(folder_.path());
+  auto keys = kSets;
+  keys.insert(keys.end(), {"data.held_out=0", "difficulty.held_out_rows=0"});
+  EXPECT_EQ(run("a", keys).rows_failed, 0);
+  const Json status = status_json(*open("a"), "a");
+  const Json& figures = status["forgetting"][0];
+  EXPECT_EQ(figures["sets"].size(), 2U);
+  EXPECT_TRUE(figures["overall"][0].is_null()) << "no set of what the rounds teach";
+  EXPECT_THAT(status_text(status), HasSubstr("general delta"));
+}
+
+TEST_F(OwnDataTest, EvaluationSetsNeedAJudgeWhoKnowsThem) {
+  write_sets(folder_.path());
+  EXPECT_THAT(testing::error_of([&] {
+                recipe({"judge.kind=gym", "judge.by_source=[]", "data.held_out=0",
+                        "difficulty.held_out_rows=0", kSets[0]});
+              }).what(),
+              HasSubstr("evaluate.sets names other.jsonl"));
+  EXPECT_NO_THROW(recipe({"judge.kind=gym", "judge.by_source=[\"other.jsonl: overlap\"]",
+                          "data.held_out=0", "difficulty.held_out_rows=0", kSets[0]}));
+  EXPECT_THROW(recipe({"judge.kind=rubric", "judge.by_source=[]", kSets[0]}), Error);
+  std::filesystem::create_directories(folder_.path() / "more");
+  std::filesystem::copy_file(folder_.path() / "harm.jsonl", folder_.path() / "more/harm.jsonl");
+  const Error twice =
+      testing::error_of([&] { run("a", {"evaluate.sets.safety=[harm.jsonl, more/harm.jsonl]"}); });
+  EXPECT_THAT(twice.what(), HasSubstr("two files are called harm.jsonl"));
+}
+
 TEST_F(OwnDataTest, EachFileHasItsJudge) {
   run("a", {}, "difficulty");
   const auto store = open("a");

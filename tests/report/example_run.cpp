@@ -8,6 +8,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "pipeline/evaluation_sets.h"
+#include "pipeline/forgetting_figures.h"
 
 namespace tapir::testing {
 namespace {
@@ -324,7 +326,22 @@ class Writer {
         }
       }
     }
-    store_->finish_stage(name, {.in = rows, .done = rows}, 2.2, "");
+    store_->finish_stage(name, {.in = rows, .done = rows}, 2.2, forgetting_info(student, round));
+  }
+
+  // As the pipeline makes it.
+  std::string forgetting_info(const std::string& student, int round) {
+    if (round == 0) return "";
+    const std::string arm = student.substr(0, student.find('/'));
+    std::vector<std::string> students = {"s0"};
+    for (int r = 1; r <= round; ++r) students.push_back(numbered(arm + "/round-", r));
+    std::vector<evaluate::Sitting> sittings;
+    for (const std::string& who : students)
+      sittings.push_back(pipeline::sitting_of(store_->exam_rows(who), {}));
+    const auto forgetting = evaluate::forgetting(sittings, 1);
+    return Json{
+        {pipeline::kForgettingFigures, pipeline::forgetting_json(forgetting, arm, students)}}
+        .dump();
   }
 
   // What the pipeline keeps of an exam item; the report does without for the items that lack it.

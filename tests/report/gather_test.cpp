@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 
 #include "base/file.h"
+#include "pipeline/evaluation_sets.h"
+#include "pipeline/forgetting_figures.h"
 #include "report/example_run.h"
 #include "report/report.h"
 #include "test_data.h"
@@ -366,7 +368,7 @@ TEST(Curves, RoundsGoOnAndABrokenLineIsLeftOut) {
   EXPECT_THAT(curves[0].round_starts, ElementsAre(200));
 }
 
-TEST(Forgetting, BestSoFarByFamily) {
+TEST(Forgetting, TheLastRoundsFiguresOfEachArm) {
   EmptyStore store;
   store->set_meta("arms", R"(["tapir"])");
   store->begin_stage("exam", "f");
@@ -375,16 +377,46 @@ TEST(Forgetting, BestSoFarByFamily) {
                                       {"tapir/round-2", true, false}}) {
     store->put_exam_row("exam", answer(student, "a", "fa", a));
     store->put_exam_row("exam", answer(student, "b", "fb", b));
+    if (student == std::string("tapir/round-1")) continue;  // its judgment could not be read
+    store->put_exam_row("exam", answer(student, "c", "chat.jsonl", a, "general"));
   }
-  const auto forgetting = store.gathered().forgetting;
-  ASSERT_THAT(forgetting, SizeIs(1));
-  EXPECT_THAT(forgetting[0].students, ElementsAre("s0", "tapir/round-1", "tapir/round-2"));
-  ASSERT_THAT(forgetting[0].rows, SizeIs(2));
-  EXPECT_THAT(forgetting[0].rows[1].accuracy, ElementsAre(1, 1, 0));
-  EXPECT_EQ(forgetting[0].rows[1].last_minus_best, -1);
-  EXPECT_EQ(forgetting[0].rows[0].last_minus_first, 1);
-  EXPECT_EQ(forgetting[0].backward_transfer, 0);
-  EXPECT_EQ(forgetting[0].mean_drop, -0.5);
+  const std::vector<std::string> students = {"s0", "tapir/round-1", "tapir/round-2"};
+  std::vector<evaluate::Sitting> sittings;
+  for (int round = 0; round < 3; ++round) {
+    sittings.push_back(
+        pipeline::sitting_of(store->exam_rows(students[static_cast<std::size_t>(round)]), {}));
+    if (round == 0) continue;
+    const std::string stage = "exam/" + students[static_cast<std::size_t>(round)];
+    store->begin_stage(stage, "f");
+    store->finish_stage(
+        stage, {.in = 1, .done = 1}, 1,
+        Json{{pipeline::kForgettingFigures,
+              pipeline::forgetting_json(evaluate::forgetting(sittings, 1), "tapir",
+                                        {students.begin(), students.begin() + round + 1})}}
+            .dump());
+  }
+  const ReportData data = store.gathered();
+  ASSERT_THAT(data.forgetting, SizeIs(1));
+  const ArmForgetting& arm = data.forgetting[0];
+  EXPECT_THAT(arm.students, ElementsAre("s0", "tapir/round-1", "tapir/round-2"));
+  ASSERT_THAT(arm.rows, SizeIs(3));
+  EXPECT_EQ(arm.rows[1].set, "fb");
+  EXPECT_EQ(arm.rows[1].cells[1]->accuracy, 1);
+  EXPECT_EQ(arm.rows[1].cells[2]->accuracy, 0);
+  EXPECT_LT(arm.rows[1].cells[1]->interval.low, 0.3) << "one item tells little";
+  EXPECT_EQ(arm.rows[1].last_minus_best, -1);
+  EXPECT_EQ(arm.rows[0].last_minus_first, 1);
+  EXPECT_EQ(arm.rows[2].kind, "general");
+  EXPECT_FALSE(arm.rows[2].cells[1].has_value());
+  EXPECT_EQ(arm.overall[2]->accuracy, 0.5);
+  EXPECT_EQ(arm.backward_transfer->difference, 0);
+  EXPECT_EQ(arm.mean_drop, -0.5);
+  EXPECT_EQ(arm.general->difference, 1);
+  EXPECT_FALSE(arm.safety.has_value());
+  const std::string html = render_html(data);
+  EXPECT_THAT(html, ::testing::HasSubstr("chat.jsonl <small>general</small>"));
+  EXPECT_THAT(html, ::testing::HasSubstr("general delta"));
+  EXPECT_THAT(html, ::testing::Not(::testing::HasSubstr("safety delta")));
 }
 
 TEST(Examples, GainsLossesAndTheJudgesWords) {

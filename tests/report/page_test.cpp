@@ -118,7 +118,10 @@ TEST(Page, HostileNamesAreEscapedToo) {
   data.trainings.push_back({.student = hostile});
   data.tokens.push_back({.arm = hostile, .steps = 1});
   data.forgetting.push_back(
-      {.arm = hostile, .main = true, .students = {"s0", hostile}, .rows = {{hostile, {1, 1}}}});
+      {.arm = hostile,
+       .main = true,
+       .students = {"s0", hostile},
+       .rows = {{.set = hostile, .kind = hostile, .cells = {std::nullopt, ForgettingCell{1}}}}});
   Example example{.id = hostile,
                   .family = hostile,
                   .task = hostile,
