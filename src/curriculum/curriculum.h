@@ -25,6 +25,10 @@ struct RoundPlan {
 // Error{usage} for rounds < 1, alpha outside [0, 1], alpha_step < 0, rows < rounds.
 std::vector<RoundPlan> schedule(const ScheduleOptions& options);
 
+// α_r after `times` rounds that forgot: each takes `step` from the share of hard rows, so that so
+// much more is replayed of the easy ones. Not below 0. REQUIRES: times >= 0, step >= 0.
+double with_more_replay(double alpha, int times, double step);
+
 // Whole numbers with the given sum, as near to weights as possible (largest remainder; ties by
 // key).
 std::map<std::string, std::int64_t> apportion(std::int64_t sum,

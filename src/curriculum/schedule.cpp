@@ -37,6 +37,11 @@ std::vector<RoundPlan> schedule(const ScheduleOptions& options) {
   return plan;
 }
 
+double with_more_replay(double alpha, int times, double step) {
+  check(times >= 0 && step >= 0, "with_more_replay: negative times or step");
+  return std::max(0.0, alpha - times * step);
+}
+
 std::map<std::string, std::int64_t> apportion(std::int64_t sum,
                                               const std::map<std::string, double>& weights) {
   check(sum >= 0, "apportion: negative sum");

@@ -54,6 +54,20 @@ std::string change_text(const char* name, const Json& change) {
                      change["sets"].get<std::size_t>());
 }
 
+std::string gate_text(const Json& figures) {
+  std::string out;
+  for (const Json& round : figures.value("gate", Json::array())) {
+    const int number = round["round"];
+    const int from = round["from"];
+    if (from != number - 1)
+      out += fmt::format("round {} started from {}\n", number,
+                         figures["students"].at(static_cast<std::size_t>(from)).get<std::string>());
+    if (round["tripped"].get<bool>())
+      out += fmt::format("round {} forgot: {}\n", number, round["words"].get<std::string>());
+  }
+  return out;
+}
+
 std::string row_text(const std::string& name, const Json& cells) {
   std::string out = fmt::format("{:<32}", name);
   for (const Json& cell : cells) out += " " + share_text(cell);
@@ -81,6 +95,17 @@ Json forgetting_json(const evaluate::Forgetting& f, const std::string& arm,
           {"general", change_json(f.general)},
           {"instruction", change_json(f.instruction)},
           {"safety", change_json(f.safety)}};
+}
+
+Json gate_json(const evaluate::GateWalk& walk) {
+  Json rounds = Json::array();
+  for (const evaluate::GateRound& round : walk.rounds) {
+    rounds.push_back({{"round", round.round},
+                      {"from", round.from},
+                      {"tripped", round.tripped},
+                      {"words", round.words}});
+  }
+  return rounds;
 }
 
 Json forgetting_of_arms(const store::RunStore& store) {
@@ -112,10 +137,11 @@ std::string forgetting_text(const Json& figures) {
     out += row_text(kind == "own" ? name : fmt::format("{} ({})", name, kind), row["cells"]);
   }
   out += row_text("overall", figures["overall"]);
-  return out + change_text("backward transfer", figures["backward_transfer"]) +
+  out += change_text("backward transfer", figures["backward_transfer"]) +
          change_text("general delta", figures["general"]) +
          change_text("instruction delta", figures["instruction"]) +
          change_text("safety delta", figures["safety"]);
+  return out + gate_text(figures);
 }
 
 }  // namespace tapir::pipeline

@@ -18,10 +18,13 @@ inline constexpr const char* kForgettingFigures = "forgetting";  // key in the i
 //            null per student], "best", "last_minus_best", "last_minus_first"}],
 //  "overall": [{"accuracy", "interval"} or null per student],
 //  "backward_transfer": CHANGE, "mean_drop", "general": CHANGE, "instruction": CHANGE, "safety":
-//  CHANGE}; any figure may be null. CHANGE: {"sets", "difference", "interval", "p"}. Accuracies
-// are shares; kinds as of evaluate::SetKind.
+//  CHANGE, "gate"?: [{"round", "from", "tripped", "words"}]}; any figure may be null; the gate's
+// is there for the main arm, where one is set; from: 0 is S_0. CHANGE: {"sets", "difference",
+// "interval", "p"}. Accuracies are shares; kinds as of evaluate::SetKind.
 Json forgetting_json(const evaluate::Forgetting& forgetting, const std::string& arm,
                      const std::vector<std::string>& students);
+
+Json gate_json(const evaluate::GateWalk& walk);
 
 // Of the last exam of each arm that has one, in the order of the plan.
 Json forgetting_of_arms(const store::RunStore& store);

@@ -33,10 +33,10 @@ void Run::run_method() {
   }
   stage("select", [&](const auto& s) { return select(s); });
 
-  // Where nothing is judged again, the teacher's work of all rounds comes before the first
-  // training: teacher and training need not share a machine.
+  // Where a round's rows do not depend on the student before, the teacher's work of all rounds
+  // comes before the first training: teacher and training need not share a machine.
   for (const auto& [name, arm] : arms_of(recipe_)) {
-    if (arm.rejudge) continue;
+    if (taught_between_rounds(recipe_, name, arm)) continue;
     Pool pool = first_pool(name, arm);  // 3  P_0 <- D_S
     for (int round = 1; round <= recipe_.curriculum.rounds; ++round)
       teach_arm(name, arm, round, pool);
@@ -62,13 +62,12 @@ void Run::teach_arm(const std::string& name, const Arm& arm, int round, Pool& po
 // 7    alpha grows (curriculum::schedule)
 // 8  return S_N
 void Run::train_arm(const std::string& name, const Arm& arm) {
+  const bool teach = taught_between_rounds(recipe_, name, arm);
   Pool pool;
-  if (arm.rejudge) pool = first_pool(name, arm);
+  if (teach) pool = first_pool(name, arm);
   for (int round = 1; round <= recipe_.curriculum.rounds; ++round) {
-    if (arm.rejudge) {
-      if (round > 1) rejudge_pool(name, round, pool);
-      teach_arm(name, arm, round, pool);
-    }
+    if (arm.rejudge && round > 1) rejudge_pool(name, round, pool);
+    if (teach) teach_arm(name, arm, round, pool);
     const std::string student = student_name(name, round);
     stage(student + "/train", [&](const auto& s) { return train_round(s, name, round); });
     stage("exam/" + student, [&](const auto& s) { return exam(s, name, round); });

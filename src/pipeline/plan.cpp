@@ -59,11 +59,11 @@ class Planner {
           {facts_.prompts, facts_.judge});
     }
     add({"select", "select", "", 0, {"difficulty"}}, {"difficulty"}, {});
-    teach_without_rejudging();
+    teach_before_training();
     add_exam("s0", "", 0, {});
     for (const auto& [name, arm] : arms_of(recipe_)) {
       for (int round = 1; round <= recipe_.curriculum.rounds; ++round) {
-        if (arm.rejudge) add_teaching(name, arm, round);
+        if (taught_between_rounds(recipe_, name, arm)) add_teaching(name, arm, round);
         add_training(name, round);
       }
     }
@@ -90,9 +90,13 @@ class Planner {
     return keys;
   }
 
-  void teach_without_rejudging() {
+  bool gate_is(const std::string& name, std::string_view gate) const {
+    return name == kMainArm && recipe_.curriculum.forgetting_gate == gate;
+  }
+
+  void teach_before_training() {
     for (const auto& [name, arm] : arms_of(recipe_)) {
-      if (arm.rejudge) continue;
+      if (taught_between_rounds(recipe_, name, arm)) continue;
       for (int round = 1; round <= recipe_.curriculum.rounds; ++round)
         add_teaching(name, arm, round);
     }
@@ -120,6 +124,10 @@ class Planner {
         "curriculum.rounds", "curriculum.alpha", "curriculum.alpha_step",      "curriculum.rows",
         "teacher",           "teach.prompts",    "teach.max_attempts_per_row", "teach.novelty",
         "teach.layers"};
+    if (gate_is(name, "replay")) {
+      keys.push_back("curriculum.forgetting_replay");
+      if (round > 1) before.push_back("exam/" + student_name(name, round - 1));
+    }
     // The main arm's own choices stand under teach and curriculum, the others' under arms.
     if (name == kMainArm) {
       keys.insert(keys.end(), {"teach.expand", "teach.refine", "teach.select", "teach.balance",
@@ -138,8 +146,11 @@ class Planner {
   void add_training(const std::string& name, int round) {
     const std::string student = student_name(name, round);
     const std::string before = round > 1 ? student_name(name, round - 1) + "/train" : "s0/train";
-    add({student + "/train", "train", name, round, {student + "/refine", before}},
-        {"train", "curriculum.rounds"}, {facts_.machine});
+    std::vector<std::string> upstream = {student + "/refine", before};
+    if (gate_is(name, "fall_back") && round > 1)
+      upstream.push_back("exam/" + student_name(name, round - 1));
+    add({student + "/train", "train", name, round, upstream}, {"train", "curriculum.rounds"},
+        {facts_.machine});
     add_exam(student, name, round,
              {"curriculum.forgetting_gate", "curriculum.forgetting_tolerance"});
   }
@@ -212,6 +223,13 @@ std::vector<std::pair<std::string, Arm>> arms_of(const Recipe& recipe) {
   std::vector<std::pair<std::string, Arm>> arms = {{kMainArm, recipe.tapir}};
   arms.insert(arms.end(), recipe.arms.begin(), recipe.arms.end());
   return arms;
+}
+
+bool taught_between_rounds(const Recipe& recipe, const std::string& name, const Arm& arm) {
+  const auto by_student = [&](const std::string& who, const Arm& what) {
+    return what.rejudge || (who == kMainArm && recipe.curriculum.forgetting_gate == "replay");
+  };
+  return by_student(name, arm) || (arm.expand_as_tapir && by_student(kMainArm, recipe.tapir));
 }
 
 std::string student_name(const std::string& arm, int round) {

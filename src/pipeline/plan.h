@@ -50,6 +50,11 @@ std::string plan_fingerprint(const std::vector<PlannedStage>& plan);
 // others'), then by name.
 std::vector<std::pair<std::string, Arm>> arms_of(const Recipe& recipe);
 
+// Whether an arm is taught round by round, between its trainings, because what a round is made of
+// depends on how the student before did, or on such an arm. Else all its teaching comes before the
+// first training.
+bool taught_between_rounds(const Recipe& recipe, const std::string& name, const Arm& arm);
+
 // "s0", "s0-a", "tapir/round-2": the student that a training stage makes, and its folder below the
 // run folder.
 std::string student_name(const std::string& arm, int round);

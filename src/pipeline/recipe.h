@@ -173,8 +173,9 @@ struct Recipe {
     double alpha = 0.3;
     double alpha_step = 0.2;
     std::int64_t rows = 0;                 // of all rounds; 0: as many as D has
-    std::string forgetting_gate = "warn";  // off | warn | stop
+    std::string forgetting_gate = "warn";  // off | warn | stop | fall_back | replay
     double forgetting_tolerance = 0.1;
+    double forgetting_replay = 0.2;  // replay: how much more of the easy rows, each time
   } curriculum;
 
   struct TrainPart {

@@ -182,6 +182,13 @@ void check_recorded(const Recipe& r, const std::string& where) {
   }
 }
 
+// Rows are judged again with the student that the next round starts from.
+void check_gate(const Recipe& r, const std::string& where) {
+  if (r.curriculum.forgetting_gate != "fall_back" || !r.tapir.rejudge) return;
+  impossible(where, "curriculum.forgetting_gate: fall_back cannot go with curriculum.rejudge",
+             "set forgetting_gate: replay or stop, or rejudge: false");
+}
+
 // Requirements come with the rows of files, so that nothing else can be scored by them.
 void check_rubric(const Recipe& r, const std::string& where) {
   if (r.judge.kind != "rubric") return;
@@ -236,6 +243,7 @@ void check_together(const Recipe& r, const std::string& where) {
   }
   check_held_out(r, where);
   check_evaluation_sets(r, where);
+  check_gate(r, where);
   check_recorded(r, where);
   if (!r.tasks.labelled.empty() && r.tasks.classifier != "light") {
     impossible(where, "tasks.labelled is set, but tasks.classifier is " + r.tasks.classifier,

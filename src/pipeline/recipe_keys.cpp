@@ -230,9 +230,13 @@ void add_method(Table<Recipe>& t) {
       .flag("curriculum.rejudge", FIELD(tapir.rejudge),
             "score D and P again with the newest student before a round")
       .text("curriculum.forgetting_gate", FIELD(curriculum.forgetting_gate),
-            {"off", "warn", "stop"}, "when a family falls below its best")
+            {"off", "warn", "stop", "fall_back", "replay"},
+            "when a round made a set fall below its best; fall_back: the next one starts from the "
+            "best student; replay: later ones hold more easy rows")
       .real("curriculum.forgetting_tolerance", FIELD(curriculum.forgetting_tolerance), kShare,
-            "accuracy it may fall");
+            "accuracy it may fall")
+      .real("curriculum.forgetting_replay", FIELD(curriculum.forgetting_replay), kShare,
+            "replay: taken from the share of hard rows of all later rounds, each time");
 }
 
 void add_training(Table<Recipe>& t) {

@@ -205,7 +205,10 @@ class Run {
   StageEnd refine(const std::string& stage, const std::string& name, int round, const Pool& pool);
   void after_expand(const std::string& name, int round, Pool& pool) const;
   void after_mix(const std::string& name, int round, Pool& pool) const;
-  curriculum::Quotas quotas(const Arm& arm, int round, const Pool& pool) const;
+  // As the schedule has it, and as the gate on forgetting changes it.
+  curriculum::RoundPlan round_plan(const std::string& name, int round) const;
+  curriculum::Quotas quotas(const std::string& name, const Arm& arm, int round,
+                            const Pool& pool) const;
   std::string style_author(const std::string& task) const;
   void export_mixture(const std::string& name, int round) const;
 
@@ -244,6 +247,13 @@ class Run {
   // Of S_0 and the rounds so far.
   std::vector<evaluate::Sitting> sittings(const std::string& arm, int round) const;
   Json look_at_forgetting(const std::string& arm, int round) const;
+  // Of the main arm up to that round.
+  evaluate::GateWalk gate_walk(int round) const;
+  // The round whose student that round starts from; 0: S_0.
+  int starts_from(const std::string& name, int round) const;
+  // Rounds before it that the gate answered with more replay.
+  int replays_before(const std::string& name, int round) const;
+  // What the gate does after a round. True: the rounds end here.
   bool gate_stops(const std::string& name, int round);
 
   Recipe recipe_;

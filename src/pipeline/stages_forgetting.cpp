@@ -69,21 +69,49 @@ std::vector<evaluate::Sitting> Run::sittings(const std::string& arm, int round) 
 Json Run::look_at_forgetting(const std::string& arm, int round) const {
   std::vector<std::string> students;
   for (int r = 0; r <= round; ++r) students.push_back(student_name(arm, r));
-  return forgetting_json(evaluate::forgetting(sittings(arm, round), recipe_.seed), arm, students);
+  Json figures =
+      forgetting_json(evaluate::forgetting(sittings(arm, round), recipe_.seed), arm, students);
+  if (arm == kMainArm && recipe_.curriculum.forgetting_gate != "off")
+    figures["gate"] = gate_json(gate_walk(round));
+  return figures;
+}
+
+evaluate::GateWalk Run::gate_walk(int round) const {
+  const auto& c = recipe_.curriculum;
+  return evaluate::walk_gate(evaluate::score_matrix(sittings(kMainArm, round)),
+                             {c.forgetting_tolerance, c.forgetting_gate == "fall_back"});
+}
+
+int Run::starts_from(const std::string& name, int round) const {
+  if (name != kMainArm || recipe_.curriculum.forgetting_gate != "fall_back") return round - 1;
+  return gate_walk(round - 1).next_from;
+}
+
+int Run::replays_before(const std::string& name, int round) const {
+  if (name != kMainArm || recipe_.curriculum.forgetting_gate != "replay") return 0;
+  return gate_walk(round - 1).trips();
 }
 
 bool Run::gate_stops(const std::string& name, int round) {
-  const auto& gate = recipe_.curriculum.forgetting_gate;
+  const std::string& gate = recipe_.curriculum.forgetting_gate;
   if (gate == "off" || name != kMainArm) return false;
-  const evaluate::GateWalk walk = evaluate::walk_gate(evaluate::score_matrix(sittings(name, round)),
-                                                      {recipe_.curriculum.forgetting_tolerance});
+  const evaluate::GateWalk walk = gate_walk(round);
   if (!walk.rounds.back().tripped) return false;
   progress_.message(fmt::format("forgetting after round {}: {}", round, walk.rounds.back().words));
-  if (gate != "stop") return false;
-  store_->set_meta("final", student_name(name, round - 1));
-  progress_.message(fmt::format("the gate stops the rounds: the final student is {}",
-                                student_name(name, round - 1)));
-  return true;
+  const bool last = round == recipe_.curriculum.rounds;
+  if (gate == "replay" && !last) {
+    progress_.message(fmt::format("the gate replays more: {:.0f} % of round {} are hard rows",
+                                  100 * round_plan(name, round + 1).alpha, round + 1));
+  }
+  if (gate == "stop" || (gate == "fall_back" && last)) {
+    const std::string kept = student_name(name, gate == "stop" ? round - 1 : walk.next_from);
+    store_->set_meta("final", kept);
+    progress_.message("the gate ends the rounds: the final student is " + kept);
+  } else if (gate == "fall_back") {
+    progress_.message(fmt::format("the gate falls back: round {} starts from {}", round + 1,
+                                  student_name(name, walk.next_from)));
+  }
+  return gate == "stop";
 }
 
 }  // namespace tapir::pipeline

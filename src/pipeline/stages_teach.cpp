@@ -89,12 +89,20 @@ void Run::rejudge_pool(const std::string& name, int round, Pool& pool) {
   for (const auto& [id, row] : all) (hard.contains(id) ? pool.hard : pool.easy).emplace(id, row);
 }
 
-curriculum::Quotas Run::quotas(const Arm& arm, int round, const Pool& pool) const {
+curriculum::RoundPlan Run::round_plan(const std::string& name, int round) const {
   const auto& c = recipe_.curriculum;
   const std::int64_t rows = c.rows > 0 ? c.rows : static_cast<std::int64_t>(corpus_.rows.size());
   const auto rounds =
       curriculum::schedule({static_cast<int>(c.rounds), c.alpha, c.alpha_step, rows});
-  const curriculum::RoundPlan& plan = rounds.at(static_cast<std::size_t>(round - 1));
+  curriculum::RoundPlan plan = rounds.at(static_cast<std::size_t>(round - 1));
+  plan.alpha =
+      curriculum::with_more_replay(plan.alpha, replays_before(name, round), c.forgetting_replay);
+  return plan;
+}
+
+curriculum::Quotas Run::quotas(const std::string& name, const Arm& arm, int round,
+                               const Pool& pool) const {
+  const curriculum::RoundPlan plan = round_plan(name, round);
   curriculum::QuotaInput input{plan.rows, plan.alpha, {}, {}};
   input.shares = arm.balance ? taxonomy_.shares() : std::map<std::string, double>{{kAnyTask, 1.0}};
   for (const auto& candidate : candidates(pool.easy, pool.uses, arm.balance)) {
@@ -111,14 +119,14 @@ std::string Run::style_author(const std::string& task) const {
 std::map<std::string, std::int64_t> Run::needed_rows(const std::string& name, const Arm& arm,
                                                      int round, const Pool& pool) const {
   const auto hard = candidates(pool.hard, pool.uses, arm.balance);
-  if (arm.balance) return curriculum::needed(quotas(arm, round, pool), hard);
+  if (arm.balance) return curriculum::needed(quotas(name, arm, round, pool), hard);
   std::int64_t rows = 0;
   if (arm.expand_as_tapir && name != kMainArm) {
     for (const store::TeachRow& row : store_->teach_rows(kMainArm)) {
       rows += row.round == round && row.outcome == "kept" ? 1 : 0;
     }
   } else {
-    for (const auto& [task, quota] : quotas(arm, round, pool).by_task) rows += quota.hard;
+    for (const auto& [task, quota] : quotas(name, arm, round, pool).by_task) rows += quota.hard;
     rows = std::max<std::int64_t>(0, rows - static_cast<std::int64_t>(unused(hard)));
   }
   std::map<std::string, double> natural;
@@ -208,7 +216,7 @@ void Run::after_expand(const std::string& name, int round, Pool& pool) const {
 
 Run::StageEnd Run::mix(const std::string& stage, const std::string& name, const Arm& arm, int round,
                        const Pool& pool) {
-  const curriculum::Quotas quota = quotas(arm, round, pool);
+  const curriculum::Quotas quota = quotas(name, arm, round, pool);
   RandomStream stream(recipe_.seed, "mix", std::to_string(round));
   curriculum::MixtureResult mixture =
       curriculum::mix(quota, candidates(pool.hard, pool.uses, arm.balance),
@@ -236,8 +244,7 @@ Run::StageEnd Run::mix(const std::string& stage, const std::string& name, const 
   }
   std::vector<std::string> relaxed = quota.relaxed;
   relaxed.insert(relaxed.end(), mixture.relaxed.begin(), mixture.relaxed.end());
-  const auto& c = recipe_.curriculum;
-  Json info = {{"alpha", std::min(1.0, c.alpha + (round - 1) * c.alpha_step)},
+  Json info = {{"alpha", round_plan(name, round).alpha},
                {"rows", mixture.rows.size()},
                {"hard", hard},
                {"easy", static_cast<std::int64_t>(mixture.rows.size()) - hard},

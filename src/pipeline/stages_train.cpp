@@ -99,7 +99,8 @@ student::TrainJob Run::first_job(const std::string& student,
 
 Run::StageEnd Run::train_round(const std::string& stage, const std::string& name, int round) {
   const std::string student = student_name(name, round);
-  const std::string before = round > 1 ? student_name(name, round - 1) : "s0";
+  const int from = starts_from(name, round);
+  const std::string before = student_name(name, from);
   student::TrainJob round_job = job(student, options_.run_dir / student_folder(before));
   round_job.examples = examples_of(name, round);
   const std::int64_t rounds = recipe_.curriculum.rounds;
@@ -117,7 +118,7 @@ Run::StageEnd Run::train_round(const std::string& stage, const std::string& name
     if (steps == 0) steps = engine_->preflight(round_job).steps;
     round_job.options.schedule_total_steps = steps * rounds;
     round_job.options.schedule_first_step = steps * (round - 1);
-    if (round > 1) round_job.optimizer_from = options_.run_dir / student_folder(before);
+    if (from > 0) round_job.optimizer_from = options_.run_dir / student_folder(before);
   }
   return train(stage, student, round_job);
 }
@@ -188,7 +189,7 @@ Run::StageEnd Run::train(const std::string& stage, const std::string& student,
 }
 
 void Run::publish_final() {
-  // Set when the gate on forgetting stopped the rounds early.
+  // Set when the gate on forgetting settled on another than the last.
   std::string student = store_->meta("final").value_or("");
   if (student.empty())
     student = student_name(kMainArm, static_cast<int>(recipe_.curriculum.rounds));

@@ -44,6 +44,11 @@ ArmForgetting forgetting_of(const Json& figures, const Arms& arms) {
   out.general = change_of(figures.at("general"));
   out.instruction = change_of(figures.at("instruction"));
   out.safety = change_of(figures.at("safety"));
+  for (const Json& round : figures.value("gate", Json::array())) {
+    out.gate.push_back(
+        {round.at("round").get<int>(), round.at("from").get<int>(),
+         round.at("tripped").get<bool>() ? round.at("words").get<std::string>() : std::string()});
+  }
   return out;
 }
 

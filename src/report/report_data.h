@@ -231,6 +231,12 @@ struct ForgettingChange {
   double p = 1;
 };
 
+struct ForgettingRound {
+  int round = 1;
+  int from = 0;      // the round whose student it started from; 0: S_0
+  std::string fell;  // what fell, by how much; empty: the gate did not trip
+};
+
 struct ArmForgetting {
   std::string arm;
   bool main = false;
@@ -240,6 +246,7 @@ struct ArmForgetting {
   std::optional<ForgettingChange> backward_transfer;   // of the own sets
   std::optional<double> mean_drop;
   std::optional<ForgettingChange> general, instruction, safety;
+  std::vector<ForgettingRound> gate;  // of the main arm
 };
 
 // ---- signs that figures fool us ----

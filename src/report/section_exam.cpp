@@ -184,6 +184,20 @@ std::string forgetting_figures(const ArmForgetting& arm) {
   return (overall.empty() ? "" : overall.html()) + (changes.empty() ? "" : changes.html());
 }
 
+std::string gate_words(const ArmForgetting& arm) {
+  std::string words;
+  for (const ForgettingRound& round : arm.gate) {
+    if (round.from != round.round - 1) {
+      words += fmt::format(
+          " Round {} started from {}.", round.round,
+          round.from == 0 ? std::string("S\xE2\x82\x80") : fmt::format("round {}", round.from));
+    }
+    if (!round.fell.empty())
+      words += fmt::format(" <b>Round {} forgot</b>: {}.", round.round, escape(round.fell));
+  }
+  return words;
+}
+
 std::string forgetting_card(const ArmForgetting& arm) {
   std::string note =
       "Share of right answers by set, with its interval on hovering. Backward transfer and overall "
@@ -191,6 +205,7 @@ std::string forgetting_card(const ArmForgetting& arm) {
       "beside them.";
   if (arm.mean_drop)
     note += fmt::format(" Mean fall below the best so far: {} points.", points(*arm.mean_drop));
+  note += gate_words(arm);
   return card("Forgetting, arm " + arm.arm + ": accuracy by set after every round, %",
               forgetting_table(arm) + forgetting_figures(arm), note);
 }

@@ -54,6 +54,13 @@ TEST(Schedule, AlphaStopsAtOne) {
   for (std::size_t i = 2; i < 5; ++i) EXPECT_EQ(plan[i].alpha, 1.0);
 }
 
+TEST(Schedule, RoundsThatForgotAreFollowedByMoreReplay) {
+  EXPECT_DOUBLE_EQ(with_more_replay(0.7, 0, 0.2), 0.7);
+  EXPECT_DOUBLE_EQ(with_more_replay(0.7, 2, 0.2), 0.7 - 0.4);
+  EXPECT_EQ(with_more_replay(0.3, 2, 0.2), 0);
+  EXPECT_THROW(with_more_replay(0.3, -1, 0.2), Error);
+}
+
 TEST(Schedule, RefusesWhatCannotBe) {
   for (const ScheduleOptions& options :
        {ScheduleOptions{.rounds = 0, .rows = 10}, ScheduleOptions{.alpha = 1.5, .rows = 10},

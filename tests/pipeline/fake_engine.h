@@ -3,6 +3,7 @@
 // byte.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -111,7 +112,18 @@ class FakeEngine final : public student::StudentEngine {
     std::filesystem::create_directories(job.output_dir);
     write_file(job.output_dir / (lora ? "adapter_model.safetensors" : "model.safetensors"),
                sha256_hex(text + weights_of(job.model_dir)));
-    Json after = {{"skill", before["skill"].get<double>() + 0.1}};
+    const double skill = before["skill"].get<double>();
+    Json after = {{"skill", skill + 0.1}};
+    if (before.value("forgets", false)) {
+      // It loses what it knew when too little of that is among the rows.
+      const auto known =
+          std::count_if(job.examples.begin(), job.examples.end(), [&](const Example& example) {
+            return RandomStream(1, "fake", example.segments.front().text).uniform() < skill;
+          });
+      if (static_cast<double>(known) < 0.1 * static_cast<double>(job.examples.size()))
+        after["skill"] = std::max(0.0, skill - 0.3);
+      after["forgets"] = true;
+    }
     if (lora) after["base_model_name_or_path"] = student::find_student(job.model_dir).base.string();
     if (before.value("memorises", false)) {
       for (const Example& example : job.examples)

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "error_of.h"
 #include "gym/world.h"
+#include "gym_run.h"
 #include "pipeline/export.h"
 #include "pipeline/status.h"
 #include "pipeline_fixture.h"
@@ -220,6 +221,19 @@ TEST_F(PipelineTest, RejudgingGoesThroughAndBalances) {
   const auto store = open("a");
   EXPECT_TRUE(store->stage("tapir/round-2/difficulty")->finished);
   EXPECT_FALSE(store->fits("student/tapir/round-1").empty());
+}
+
+// Other arms waited for the main arm's expansions before these were planned.
+TEST_F(PipelineTest, ArmsThatExpandAsTheMainArmFollowItWhenItRejudges) {
+  EXPECT_TRUE(run("a", {"curriculum.rejudge=true"}).finished);
+  const auto store = open("a");
+  const auto kept = [&](const char* arm) {
+    const auto rows = store->teach_rows(arm);
+    return std::count_if(rows.begin(), rows.end(),
+                         [](const auto& row) { return row.outcome == "kept"; });
+  };
+  EXPECT_GT(kept("tapir"), 0);
+  EXPECT_EQ(kept("tapir"), kept("random_fresh"));
 }
 
 TEST_F(PipelineTest, RowsThatAreNotJudgedAreInNoStratum) {
