@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "error_of.h"
-#include "gym_run.h"
+#include "pipeline_fixture.h"
 #include "pipeline/status.h"
 
 namespace tapir::pipeline {

@@ -12,7 +12,6 @@
 #include "base/json.h"
 #include "error_of.h"
 #include "gym/world.h"
-#include "gym_run.h"
 #include "pipeline/export.h"
 #include "pipeline/status.h"
 #include "pipeline_fixture.h"
