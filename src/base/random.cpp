@@ -1,5 +1,6 @@
 #include "base/random.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <numbers>
@@ -58,6 +59,23 @@ double RandomStream::normal() {
   double u = uniform();
   while (u <= 0) u = uniform();
   return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * uniform());
+}
+
+std::vector<std::size_t> sample_places(std::span<const std::string> ids, std::size_t rows,
+                                       std::uint64_t seed, std::string_view stage) {
+  std::vector<std::pair<std::uint64_t, std::size_t>> draws;  // with its place
+  draws.reserve(ids.size());
+  for (std::size_t place = 0; place < ids.size(); ++place)
+    draws.emplace_back(RandomStream(seed, stage, ids[place]).next(), place);
+  // Equal draws go by id, never by place.
+  std::sort(draws.begin(), draws.end(), [&](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first < b.first : ids[a.second] < ids[b.second];
+  });
+  draws.resize(std::min(rows, draws.size()));
+  std::vector<std::size_t> places;
+  for (const auto& [draw, place] : draws) places.push_back(place);
+  std::sort(places.begin(), places.end());
+  return places;
 }
 
 }  // namespace tapir

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -41,5 +43,10 @@ class RandomStream {
  private:
   std::array<std::uint64_t, 4> state_;
 };
+
+// A sample that is the same in whatever order the ids come: the places, ascending, of the `rows`
+// ids whose streams (seed, stage, id) draw the smallest numbers. All places where there are fewer.
+std::vector<std::size_t> sample_places(std::span<const std::string> ids, std::size_t rows,
+                                       std::uint64_t seed, std::string_view stage);
 
 }  // namespace tapir

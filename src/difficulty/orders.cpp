@@ -27,26 +27,11 @@ Order drawn_order(const std::string& instruction_id, std::uint64_t seed) {
 }
 
 std::vector<std::size_t> pilot_of(std::span<const Pair> pairs, const JudgeOptions& options) {
-  const auto size =
-      std::min(pairs.size(), static_cast<std::size_t>(std::max(0, options.pilot_rows)));
-  struct Draw {
-    std::uint64_t value = 0;
-    std::size_t pair = 0;
-  };
-  std::vector<Draw> draws;
-  draws.reserve(pairs.size());
-  for (std::size_t i = 0; i < pairs.size(); ++i) {
-    draws.push_back({RandomStream(options.seed, "pilot", pairs[i].instruction.id).next(), i});
-  }
-  // Equal draws go by id, never by place: the pilot does not depend on the order of the rows.
-  std::sort(draws.begin(), draws.end(), [&](const Draw& a, const Draw& b) {
-    if (a.value != b.value) return a.value < b.value;
-    return pairs[a.pair].instruction.id < pairs[b.pair].instruction.id;
-  });
-  std::vector<std::size_t> pilot;
-  for (std::size_t i = 0; i < size; ++i) pilot.push_back(draws[i].pair);
-  std::sort(pilot.begin(), pilot.end());
-  return pilot;
+  std::vector<std::string> ids;
+  ids.reserve(pairs.size());
+  for (const Pair& pair : pairs) ids.push_back(pair.instruction.id);
+  const auto rows = static_cast<std::size_t>(std::max(0, options.pilot_rows));
+  return sample_places(ids, rows, options.seed, "pilot");
 }
 
 double band_of(std::span<const TwoGaps> pilot, const Threshold& threshold, double max_flip_rate) {

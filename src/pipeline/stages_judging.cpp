@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/random.h"
 #include "base/strings.h"
 #include "difficulty/difficulty.h"
 #include "difficulty/ifd.h"
@@ -41,16 +42,17 @@ Json summary_info(const difficulty::JudgeSummary& summary, const Recipe& recipe)
           {"unread_replies", summary.unread_replies}};
 }
 
-// The rows whose draws are the smallest: the same ones in whatever order they come.
-std::vector<difficulty::Pair> sample_of(std::vector<difficulty::Pair> pairs, std::int64_t rows,
-                                        std::uint64_t seed) {
-  const auto draw = [&](const difficulty::Pair& pair) {
-    return std::pair(RandomStream(seed, "audit", pair.instruction.id).next(), pair.instruction.id);
-  };
-  std::sort(pairs.begin(), pairs.end(),
-            [&](const auto& a, const auto& b) { return draw(a) < draw(b); });
-  pairs.resize(std::min(pairs.size(), static_cast<std::size_t>(rows)));
-  return pairs;
+std::vector<difficulty::Pair> sample_of(const std::vector<difficulty::Pair>& pairs,
+                                        std::int64_t rows, std::uint64_t seed) {
+  std::vector<std::string> ids;
+  ids.reserve(pairs.size());
+  for (const difficulty::Pair& pair : pairs) ids.push_back(pair.instruction.id);
+  std::vector<difficulty::Pair> sample;
+  for (const std::size_t place :
+       sample_places(ids, static_cast<std::size_t>(rows), seed, "audit")) {
+    sample.push_back(pairs[place]);
+  }
+  return sample;
 }
 
 // "student/tapir/round-1@held_out" -> "tapir/round-1"
@@ -149,7 +151,7 @@ Run::StageEnd Run::audit_judge(const std::string& stage, const Corpus& rows) {
   for (const Fit& fit : fits) judged.insert(fit.instruction_id);
   std::vector<difficulty::Pair> pairs = pairs_of(author_of("s0"), rows);
   std::erase_if(pairs, [&](const auto& pair) { return !judged.contains(pair.instruction.id); });
-  pairs = sample_of(std::move(pairs), recipe_.judge_audit.rows, recipe_.seed);
+  pairs = sample_of(pairs, recipe_.judge_audit.rows, recipe_.seed);
   for (difficulty::Pair& pair : pairs) pair.author = author_of(kAudited);
 
   const bool by_teacher = recipe_.judge_audit.role == "teacher";

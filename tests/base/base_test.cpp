@@ -53,6 +53,27 @@ TEST(Random, BelowIsInRangeAndEven) {
   for (const int count : counts) EXPECT_NEAR(count, 10000, 500);
 }
 
+TEST(Random, ASampleIsOfIdsNotOfTheirPlaces) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 50; ++i) ids.push_back("row-" + std::to_string(i));
+  const auto drawn = [&](std::size_t rows, std::uint64_t seed, std::string_view stage) {
+    std::vector<std::string> sample;
+    const auto places = sample_places(ids, rows, seed, stage);
+    EXPECT_TRUE(std::is_sorted(places.begin(), places.end()));
+    for (const std::size_t place : places) sample.push_back(ids.at(place));
+    std::sort(sample.begin(), sample.end());
+    return sample;
+  };
+  const auto sample = drawn(7, 1, "stage");
+  EXPECT_EQ(sample.size(), 7U);
+  EXPECT_NE(drawn(7, 2, "stage"), sample);
+  EXPECT_NE(drawn(7, 1, "other"), sample);
+  std::reverse(ids.begin(), ids.end());
+  EXPECT_EQ(drawn(7, 1, "stage"), sample);
+  EXPECT_EQ(drawn(99, 1, "stage").size(), 50U);
+  EXPECT_TRUE(drawn(0, 1, "stage").empty());
+}
+
 TEST(Random, ARestoredStreamGoesOn) {
   RandomStream stream(3, "s");
   stream.next();
