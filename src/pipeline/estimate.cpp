@@ -8,6 +8,7 @@
 #include "difficulty/pair_scorers.h"
 #include "pipeline/estimate_corpus.h"
 #include "pipeline/evaluation_sets.h"
+#include "pipeline/options.h"
 #include "pipeline/plan.h"
 #include "pipeline/role_model.h"
 #include "pipeline/training_job.h"
@@ -210,6 +211,7 @@ class Estimator {
             corpus_.prompt_tokens},
            {fresh, corpus_.prompt_tokens + prompts_.answer, answer}},
           expansion_batches(fresh));
+      if (has_floor(recipe_, arm)) add_floor(prefix + "/floor", fresh, styled);
       const double wanted = arm.refine == "none"   ? 0
                             : arm.refine == "hard" ? alpha * rows - fresh
                                                    : rows - fresh;
@@ -225,6 +227,17 @@ class Estimator {
       train(prefix + "/train", tokens);
       sit_exam(prefix, round == c.rounds, corpus_.answer_tokens * styled);
     }
+  }
+
+  // S_0 answers a sample of the new instructions, the judge compares.
+  void add_floor(const std::string& stage, double fresh, double styled) {
+    const auto tasks = static_cast<double>(taxonomy_of(recipe_).names().size());
+    const double rows = std::min(fresh, tasks * static_cast<double>(recipe_.teach.floor.rows));
+    decode(stage, rows, corpus_.answer_tokens);
+    if (difficulty::make_pair_scorer(recipe_.judge.kind) != nullptr) return;
+    ask(stage, recipe_.judge,
+        {{rows * std::min(2.0, orders(rows)),
+          judged_prompt() + (styled - 1) * corpus_.answer_tokens, assumed::kJudgeReply}});
   }
 
   // A wave is a function of the one before; the answers come last.

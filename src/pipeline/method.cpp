@@ -52,6 +52,10 @@ void Run::teach_arm(const std::string& name, const Arm& arm, int round, Pool& po
   const std::string prefix = student_name(name, round);
   stage(prefix + "/expand", [&](const auto& s) { return expand(s, name, arm, round, pool); });
   after_expand(name, round, pool);
+  if (has_floor(recipe_, arm)) {
+    stage(prefix + "/floor", [&](const auto& s) { return check_floor(s, round, pool); });
+    after_floor(prefix + "/floor", pool);
+  }
   stage(prefix + "/mix", [&](const auto& s) { return mix(s, name, arm, round, pool); });
   stage(prefix + "/refine", [&](const auto& s) { return refine(s, name, round, pool); });
   after_mix(name, round, pool);

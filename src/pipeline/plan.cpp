@@ -90,6 +90,12 @@ class Planner {
     return keys;
   }
 
+  std::vector<std::string> floor_keys() const {
+    std::vector<std::string> keys = held_out_keys();
+    keys.push_back("teach.floor");
+    return keys;
+  }
+
   bool gate_is(const std::string& name, std::string_view gate) const {
     return name == kMainArm && recipe_.curriculum.forgetting_gate == gate;
   }
@@ -138,7 +144,13 @@ class Planner {
     std::vector<std::string> facts = {facts_.prompts, facts_.taxonomy, facts_.teacher};
     if (!facts_.sets.empty()) facts.push_back(facts_.sets);  // new rows are unlike those of sets
     add({prefix + "/expand", "expand", name, round, before}, keys, facts);
-    add({prefix + "/mix", "mix", name, round, {prefix + "/expand"}}, {}, {});
+    std::string made = prefix + "/expand";
+    if (has_floor(recipe_, arm)) {
+      add({prefix + "/floor", "floor", name, round, {made, "s0/train"}}, floor_keys(),
+          {facts_.prompts, facts_.judge, facts_.machine});
+      made = prefix + "/floor";
+    }
+    add({prefix + "/mix", "mix", name, round, {made}}, {}, {});
     add({prefix + "/refine", "refine", name, round, {prefix + "/mix"}}, {"teacher"},
         {facts_.prompts, facts_.teacher});
   }
@@ -230,6 +242,10 @@ bool taught_between_rounds(const Recipe& recipe, const std::string& name, const 
     return what.rejudge || (who == kMainArm && recipe.curriculum.forgetting_gate == "replay");
   };
   return by_student(name, arm) || (arm.expand_as_tapir && by_student(kMainArm, recipe.tapir));
+}
+
+bool has_floor(const Recipe& recipe, const Arm& arm) {
+  return arm.expand && recipe.teach.floor.rows > 0;
 }
 
 std::string student_name(const std::string& arm, int round) {

@@ -55,6 +55,9 @@ std::vector<std::pair<std::string, Arm>> arms_of(const Recipe& recipe);
 // first training.
 bool taught_between_rounds(const Recipe& recipe, const std::string& name, const Arm& arm);
 
+// Whether a sample of the arm's new pairs is judged before they are mixed (teach.floor).
+bool has_floor(const Recipe& recipe, const Arm& arm);
+
 // "s0", "s0-a", "tapir/round-2": the student that a training stage makes, and its folder below the
 // run folder.
 std::string student_name(const std::string& arm, int round);

@@ -155,6 +155,10 @@ struct Recipe {
     std::string prompts;  // folder of own templates; empty: built in
     std::int64_t max_attempts_per_row = 3;
     std::int64_t layers = 0;  // requirements of form in every new instruction
+    struct {
+      std::int64_t rows = 0;  // new ones of each task and round that are judged; 0: none
+      double score = 6;       // mean of the teacher's answers that a task has to reach
+    } floor;
   } teach;
 
   // Of expanded instructions, where they are not the gym's.

@@ -137,6 +137,28 @@ void check_audit(const Recipe& r, const std::string& where) {
   }
 }
 
+// New pairs are judged as those of D are, by a judge who looks at the teacher's answers.
+void check_floor(const Recipe& r, const std::string& where) {
+  if (r.teach.floor.rows == 0) return;
+  if (r.difficulty.method != "mfd") {
+    impossible(where, "teach.floor.rows is set but difficulty.method: ifd asks no judge",
+               "leave one of the two keys out");
+  }
+  if (r.judge.kind == "rubric") {
+    impossible(where,
+               "teach.floor.rows is set, but judge.kind: rubric cannot score new instructions: "
+               "they bring no requirements",
+               "set teach.floor.rows: 0, or another judge");
+  }
+  if (r.teach.floor.score > 1 && difficulty::make_pair_scorer(r.judge.kind) != nullptr) {
+    impossible(where,
+               fmt::format("teach.floor.score is {}, but judge.kind: {} takes the teacher's "
+                           "answers for right",
+                           r.teach.floor.score, r.judge.kind),
+               "set teach.floor.score: 1 to see only how many S_0 fails at, or another judge");
+  }
+}
+
 // Rows that are set aside, and who can compare answers to them.
 void check_held_out(const Recipe& r, const std::string& where) {
   if (r.data.gym_rows > 0) {
@@ -268,6 +290,7 @@ void check_together(const Recipe& r, const std::string& where) {
   }
   check_roles(r, where);
   check_audit(r, where);
+  check_floor(r, where);
   check_rubric(r, where);
   check_layers(r, where);
 }

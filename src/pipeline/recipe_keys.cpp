@@ -208,6 +208,10 @@ void add_method(Table<Recipe>& t) {
              "requests per new row needed")
       .whole("teach.layers", FIELD(teach.layers), {0, rubric::kMostLayers},
              "requirements of form that every new instruction asks for; 0: none")
+      .whole("teach.floor.rows", FIELD(teach.floor.rows), kNotNegative,
+             "new rows of each task and round, drawn by id, whose pairs are judged; 0: none")
+      .real("teach.floor.score", FIELD(teach.floor.score), {1, 10},
+            "mean score that a task's new answers have to reach; 1: shown only")
       .real("teach.novelty.rouge_l", FIELD(novelty.rouge_l), kShare,
             "a new instruction stays below this likeness to everything known; 0: off")
       .real("teach.novelty.minhash", FIELD(novelty.minhash), kShare,

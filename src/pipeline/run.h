@@ -188,6 +188,8 @@ class Run {
 
   // ---- stages_teach.cpp ----
   Pool first_pool(const std::string& name, const Arm& arm) const;
+  // The teacher's answers to those of the rows that are new instructions.
+  void add_new_answers(Corpus& corpus) const;
   void rejudge_pool(const std::string& name, int round, Pool& pool);
   StageEnd expand(const std::string& stage, const std::string& name, const Arm& arm, int round,
                   const Pool& pool);
@@ -211,6 +213,13 @@ class Run {
                             const Pool& pool) const;
   std::string style_author(const std::string& task) const;
   void export_mixture(const std::string& name, int round) const;
+
+  // ---- stages_floor.cpp ----
+  // The judge scores a sample of each task's new answers beside those of S_0; rows of tasks below
+  // the floor are filtered.
+  StageEnd check_floor(const std::string& stage, int round, const Pool& pool);
+  // Takes the rows out that did not pass.
+  void after_floor(const std::string& stage, Pool& pool) const;
 
   // ---- stages_train.cpp ----
   StageEnd train_s0(const std::string& stage);

@@ -58,24 +58,27 @@ Pool Run::first_pool(const std::string& name, const Arm& arm) const {
   return pool;
 }
 
+void Run::add_new_answers(Corpus& corpus) const {
+  std::map<std::string, std::set<std::string>> answered;  // new instructions, by author
+  for (const Instruction& row : corpus.rows) {
+    if (row.round > 0) answered[style_author(row.task)].insert(row.id);
+  }
+  for (const auto& [author, ids] : answered) {
+    for (Response& response : store_->responses(author)) {
+      if (ids.contains(response.instruction_id))
+        corpus.answers[response.instruction_id] = std::move(response.text);
+    }
+  }
+}
+
 void Run::rejudge_pool(const std::string& name, int round, Pool& pool) {
   const std::string before = student_name(name, round - 1);
   const std::string prefix = student_name(name, round);
   std::map<std::string, Instruction> all = pool.easy;
   all.insert(pool.hard.begin(), pool.hard.end());
   Corpus judged{{}, corpus_.answers};
-  std::set<std::string> authors;  // of the answers to new instructions
-  for (const auto& [id, row] : all) {
-    judged.rows.push_back(row);
-    if (row.round > 0) authors.insert(style_author(row.task));
-  }
-  for (const std::string& author : authors) {
-    for (Response& response : store_->responses(author)) {
-      const auto row = all.find(response.instruction_id);
-      if (row == all.end() || row->second.round == 0) continue;
-      if (author == style_author(row->second.task)) judged.answers[row->first] = response.text;
-    }
-  }
+  for (const auto& [id, row] : all) judged.rows.push_back(row);
+  add_new_answers(judged);
   const std::string author = "student/" + before;
   if (recipe_.difficulty.method == "mfd") {
     stage(prefix + "/answers",

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "evaluate/exam.h"
+#include "pipeline/floor_figures.h"
 #include "pipeline/forgetting_figures.h"
 #include "pipeline/held_out_figures.h"
 #include "pipeline/judge_figures.h"
@@ -37,7 +38,7 @@ Json stage_json(const store::StageRecord& record) {
   out.update(ledger_json(record.ledger));
   if (record.info.empty()) return out;
   const Json info = parse_json(record.info, "info of " + record.name);
-  for (const char* figures : {"judge", "audit"}) {
+  for (const char* figures : {"judge", "audit", "floor"}) {
     if (info.contains(figures)) out[figures] = info[figures];
   }
   return out;
@@ -165,6 +166,7 @@ std::string status_text(const Json& status) {
     const std::string name = stage["name"].get<std::string>();
     if (stage.contains("judge")) out += "\n" + name + "\n" + judge_figures_text(stage["judge"]);
     if (stage.contains("audit")) out += "\n" + name + "\n" + audit_figures_text(stage["audit"]);
+    if (stage.contains("floor")) out += "\n" + name + "\n" + floor_figures_text(stage["floor"]);
   }
   if (!status["usage"].empty()) out += "\n";
   for (const Json& row : status["usage"]) {

@@ -176,5 +176,24 @@ TEST_F(EstimateTest, ASampleTakesThePlaceOfWhatIsAssumed) {
   EXPECT_THROW(plan_sample(estimate(nothing, PlanningEngine()), nothing, 10), Error);
 }
 
+TEST_F(EstimateTest, CountsTheJudgmentsOfNewRows) {
+  const auto floor_calls = [](const Estimate& e) {
+    std::int64_t calls = 0;
+    for (const StageEstimate& stage : e.stages)
+      calls += stage.stage.ends_with("/floor") ? stage.calls : 0;
+    return calls;
+  };
+  const Estimate without = of({});
+  EXPECT_EQ(floor_calls(without), 0);
+  // New rows of two rounds of 50: 0.6 for each of 0.3 x 50 and of 0.5 x 50 hard ones.
+  const Estimate all = of({"teach.floor.rows=100", "judge.orders=both"});
+  EXPECT_EQ(floor_calls(all), 2 * (9 + 15));
+  EXPECT_EQ(all.calls - of({"judge.orders=both"}).calls, 2 * (9 + 15));
+  const Estimate few = of({"teach.floor.rows=1", "judge.orders=single", "tasks.taxonomy=gym"});
+  EXPECT_GT(floor_calls(few), 0);
+  EXPECT_LT(floor_calls(few), 24);
+  EXPECT_EQ(floor_calls(of({"teach.floor={rows: 100, score: 1}", "judge.kind=overlap"})), 0);
+}
+
 }  // namespace
 }  // namespace tapir::pipeline
