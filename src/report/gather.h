@@ -41,6 +41,8 @@ Difficulty gather_difficulty(const store::RunStore& store);
 std::optional<JudgeQuality> gather_judge(const store::RunStore& store, const Json& info);
 std::vector<ArmTeaching> gather_teaching(const store::RunStore& store, const Arms& arms,
                                          const Difficulty& difficulty);
+// What the stage "floor" of that arm and round left, added to the arm's rows.
+void gather_floor(const store::RunStore& store, int round, ArmTeaching& teaching);
 std::vector<Curve> gather_curves(const store::RunStore& store, const Arms& arms,
                                  const std::filesystem::path& run_dir);
 std::vector<ArmTokens> gather_tokens(const store::RunStore& store, const Arms& arms);

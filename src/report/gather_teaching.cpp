@@ -53,6 +53,7 @@ class ArmGatherer {
 
   void count_round(int round) {
     const std::vector<MixtureRow> mixture = store_.mixture(teaching_.arm, round);
+    gather_floor(store_, round, teaching_);
     if (mixture.empty()) return;
     RoundRow figures{.round = round};
     std::set<std::string> distinct;
@@ -76,6 +77,8 @@ class ArmGatherer {
       if (mixed_ > 0) task.reached = static_cast<double>(task.rows) / static_cast<double>(mixed_);
       teaching_.tasks.push_back(std::move(task));
     }
+    std::stable_sort(teaching_.floor.begin(), teaching_.floor.end(),
+                     [](const FloorRow& a, const FloorRow& b) { return a.task < b.task; });
     return std::move(teaching_);
   }
 

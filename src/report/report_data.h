@@ -179,11 +179,25 @@ struct RoundRow {
   std::vector<std::string> relaxed;
 };
 
+// The new rows of one task in one round, of which a sample was judged.
+struct FloorRow {
+  std::string task;
+  int round = 0;
+  std::int64_t rows = 0, judged = 0, filtered = 0;
+  double mean = 0;                // of the teacher's answers, 1-10
+  stats::Interval interval;       // 95 %
+  double hard_share = 0;          // of judged ones: S_0 fails at them
+  stats::Interval hard_interval;  // 95 %
+  std::string verdict;            // stands, doubtful, below
+};
+
 struct ArmTeaching {
   std::string arm;
   bool main = false;
   std::vector<TaskRow> tasks;
   std::vector<RoundRow> rounds;
+  std::vector<FloorRow> floor;  // by task, then round; empty: nothing was judged
+  double floor_score = 0;       // what a task's mean has to reach
 };
 
 // ---- training ----

@@ -108,8 +108,8 @@ std::string tasks_section(const ReportData& data) {
   }
   std::string body;
   for (const ArmTeaching& arm : data.teaching) {
-    const std::string tables =
-        task_table(arm) + "<h3 style=\"margin-top:18px\">Rounds</h3>" + round_table(arm);
+    const std::string tables = task_table(arm) + "<h3 style=\"margin-top:18px\">Rounds</h3>" +
+                               round_table(arm) + floor_part(arm);
     if (&arm == &data.teaching.front()) {
       body += card("Arm " + arm.arm, tables,
                    "In D and hard: of the corpus. Attempts, kept and rejected: new instructions by "

@@ -15,6 +15,8 @@ std::string judge_card(const JudgeQuality& judge);
 std::string components_card(const Difficulty& difficulty);  // where judged by requirements
 std::string ratios_card(const Difficulty& difficulty);      // of Instruction-Following Difficulty
 std::string tasks_section(const ReportData& data);
+// The floor under an arm's new instructions; empty where nothing was judged.
+std::string floor_part(const ArmTeaching& arm);
 std::string training_section(const ReportData& data);
 std::string exam_section(const ReportData& data);  // heat maps and forgetting
 std::string signs_section(const ReportData& data);

@@ -17,7 +17,9 @@ namespace {
 
 using tapir::testing::ExampleRun;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 // A store with nothing in it; its folder goes away with the object.
@@ -346,6 +348,37 @@ TEST(Teaching, TasksAndRounds) {
   EXPECT_EQ(teaching[0].rounds[0].hard, 3);
   EXPECT_EQ(teaching[0].rounds[0].distinct, 3);
   EXPECT_THAT(teaching[0].rounds[0].relaxed, ElementsAre("words"));
+}
+
+TEST(Teaching, TheFloorUnderNewRows) {
+  EmptyStore store;
+  store->set_meta("arms", R"(["tapir"])");
+  store->set_meta("rounds", "2");
+  store->begin_stage("data", "f");
+  store->put_instruction("data", {"a", {{Role::user, "a"}}, "Math", "f", "", 0});
+  EXPECT_THAT(store.gathered().teaching.at(0).floor, IsEmpty());
+  EXPECT_THAT(render_html(store.gathered()), Not(HasSubstr("The floor under new rows")));
+  store->begin_stage("tapir/round-2/floor", "f");
+  store->finish_stage("tapir/round-2/floor", {}, 1, R"({"floor": {"score": 6, "tasks": {
+      "Math": {"rows": 40, "judged": 20, "mean": 3.25, "low": 2.5, "high": 4, "filtered": 40,
+               "verdict": "below", "hard": 5, "hard_share": 0.25, "hard_low": 0.11,
+               "hard_high": 0.47},
+      "<b>Law": {"rows": 3, "judged": 0, "verdict": 7}, "odd": []}}})");
+  const ReportData data = store.gathered();
+  const ArmTeaching& arm = data.teaching.at(0);
+  EXPECT_DOUBLE_EQ(arm.floor_score, 6);
+  ASSERT_THAT(arm.floor, SizeIs(2));
+  const FloorRow& math = arm.floor[1];
+  EXPECT_EQ(math.task, "Math");
+  EXPECT_EQ(math.round, 2);
+  EXPECT_EQ(math.judged, 20);
+  EXPECT_EQ(math.filtered, 40);
+  EXPECT_EQ(math.verdict, "below");
+  EXPECT_DOUBLE_EQ(math.interval.high, 4);
+  EXPECT_DOUBLE_EQ(math.hard_interval.low, 0.11);
+  const std::string html = render_html(data);
+  EXPECT_THAT(html, HasSubstr("3.25 [2.50, 4.00]"));
+  EXPECT_THAT(html, HasSubstr("&lt;b&gt;Law"));
 }
 
 TEST(Curves, RoundsGoOnAndABrokenLineIsLeftOut) {
