@@ -236,8 +236,8 @@ class Estimator {
     decode(stage, rows, corpus_.answer_tokens);
     if (difficulty::make_pair_scorer(recipe_.judge.kind) != nullptr) return;
     ask(stage, recipe_.judge,
-        {{rows * std::min(2.0, orders(rows)),
-          judged_prompt() + (styled - 1) * corpus_.answer_tokens, assumed::kJudgeReply}});
+        {{rows * orders(rows), judged_prompt() + (styled - 1) * corpus_.answer_tokens,
+          assumed::kJudgeReply}});
   }
 
   // A wave is a function of the one before; the answers come last.

@@ -10,7 +10,7 @@ namespace {
 
 // Kinds of stages, by who is asked.
 constexpr std::array<std::string_view, 4> kTeaching = {"responses", "tasks", "expand", "refine"};
-constexpr std::array<std::string_view, 3> kJudging = {"difficulty", "audit", "held_out"};
+constexpr std::array<std::string_view, 4> kJudging = {"difficulty", "audit", "held_out", "floor"};
 
 // What a judge's requests have behind the row: the order of the answers, or whose answer it is.
 constexpr std::array<std::string_view, 4> kOfAJudge = {"/teacher_first", "/student_first",

@@ -17,7 +17,7 @@ TEST(Failure, NamesAreReadBack) {
     EXPECT_EQ(parse_failure(to_string(failure)), failure);
     names.insert(to_string(failure));
   }
-  EXPECT_EQ(names.size(), 13U);
+  EXPECT_EQ(names.size(), 14U);
   EXPECT_EQ(parse_failure("unknown"), std::nullopt);
   EXPECT_EQ(parse_failure("ok"), std::nullopt);
 }
@@ -29,8 +29,8 @@ TEST(Failure, TransientOrTerminal) {
     EXPECT_TRUE(is_worth_retrying(failure)) << to_string(failure);
   }
   // Not the row's fault, but asking at once would not help.
-  for (const Failure failure :
-       {Failure::stopped, Failure::unauthorized, Failure::unavailable, Failure::budget}) {
+  for (const Failure failure : {Failure::stopped, Failure::unauthorized, Failure::unavailable,
+                                Failure::budget, Failure::waiting}) {
     EXPECT_TRUE(is_transient(failure)) << to_string(failure);
     EXPECT_FALSE(is_worth_retrying(failure)) << to_string(failure);
   }
