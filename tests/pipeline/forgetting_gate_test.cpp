@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "error_of.h"
-#include "pipeline_fixture.h"
 #include "pipeline/status.h"
+#include "pipeline_fixture.h"
 
 namespace tapir::pipeline {
 namespace {
