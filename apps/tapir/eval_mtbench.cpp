@@ -160,7 +160,7 @@ Json answer(Arguments& a, Context& context) {
 
 pipeline::MtJudgeFileSummary judge(Arguments& a, Context& context) {
   a.judge.files = a.asking.files;
-  const auto s = judge_mt_bench_files(a.asking.read(), a.judge, *context.progress, context.stop);
+  auto s = judge_mt_bench_files(a.asking.read(), a.judge, *context.progress, context.stop);
   context.progress->message(fmt::format("{}: {} judgments{}{}{}", s.output, s.judgments,
                                         s.failed.empty() ? "" : "; failed: ", list_counts(s.failed),
                                         cost(s.usd)));

@@ -68,8 +68,11 @@ std::vector<Row> settled(std::vector<Row> rows, Duplicates policy, const Key& ke
       continue;
     }
     twice.emplace_back(kept[found->second], row);
-    if (policy == Duplicates::last) kept[found->second] = std::move(row);
-    if (policy == Duplicates::average) kept.push_back(std::move(row));
+    if (policy == Duplicates::last) {
+      kept[found->second] = std::move(row);
+    } else if (policy == Duplicates::average) {
+      kept.push_back(std::move(row));
+    }
   }
   return kept;
 }

@@ -330,11 +330,11 @@ void OpenAiModel::Impl::ask_for_models(const ItemPointer& item, std::size_t endp
                                        ChatReply reply) {
   HttpCall call = http_call(transport_.endpoints[endpoint], "/models", transport_.deadlines);
   call.deadlines.total = kForModels;
-  http_.start(std::move(call), [this, item, endpoint, reply](const HttpOutcome& outcome) {
-    ChatReply told = reply;
-    told.error += offered_models(read_model_names(outcome.body));
-    settle(item, endpoint, std::move(told));
-  });
+  http_.start(std::move(call),
+              [this, item, endpoint, told = std::move(reply)](const HttpOutcome& outcome) mutable {
+                told.error += offered_models(read_model_names(outcome.body));
+                settle(item, endpoint, std::move(told));
+              });
 }
 
 // To the caller, or to another endpoint when the failure is none of the request's own.

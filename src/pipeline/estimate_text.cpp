@@ -90,7 +90,6 @@ std::string memory_text(const student::MemoryPlan& m) {
 }
 
 std::string assumptions_text() {
-  using namespace assumed;
   return fmt::format(
       "assumed: {:.1f} new rows per hard row of a mixture; {:.0f} % of pairs need a second order;\n"
       "a refined answer is {:.1f} times as long, a judge's reply {:.0f} tokens; {:.0f} bytes make "
@@ -99,8 +98,9 @@ std::string assumptions_text() {
       "an endpoint answers after {:.0f} s with {:.0f} tokens a second; the student trains at "
       "{:.0f} "
       "GFLOPS\n",
-      kNewPerHard, 100 * kSecondOrders, kStyledAnswer, kJudgeReply, kBytesPerToken, kFirstToken,
-      kTokensPerSecond, kTrainFlops / 1e9);
+      assumed::kNewPerHard, 100 * assumed::kSecondOrders, assumed::kStyledAnswer,
+      assumed::kJudgeReply, assumed::kBytesPerToken, assumed::kFirstToken,
+      assumed::kTokensPerSecond, assumed::kTrainFlops / 1e9);
 }
 
 }  // namespace tapir::pipeline

@@ -251,7 +251,7 @@ std::vector<KeyInfo> recipe_keys() {
 Recipe parse_recipe(const std::string& yaml, const std::string& where,
                     const std::filesystem::path& folder,
                     const std::vector<std::string>& overrides) {
-  const Recipe recipe = parse_keys(yaml, where, folder, overrides);
+  Recipe recipe = parse_keys(yaml, where, folder, overrides);
   check_together(recipe, where);
   return recipe;
 }
@@ -263,7 +263,7 @@ Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::str
 
 Recipe load_settings(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
   const bool none = file.empty();
-  const Recipe recipe = parse_keys(
+  Recipe recipe = parse_keys(
       none ? "" : text_of(file), none ? "settings" : file.string(),
       none ? std::filesystem::current_path() : std::filesystem::absolute(file).parent_path(),
       overrides);
