@@ -55,8 +55,11 @@ bool Budget::fits(const Amount& amount) const {
 Budget::Admission Budget::reserve(const Amount& worst, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   const auto with = [&](const Amount& others) {
-    return fits({spent_.picodollars + held_.picodollars + others.picodollars + worst.picodollars,
-                 spent_.tokens + held_.tokens + others.tokens + worst.tokens});
+    Amount all = spent_;
+    all += held_;
+    all += others;
+    all += worst;
+    return fits(all);
   };
   const bool decided = !stop.stop_requested() && changed_.wait(lock, stop, [&] {
     return with(reserved_) || !with(Amount{});
@@ -66,28 +69,20 @@ Budget::Admission Budget::reserve(const Amount& worst, const std::stop_token& st
     exhausted_ = true;
     return Admission::over;
   }
-  reserved_.picodollars += worst.picodollars;
-  reserved_.tokens += worst.tokens;
+  reserved_ += worst;
   return Admission::granted;
 }
 
-void Budget::settle(const Amount& worst, const Amount& actual) {
+void Budget::book(const Amount& worst, Amount& to, const Amount& amount) {
   const std::lock_guard lock(mutex_);
-  reserved_.picodollars -= worst.picodollars;
-  reserved_.tokens -= worst.tokens;
-  spent_.picodollars += actual.picodollars;
-  spent_.tokens += actual.tokens;
+  reserved_ -= worst;
+  to += amount;
   changed_.notify_all();
 }
 
-void Budget::hold(const Amount& worst) {
-  const std::lock_guard lock(mutex_);
-  reserved_.picodollars -= worst.picodollars;
-  reserved_.tokens -= worst.tokens;
-  held_.picodollars += worst.picodollars;
-  held_.tokens += worst.tokens;
-  changed_.notify_all();
-}
+void Budget::settle(const Amount& worst, const Amount& actual) { book(worst, spent_, actual); }
+
+void Budget::hold(const Amount& worst) { book(worst, held_, worst); }
 
 Amount Budget::spent() const {
   const std::lock_guard lock(mutex_);

@@ -27,6 +27,16 @@ struct Amount {
   std::int64_t picodollars = 0;
   std::int64_t tokens = 0;
   double usd() const { return static_cast<double>(picodollars) * 1e-12; }
+  Amount& operator+=(const Amount& other) {
+    picodollars += other.picodollars;
+    tokens += other.tokens;
+    return *this;
+  }
+  Amount& operator-=(const Amount& other) {
+    picodollars -= other.picodollars;
+    tokens -= other.tokens;
+    return *this;
+  }
 };
 
 // Rounded up.
@@ -54,6 +64,8 @@ class Budget {
 
  private:
   bool fits(const Amount& amount) const;
+  // Gives back what was set aside, and books an amount where `to` says.
+  void book(const Amount& worst, Amount& to, const Amount& amount);
 
   const Caps caps_;
   mutable std::mutex mutex_;
