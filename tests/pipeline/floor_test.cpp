@@ -5,11 +5,9 @@
 
 #include "base/json.h"
 #include "error_of.h"
-#include "fake_engine.h"
 #include "pipeline/floor_figures.h"
-#include "pipeline/run.h"
 #include "pipeline/status.h"
-#include "test_data.h"
+#include "pipeline_fixture.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -19,12 +17,10 @@ using ::testing::Not;
 
 constexpr const char* kFloor = "tapir/round-1/floor";
 
-class FloorTest : public ::testing::Test {
+class FloorTest : public RunTest {
  protected:
-  FloorTest() { testing::make_fake_base(folder_.path() / "base"); }
-
   Recipe recipe(const std::vector<std::string>& overrides = {}) const {
-    return parse_recipe(
+    return parsed(
         "student: {model_name_or_path: base}\n"
         "data: {gym: {rows: 300}}\n"
         "difficulty: {pilot_rows: 40}\n"
@@ -32,22 +28,15 @@ class FloorTest : public ::testing::Test {
         "curriculum: {rounds: 2, rows: 1000, alpha: 0.5}\n"
         "train: {batch_tokens: 128, tokens: 4000}\n"
         "evaluate: {exam: {uniform: 20, pool: 10, beyond: 10}}\n",
-        "test.yaml", folder_.path(), overrides);
+        overrides);
   }
 
   // Ends after the last mixture.
   void teach(const std::string& name, const std::vector<std::string>& overrides,
              ProgressSink& progress = silent_progress(), std::stop_token stop = {}) const {
     RunOptions options;
-    options.run_dir = folder_.path() / name;
     options.until = "tapir/round-2/mix";
-    pipeline::Run(recipe(overrides), options, std::make_shared<testing::FakeEngine>(), progress,
-                  stop)
-        .go();
-  }
-
-  std::unique_ptr<store::RunStore> open(const std::string& name) const {
-    return store::RunStore::open(folder_.path() / name / "run.db", store::OpenMode::read_only);
+    run_recipe(name, recipe(overrides), options, progress, stop);
   }
 
   static std::uint64_t kept_rows(const store::RunStore& store, int round) {
@@ -79,8 +68,6 @@ class FloorTest : public ::testing::Test {
     }
     return text;
   }
-
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(FloorTest, ASampleOfEachTasksNewPairsIsJudgedAndGoodOnesStay) {

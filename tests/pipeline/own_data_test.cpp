@@ -12,9 +12,8 @@
 #include "fake_engine.h"
 #include "gym/world.h"
 #include "pipeline/estimate.h"
-#include "pipeline/run.h"
 #include "pipeline/status.h"
-#include "test_data.h"
+#include "pipeline_fixture.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -25,10 +24,9 @@ constexpr int kWords = 120;   // rows of words.jsonl
 constexpr int kNumbers = 30;  // rows of numbers.jsonl
 constexpr int kHeldOutRows = 40;
 
-class OwnDataTest : public ::testing::Test {
+class OwnDataTest : public RunTest {
  protected:
   OwnDataTest() {
-    testing::make_fake_base(folder_.path() / "base");
     // Words that the student knows, or does not: the gym's, with an answer of letters or digits.
     std::string words;
     std::string labelled;
@@ -71,24 +69,15 @@ class OwnDataTest : public ::testing::Test {
         "curriculum: {rounds: 2, rows: 60}\n"
         "train: {batch_tokens: 128, tokens: 4000}\n"
         "arms: {plain: {select: random, expand: false, balance: false, refine: none}}\n";
-    return parse_recipe(yaml, "test.yaml", folder_.path(), overrides);
+    return parsed(yaml, overrides);
   }
 
   RunOutcome run(const std::string& name, const std::vector<std::string>& overrides = {},
                  const std::string& until = {}) const {
     RunOptions options;
-    options.run_dir = folder_.path() / name;
     options.until = until;
-    return pipeline::Run(recipe(overrides), options, std::make_shared<testing::FakeEngine>(),
-                         silent_progress(), {})
-        .go();
+    return run_recipe(name, recipe(overrides), options);
   }
-
-  std::unique_ptr<store::RunStore> open(const std::string& name) const {
-    return store::RunStore::open(folder_.path() / name / "run.db", store::OpenMode::read_only);
-  }
-
-  testing::TemporaryFolder folder_;
 };
 
 std::set<std::string> ids_of(const std::vector<Instruction>& rows) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -14,10 +15,31 @@
 
 namespace tapir::pipeline {
 
-class PipelineTest : public ::testing::Test {
+// A folder with a student "base", and runs in folders beside it.
+class RunTest : public ::testing::Test {
  protected:
-  PipelineTest() { testing::make_fake_base(folder_.path() / "base"); }
+  RunTest() { testing::make_fake_base(folder_.path() / "base"); }
 
+  Recipe parsed(const std::string& yaml, const std::vector<std::string>& overrides) const {
+    return parse_recipe(yaml, "test.yaml", folder_.path(), overrides);
+  }
+  RunOutcome run_recipe(const std::string& name, Recipe recipe, RunOptions extra = {},
+                        ProgressSink& progress = silent_progress(),
+                        std::stop_token stop = {}) const {
+    extra.run_dir = folder_.path() / name;
+    return pipeline::Run(std::move(recipe), extra, std::make_shared<testing::FakeEngine>(),
+                         progress, stop)
+        .go();
+  }
+  std::unique_ptr<store::RunStore> open(const std::string& name) const {
+    return store::RunStore::open(folder_.path() / name / "run.db", store::OpenMode::read_only);
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+class PipelineTest : public RunTest {
+ protected:
   Recipe recipe(const std::vector<std::string>& overrides = {}) const {
     const std::string yaml =
         "student: {model_name_or_path: base}\n"
@@ -29,7 +51,7 @@ class PipelineTest : public ::testing::Test {
         "arms: {plain: {select: random, expand: false, balance: false, refine: none},\n"
         "       random_fresh: {select: random, expand_as_tapir: true, balance: false}}\n"
         "evaluate: {exam: {uniform: 80, pool: 20, beyond: 32}}\n";
-    return parse_recipe(yaml, "test.yaml", folder_.path(), overrides);
+    return parsed(yaml, overrides);
   }
 
   RunOptions options(const std::string& name) const {
@@ -40,14 +62,7 @@ class PipelineTest : public ::testing::Test {
 
   RunOutcome run(const std::string& name, const std::vector<std::string>& overrides = {},
                  RunOptions extra = {}, std::stop_token stop = {}) {
-    extra.run_dir = folder_.path() / name;
-    return pipeline::Run(recipe(overrides), extra, std::make_shared<testing::FakeEngine>(),
-                         silent_progress(), stop)
-        .go();
-  }
-
-  std::unique_ptr<store::RunStore> open(const std::string& name) const {
-    return store::RunStore::open(folder_.path() / name / "run.db", store::OpenMode::read_only);
+    return run_recipe(name, recipe(overrides), std::move(extra), silent_progress(), stop);
   }
 
   std::string final_bytes(const std::string& name) const {
@@ -78,8 +93,6 @@ class PipelineTest : public ::testing::Test {
     }
     return text;
   }
-
-  testing::TemporaryFolder folder_;
 };
 
 }  // namespace tapir::pipeline
