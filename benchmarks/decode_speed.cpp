@@ -40,7 +40,8 @@ struct Decoding {
   Decoding(DecodeWorker& decode_worker, const DecodeWeights& decode_weights,
            const std::vector<Tokens>& all_prompts)
       : worker(decode_worker), weights(decode_weights), prompts(all_prompts) {
-    for (std::size_t i = 0; i < prompts.size(); ++i) caches.emplace_back(weights.config);
+    for (std::size_t i = 0; i < prompts.size(); ++i)
+      caches.emplace_back(weights.config, weights.decode);
     tokens.resize(prompts.size());
   }
   std::int32_t best(const float* logits) const {

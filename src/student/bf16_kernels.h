@@ -15,6 +15,11 @@ struct Bf16Kernels {
   void (*pack)(const PackRows&);
   void (*unpack_row)(const PackedMatrix&, long row, float* to);
   void (*multiply_packed)(const PackedProduct&);
+  // With keys and values that are kept in bf16; likewise.
+  long (*cached_keys)(int head_dim);
+  long (*cached_values)(int head_dim);
+  void (*cache_token)(const CachedToken&);
+  void (*attention)(const CachedAttention&);
 };
 
 // nullptr where the CPU (or what the program was compiled for) has no bf16 units: emulating them is

@@ -124,7 +124,7 @@ void DecodeWorker::project_qkv(int member, const Layer& layer, std::int64_t rows
 // attended_ of a sequence from its start; into the cache, when there is one.
 void DecodeWorker::attend_sequence(int member, std::size_t layer, std::int64_t length,
                                    KvCache* cache) {
-  const auto rows = team_.share(member, cache == nullptr ? 0 : length);
+  const auto rows = team_.share(member, cache == nullptr ? 0 : length, /*step=*/2);
   for (std::int64_t i = rows.first; i < rows.last; ++i) {
     const float* keys = qkv_.data() + i * qkv_width_ + query_;
     cache->put(static_cast<int>(layer), i, keys, keys + key_value_);
@@ -255,7 +255,7 @@ const float* DecodeWorker::step(std::span<const DecodeRow> rows) {
     positions_[i] = rows[i].position;
     longest = std::max(longest, rows[i].cache->capacity());
   }
-  reserve_scratch(longest);
+  reserve_scratch(cached_attention_scratch(longest, config_.head_dim));
   rotary_.extend(longest);
   logits_.reserve(count * config_.vocab_size);
   team_.run([&](int member) {

@@ -39,6 +39,10 @@ const DecodeKernels* bf16_decode_kernels() {
     set.pack = products.pack;
     set.unpack_row = products.unpack_row;
     set.multiply_packed = products.multiply_packed;
+    set.cached_keys = products.cached_keys;
+    set.cached_values = products.cached_values;
+    set.cache_token = products.cache_token;
+    set.attention = products.attention;
     set.bf16 = true;
     return set;
   }();

@@ -43,12 +43,22 @@ constexpr long kColumnStep = 32;
 
 // ---- attention over a cache ----
 
-constexpr long kCacheBlock = 64;  // positions
-// Floats of a position's values: a whole number of the widest vectors.
-constexpr long value_width(int head_dim) { return (head_dim + 15) / 16 * 16; }
+// A row's keys and values lie in blocks of kCacheBlock positions, in the order in which a set of
+// kernels reads them.
+constexpr long kCacheBlock = 64;
 
-// One row's new token against the row's own cache, the new token's key and value included. The
-// cache is in blocks of kCacheBlock positions.
+// One token's keys and values of a layer, to be put into a block. REQUIRES: `place` - 1 is there,
+// or `place` is even.
+struct CachedToken {
+  int kv_heads, head_dim;
+  long place;           // in the block
+  const float* keys;    // [kv heads, head_dim], rotated
+  const float* values;  // likewise
+  float* block_keys;    // where the layer's begin in the block, 64-byte aligned
+  float* block_values;  // likewise
+};
+
+// One row's new token against the row's own cache, the new token's key and value included.
 struct CachedAttention {
   long first;   // positions before it lie outside the row's window
   long length;  // positions in the cache, > first
@@ -56,12 +66,17 @@ struct CachedAttention {
   float scale;                 // of the scores, 1 / sqrt(head_dim)
   const float* query;          // [heads, head_dim], rotated
   const float* const* blocks;  // [blocks of the cache]
-  long keys;                   // where they begin in a block: [kv heads, head_dim, kCacheBlock]
-  long values;                 // likewise: [kv heads, kCacheBlock, value_width(head_dim)]
+  long keys;                   // where the layer's begin in a block
+  long values;                 // likewise
   float* out;                  // [heads, head_dim]
-  float* scratch;              // [length, rounded up to kCacheBlock]
+  float* scratch;              // [cached_attention_scratch()]
   int kv_first, kv_last;       // kv heads to be done, with the heads that share them
 };
+
+// Floats of scratch for a cache of so many positions.
+constexpr long cached_attention_scratch(long length, int head_dim) {
+  return (length + kCacheBlock - 1) / kCacheBlock * kCacheBlock + (head_dim + 15) / 16 * 16;
+}
 
 struct DecodeKernels {
   // Elements that W [out, in] takes when packed.
@@ -69,10 +84,15 @@ struct DecodeKernels {
   void (*pack)(const PackRows&);
   void (*unpack_row)(const PackedMatrix&, long row, float* to);  // to: [in]
   void (*multiply_packed)(const PackedProduct&);
+  // Floats that the keys (values) of one kv head take in a block.
+  long (*cached_keys)(int head_dim);
+  long (*cached_values)(int head_dim);
+  void (*cache_token)(const CachedToken&);
   void (*attention)(const CachedAttention&);
   // The first of the largest; 0 when there is no number among them.
   long (*argmax)(const float* x, long size);
-  // Whether matrices have to be bf16, and what they are multiplied with is rounded to bf16 too.
+  // Whether matrices have to be bf16; what they are multiplied with is rounded to bf16 too, and so
+  // are cached keys and values and what these are multiplied with.
   bool bf16 = false;
 };
 

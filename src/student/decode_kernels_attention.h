@@ -1,5 +1,6 @@
 // Part of decode_kernels_impl.h: compiled once per instruction set.
-// Attention of one query over a cache in blocks.
+// A cache in blocks, and attention of one query over it. Of a kv head a block holds the keys
+// [head_dim, kCacheBlock] and the values [kCacheBlock, value_width].
 #pragma once
 
 #include "student/decode_kernels.h"
@@ -7,6 +8,28 @@
 
 namespace tapir::student::TAPIR_KERNEL_SET {
 namespace {
+
+// Floats of a position's values: a whole number of vectors.
+long value_width(int head_dim) { return round_up(head_dim, kLanes); }
+long cached_keys(int head_dim) { return head_dim * kCacheBlock; }
+long cached_values(int head_dim) { return kCacheBlock * value_width(head_dim); }
+
+void cache_token(const CachedToken& token) {
+  const long width = value_width(token.head_dim);
+  const float* key = token.keys;
+  const float* value = token.values;
+  float* key_at = token.block_keys + token.place;
+  float* value_at = token.block_values + token.place * width;
+  for (int head = 0; head < token.kv_heads; ++head) {
+    for (int d = 0; d < token.head_dim; ++d) key_at[d * kCacheBlock] = key[d];
+    for (int d = 0; d < token.head_dim; ++d) value_at[d] = value[d];
+    for (long d = token.head_dim; d < width; ++d) value_at[d] = 0;
+    key += token.head_dim;
+    value += token.head_dim;
+    key_at += cached_keys(token.head_dim);
+    value_at += cached_values(token.head_dim);
+  }
+}
 
 // scores[position] = scale * query . key, Chunks vectors of positions of one block.
 template <int Chunks>
@@ -21,13 +44,6 @@ inline void score_positions(const CachedAttention& a, const float* query, const 
   }
 #pragma GCC unroll 4
   for (int c = 0; c < Chunks; ++c) store(scores + c * kLanes, sums[c] * a.scale);
-}
-
-// Positions before the first and behind the row's length get the weight 0.
-void weigh_positions(float* scores, long first, long length) {
-  for (long i = 0; i < first; ++i) scores[i] = kMasked;
-  for (long i = length; i < round_up(length, kLanes); ++i) scores[i] = kMasked;
-  softmax_row(scores, length);
 }
 
 // out = sum of weight * value: four sums, so that one addition need not wait for the one before.
@@ -56,7 +72,7 @@ void cached_attention(const CachedAttention& a) {
   for (int head = a.kv_first * group; head < a.kv_last * group; ++head) {
     const int kv = head / group;
     const float* query = a.query + static_cast<long>(head) * a.head_dim;
-    const long keys = a.keys + static_cast<long>(kv) * a.head_dim * kCacheBlock;
+    const long keys = a.keys + kv * cached_keys(a.head_dim);
     for (long t = begin; t < a.length;) {
       const long place = t % kCacheBlock;
       const float* from = a.blocks[t / kCacheBlock] + keys + place;
@@ -68,8 +84,8 @@ void cached_attention(const CachedAttention& a) {
       }
       t += four ? 4 * kLanes : kLanes;
     }
-    weigh_positions(a.scratch + begin, a.first - begin, a.length - begin);
-    mix_values(a, begin, a.values + static_cast<long>(kv) * kCacheBlock * value_width(a.head_dim),
+    softmax_between(a.scratch + begin, a.first - begin, a.length - begin);
+    mix_values(a, begin, a.values + kv * cached_values(a.head_dim),
                a.out + static_cast<long>(head) * a.head_dim);
   }
 }

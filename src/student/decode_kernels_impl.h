@@ -105,7 +105,8 @@ long argmax(const float* x, long size) {
 }  // namespace
 
 extern const DecodeKernels decode_table;
-const DecodeKernels decode_table = {packed_size,      pack,   unpack_row,    multiply_packed,
-                                    cached_attention, argmax, /*bf16=*/false};
+const DecodeKernels decode_table = {packed_size, pack,          unpack_row,  multiply_packed,
+                                    cached_keys, cached_values, cache_token, cached_attention,
+                                    argmax,      /*bf16=*/false};
 
 }  // namespace tapir::student::TAPIR_KERNEL_SET

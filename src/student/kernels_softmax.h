@@ -37,5 +37,12 @@ inline ScoreSum softmax_row(float* scores, long length) {
   return {top, all};
 }
 
+// The same, where positions before the first and behind the length are masked.
+inline void softmax_between(float* scores, long first, long length) {
+  for (long i = 0; i < first; ++i) scores[i] = kMasked;
+  for (long i = length; i < round_up(length, kLanes); ++i) scores[i] = kMasked;
+  softmax_row(scores, length);
+}
+
 }  // namespace
 }  // namespace tapir::student::TAPIR_KERNEL_SET

@@ -19,14 +19,14 @@ std::int64_t widest_window(const ModelConfig& config) {
 
 }  // namespace
 
-KvCache::KvCache(const ModelConfig& config)
-    : layers_(config.num_hidden_layers),
+KvCache::KvCache(const ModelConfig& config, const DecodeKernels& kernels)
+    : kernels_(kernels),
+      layers_(config.num_hidden_layers),
       kv_heads_(config.num_key_value_heads),
       head_dim_(config.head_dim),
-      value_width_(value_width(config.head_dim)),
       window_(widest_window(config)),
-      key_floats_(kv_heads_ * head_dim_ * kCacheBlock),
-      layer_floats_(key_floats_ + kv_heads_ * value_width_ * kCacheBlock) {}
+      key_floats_(kv_heads_ * kernels.cached_keys(head_dim_)),
+      layer_floats_(key_floats_ + kv_heads_ * kernels.cached_values(head_dim_)) {}
 
 std::int64_t KvCache::bytes() const {
   return static_cast<std::int64_t>(memory_.size() * sizeof(float)) * layers_ * layer_floats_;
@@ -65,18 +65,8 @@ void KvCache::put(int layer, std::int64_t position, const float* key_row, const 
   float* block = blocks_[static_cast<std::size_t>(position / kCacheBlock)];
   if (block == nullptr) return;
   block += keys(layer);
-  const std::int64_t place = position % kCacheBlock;
-  float* key_at = block + place;
-  float* value_at = block + key_floats_ + place * value_width_;
-  for (std::int64_t head = 0; head < kv_heads_; ++head) {
-    for (std::int64_t d = 0; d < head_dim_; ++d) key_at[d * kCacheBlock] = key_row[d];
-    std::copy_n(value_row, head_dim_, value_at);
-    std::fill(value_at + head_dim_, value_at + value_width_, 0.0F);
-    key_at += head_dim_ * kCacheBlock;
-    value_at += value_width_ * kCacheBlock;
-    key_row += head_dim_;
-    value_row += head_dim_;
-  }
+  kernels_.cache_token({kv_heads_, head_dim_, position % kCacheBlock, key_row, value_row, block,
+                        block + key_floats_});
 }
 
 }  // namespace tapir::student

@@ -16,7 +16,7 @@ namespace tapir::student {
 // kept for the next row.
 class KvCache {
  public:
-  explicit KvCache(const ModelConfig& config);
+  KvCache(const ModelConfig& config, const DecodeKernels& kernels);
 
   // Forgets the row.
   void restart();
@@ -26,7 +26,7 @@ class KvCache {
 
   // One token's keys and values of a layer, side by side as in the qkv rows: [kv heads * head_dim]
   // each. Of a position that the windows have passed nothing is kept. REQUIRES: position <
-  // capacity().
+  // capacity(); an even position before the odd one behind it.
   void put(int layer, std::int64_t position, const float* key_row, const float* value_row);
 
   // As CachedAttention wants them; null where the windows have passed.
@@ -42,7 +42,9 @@ class KvCache {
   float* take_block();
   void free_block(std::size_t index);
 
-  std::int64_t layers_, kv_heads_, head_dim_, value_width_;
+  const DecodeKernels& kernels_;
+  std::int64_t layers_;
+  int kv_heads_, head_dim_;
   std::int64_t window_;                     // the widest; 0: a layer sees all positions
   std::int64_t key_floats_, layer_floats_;  // of one block
   std::vector<FloatBuffer> memory_;         // of each block: [layers, keys then values]

@@ -15,7 +15,7 @@ class CpuRows final : public RowDecoder {
  public:
   CpuRows(const std::shared_ptr<const DecodeWeights>& weights, int slots, int threads)
       : worker_(weights, threads) {
-    for (int i = 0; i < slots; ++i) caches_.emplace_back(weights->config);
+    for (int i = 0; i < slots; ++i) caches_.emplace_back(weights->config, weights->decode);
   }
   const float* prefill(int slot, std::span<const std::int32_t> prompt) override {
     return worker_.prefill(prompt, caches_[static_cast<std::size_t>(slot)]);

@@ -33,10 +33,27 @@ struct GoldenStudent {
   std::shared_ptr<const DecodeWeights> weights(const Kernels& set = kernels()) const {
     return std::make_shared<DecodeWeights>(config, layout, values.data(), set);
   }
+  // For every set of kernels, and for bf16 units where there are such.
+  std::vector<std::shared_ptr<const DecodeWeights>> every_weights() const {
+    std::vector<std::shared_ptr<const DecodeWeights>> all;
+    const KernelSets available = available_kernels();
+    for (int set = 0; set < available.count; ++set) all.push_back(weights(*available.sets[set]));
+    if (bf16_decode_kernels() == nullptr) return all;
+    const auto source = [&](const Parameter& parameter) {
+      return StoredValues{WeightType::f32, values.data() + parameter.offset};
+    };
+    all.push_back(
+        std::make_shared<DecodeWeights>(config, layout, source, kernels(), /*bf16=*/true));
+    return all;
+  }
   ModelConfig config;
   ParameterLayout layout;
   FloatBuffer values;
 };
+
+std::string name_of(const DecodeWeights& weights) {
+  return weights.decode.bf16 ? "bf16" : weights.kernels.name;
+}
 
 Tokens random_tokens(RandomStream& random, int count, int vocab) {
   Tokens tokens;
@@ -55,7 +72,7 @@ TEST_P(Decode, GreedyTokensAreThoseOfTransformers) {
   const std::filesystem::path path = goldens() / GetParam() / "greedy.json";
   const auto weights = student_.weights();
   DecodeWorker worker(weights);
-  KvCache cache(student_.config);
+  KvCache cache(student_.config, weights->decode);
   std::size_t compared = 0;
   for (const Json& row : parse_json(read_file(path), path.string())) {
     const auto prompt = row["prompt"].get<Tokens>();
@@ -82,8 +99,9 @@ TEST_P(Decode, LogitsAreThoseOfTheTrainingPass) {
   Decoder(student_.config).logits(student_.values.data(), batch, expected.data());
   const KernelSets available = available_kernels();
   for (int set = 0; set < available.count; ++set) {
-    DecodeWorker worker(student_.weights(*available.sets[set]));
-    KvCache cache(student_.config);
+    const auto weights = student_.weights(*available.sets[set]);
+    DecodeWorker worker(weights);
+    KvCache cache(student_.config, weights->decode);
     for (const std::size_t prompt : {1UL, 17UL, 64UL, 149UL}) {
       const float* logits = worker.prefill(std::span(tokens).first(prompt), cache);
       for (std::size_t at = prompt - 1;; ++at) {
@@ -110,14 +128,12 @@ TEST_P(Decode, BitsDoNotDependOnTheCompany) {
   RandomStream random(2, "test", GetParam());
   std::vector<Tokens> texts;
   std::vector<std::vector<std::vector<float>>> alone(kRows);  // [row][step][vocab]
-  const KernelSets available = available_kernels();
-  for (int set = 0; set < available.count; ++set) {
-    const auto weights = student_.weights(*available.sets[set]);
+  for (const auto& weights : student_.every_weights()) {
     texts.clear();
     for (int row = 0; row < kRows; ++row) {
       texts.push_back(random_tokens(random, random.between(1, 90) + kSteps, vocab_));
       DecodeWorker worker(weights);
-      KvCache cache(student_.config);
+      KvCache cache(student_.config, weights->decode);
       const std::size_t prompt = texts.back().size() - kSteps;
       alone[static_cast<std::size_t>(row)].clear();
       worker.prefill(std::span(texts.back()).first(prompt), cache);
@@ -133,7 +149,7 @@ TEST_P(Decode, BitsDoNotDependOnTheCompany) {
     std::vector<KvCache> caches;
     std::vector<std::size_t> done(kRows, 0);
     for (const Tokens& text : texts) {
-      KvCache& cache = caches.emplace_back(student_.config);
+      KvCache& cache = caches.emplace_back(student_.config, weights->decode);
       worker.prefill(texts.front(), cache);
       worker.prefill(std::span(text).first(text.size() - kSteps), cache);
     }
@@ -155,7 +171,7 @@ TEST_P(Decode, BitsDoNotDependOnTheCompany) {
         const std::vector<float>& expected = alone[company[i]][done[company[i]]++];
         ASSERT_EQ(
             std::memcmp(logits + i * static_cast<std::size_t>(vocab_), expected.data(), bytes), 0)
-            << available.sets[set]->name << " row " << company[i] << " among " << company.size();
+            << name_of(*weights) << " row " << company[i] << " among " << company.size();
       }
     }
   }
@@ -179,11 +195,12 @@ TEST(DecodeWindow, TheCacheHoldsTheWidestWindow) {
   for (const bool all_slide : {true, false}) {
     if (!all_slide) config.sliding_layers = {true, false, true};
     Decoder(config).logits(values.data(), batch, expected.data());
-    KvCache one(config);
+    const auto weights =
+        std::make_shared<DecodeWeights>(config, make_layout(config), values.data());
+    KvCache one(config, weights->decode);
     one.reserve(1);
-    DecodeWorker worker(
-        std::make_shared<DecodeWeights>(config, make_layout(config), values.data()));
-    KvCache cache(config);
+    DecodeWorker worker(weights);
+    KvCache cache(config, weights->decode);
     for (const std::size_t prompt : {1UL, 65UL, 300UL, 2UL}) {
       const float* logits = worker.prefill(std::span(tokens).first(prompt), cache);
       for (std::size_t at = prompt - 1;; ++at) {
@@ -211,7 +228,8 @@ TEST(DecodeStep, TakesAnyNumberOfRows) {
   DecodeWorker worker(weights, /*threads=*/2);
   std::vector<KvCache> caches;
   for (std::size_t i = 0; i < kRows; ++i) {
-    worker.prefill(std::span(texts).subspan(2 * i, 1), caches.emplace_back(student.config));
+    worker.prefill(std::span(texts).subspan(2 * i, 1),
+                   caches.emplace_back(student.config, weights->decode));
   }
   std::vector<DecodeRow> rows;
   for (std::size_t i = 0; i < kRows; ++i) rows.push_back({&caches[i], texts[2 * i + 1], 1});
@@ -227,21 +245,22 @@ TEST(DecodeStep, TakesAnyNumberOfRows) {
 TEST_P(Decode, BitsDoNotDependOnTheNumberOfThreads) {
   RandomStream random(4, "test", GetParam());
   const Tokens tokens = random_tokens(random, 75, vocab_);
-  const auto weights = student_.weights();
-  std::vector<std::vector<float>> expected;
-  for (const int threads : {1, 2, 5}) {
-    DecodeWorker worker(weights, threads);
-    KvCache cache(student_.config);
-    std::size_t step = 0;
-    for (std::size_t at = 69; at < tokens.size(); ++at, ++step) {
-      const DecodeRow next{&cache, tokens[at], static_cast<std::int32_t>(at)};
-      if (threads == 5) worker.use_threads(1 + static_cast<int>(step * 2) % 5);
-      const float* logits =
-          at == 69 ? worker.prefill(std::span(tokens).first(70), cache) : worker.step({&next, 1});
-      if (threads == 1) expected.emplace_back(logits, logits + vocab_);
-      ASSERT_EQ(std::memcmp(logits, expected[step].data(), expected[step].size() * sizeof(float)),
-                0)
-          << threads << " threads, step " << step;
+  for (const auto& weights : student_.every_weights()) {
+    std::vector<std::vector<float>> expected;
+    for (const int threads : {1, 2, 5}) {
+      DecodeWorker worker(weights, threads);
+      KvCache cache(student_.config, weights->decode);
+      std::size_t step = 0;
+      for (std::size_t at = 69; at < tokens.size(); ++at, ++step) {
+        const DecodeRow next{&cache, tokens[at], static_cast<std::int32_t>(at)};
+        if (threads == 5) worker.use_threads(1 + static_cast<int>(step * 2) % 5);
+        const float* logits =
+            at == 69 ? worker.prefill(std::span(tokens).first(70), cache) : worker.step({&next, 1});
+        if (threads == 1) expected.emplace_back(logits, logits + vocab_);
+        ASSERT_EQ(std::memcmp(logits, expected[step].data(), expected[step].size() * sizeof(float)),
+                  0)
+            << name_of(*weights) << ", " << threads << " threads, step " << step;
+      }
     }
   }
 }

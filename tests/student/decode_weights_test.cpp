@@ -158,7 +158,7 @@ std::vector<float> logits_after(const std::shared_ptr<DecodeWeights>& weights,
                                 const ModelConfig& config,
                                 const std::vector<std::int32_t>& prompt) {
   DecodeWorker worker(weights);
-  KvCache cache(config);
+  KvCache cache(config, weights->decode);
   worker.prefill(prompt, cache);
   const DecodeRow next{&cache, 5, static_cast<std::int32_t>(prompt.size())};
   const float* found = worker.step({&next, 1});
