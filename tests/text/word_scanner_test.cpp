@@ -59,7 +59,7 @@ TEST_P(Scanners, KnowEveryCharacter) {
     if (first >= 0xD800 && first < 0xE000) continue;
     std::string text;
     for (unsigned c = std::max(first, 1U); c < first + 64; ++c) {
-      char escape[16];
+      char escape[32];
       if (c < 0x10000) {
         std::snprintf(escape, sizeof escape, "\"\\u%04x\"", c);
       } else {
