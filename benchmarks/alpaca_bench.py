@@ -5,8 +5,7 @@
 
 On the 11 models of ../shared/data/alpaca_eval, whose stripped annotations are turned into alpaca_eval's form first. The peer is
 alpaca_eval 0.6.6 itself on the same files (its downloads are replaced by the files of the test data), with its logistic
-regression by scikit-learn's liblinear; and liblinear at the C that we chose, for the objective. Our files are read back by
-alpaca_eval's own code. Prints one JSON object: largest differences of win rates, of LC at our C, and with each side's own C; by
+regression by scikit-learn's liblinear; and liblinear at the C that we chose, for the objective. Prints one JSON object: largest differences of win rates, of LC at our C, and with each side's own C; by
 how much our objective lies below liblinear's, relative; median times and their ratio.
 """
 import argparse
