@@ -43,24 +43,51 @@ BatchPlan::BatchPlan(std::vector<std::int64_t> lengths, const TrainOptions& opti
   check(!lengths_.empty(), "BatchPlan: there are rows");
   const double rows = options.num_train_epochs * static_cast<double>(lengths_.size());
   total_rows_ = std::max<std::int64_t>(1, std::llround(rows));
+  if (options_.shuffle && options_.order_seed) take_rows_of_seed();
   begin_epoch();
 }
 
+void BatchPlan::take_rows_of_seed() {
+  TrainOptions without = options_;
+  without.order_seed.reset();
+  BatchPlan plan(lengths_, without);
+  while (!plan.done()) (void)plan.next();
+  total_rows_ = plan.cursor_.rows;
+  const auto taken = plan.units_[static_cast<std::size_t>(plan.cursor_.position)];
+  plan.order_.resize(taken);
+  std::sort(plan.order_.begin(), plan.order_.end());
+  of_seed_ = {plan.step_, plan.cursor_.epoch, std::move(plan.order_)};
+}
+
+bool BatchPlan::rows_are_used_up() const {
+  return (options_.max_steps <= 0 || of_seed_) && cursor_.rows >= total_rows_;
+}
+
 bool BatchPlan::done() const {
-  return options_.max_steps > 0 ? step_ >= options_.max_steps : cursor_.rows >= total_rows_;
+  return rows_are_used_up() || (options_.max_steps > 0 && step_ >= options_.max_steps);
 }
 
 bool BatchPlan::step_is_full(std::size_t units) const {
   if (units == 0) return false;
+  if (of_seed_) {
+    // No later step stays empty, and nothing stays behind.
+    const std::int64_t steps_after = of_seed_->steps - step_ - 1;
+    if (steps_after <= 0) return false;
+    if (total_rows_ - cursor_.rows <= steps_after) return true;
+  }
   if (options_.batch_tokens > 0) return cursor_.tokens >= (step_ + 1) * options_.batch_tokens;
   return units >= static_cast<std::size_t>(options_.total_batch_size);
 }
 
 void BatchPlan::begin_epoch() {
-  order_.resize(lengths_.size());
-  std::iota(order_.begin(), order_.end(), std::size_t{0});
+  if (of_seed_ && cursor_.epoch == of_seed_->last_epoch) {
+    order_ = of_seed_->last_rows;
+  } else {
+    order_.resize(lengths_.size());
+    std::iota(order_.begin(), order_.end(), std::size_t{0});
+  }
   if (options_.shuffle)
-    RandomStream(options_.seed, "train", std::to_string(cursor_.epoch)).shuffle(order_);
+    RandomStream(order_seed(), "train", std::to_string(cursor_.epoch)).shuffle(order_);
   if (options_.packing) {
     pack_epoch();
   } else {
@@ -76,7 +103,7 @@ void BatchPlan::pack_epoch() {
   for (const std::size_t row : order_) lengths.push_back(lengths_[row]);
   std::vector<std::vector<std::size_t>> sequences = pack_best_fit(lengths, options_.cutoff_len);
   if (options_.shuffle) {
-    RandomStream(options_.seed, "packing", std::to_string(cursor_.epoch)).shuffle(sequences);
+    RandomStream(order_seed(), "packing", std::to_string(cursor_.epoch)).shuffle(sequences);
   } else {
     std::sort(sequences.begin(), sequences.end());
   }
@@ -91,7 +118,7 @@ void BatchPlan::pack_epoch() {
 std::vector<std::size_t> BatchPlan::next() {
   std::vector<std::size_t> rows;
   for (std::size_t units = 0; !step_is_full(units); ++units) {
-    if (options_.max_steps <= 0 && cursor_.rows >= total_rows_) break;
+    if (rows_are_used_up()) break;
     if (cursor_.position + 1 == static_cast<std::int64_t>(units_.size())) {
       ++cursor_.epoch;
       cursor_.position = 0;
@@ -115,7 +142,7 @@ void BatchPlan::restore(std::int64_t step, const DataCursor& cursor) {
 }
 
 std::int64_t count_steps(const std::vector<std::int64_t>& lengths, const TrainOptions& options) {
-  if (options.max_steps > 0) return options.max_steps;
+  if (options.max_steps > 0 && !options.order_seed) return options.max_steps;
   BatchPlan plan(lengths, options);
   while (!plan.done()) (void)plan.next();
   return plan.step();

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "student/decoder.h"
@@ -40,7 +41,8 @@ struct DataCursor {
 // in order until the training has seen step * batch_tokens tokens, at least one: so steps hold
 // batch_tokens on average, and trainings of equal steps have seen equal tokens up to one row.
 // Without max_steps the last step takes what is left. With packing, "row" is a packed sequence of
-// up to cutoff_len tokens throughout.
+// up to cutoff_len tokens throughout. With order_seed the same rows are taken in as many steps as
+// without: the last epoch has the rows that it has there, and the last step takes what is left.
 class BatchPlan {
  public:
   // lengths: tokens of every row; not empty.
@@ -56,12 +58,23 @@ class BatchPlan {
 
  private:
   bool step_is_full(std::size_t units) const;
+  std::uint64_t order_seed() const { return options_.order_seed.value_or(options_.seed); }
+  bool rows_are_used_up() const;
+  void take_rows_of_seed();
   void begin_epoch();
   void pack_epoch();
 
   std::vector<std::int64_t> lengths_;
   TrainOptions options_;
-  std::int64_t total_rows_;  // without max_steps
+  // Of a plan in an order of its own: what the same plan without it takes.
+  struct RowsOfSeed {
+    std::int64_t steps = 0;
+    std::int64_t last_epoch = 0;
+    std::vector<std::size_t> last_rows;  // that epoch's
+  };
+
+  std::int64_t total_rows_;  // without max_steps, or in an order of its own
+  std::optional<RowsOfSeed> of_seed_;
   std::int64_t step_ = 0;
   DataCursor cursor_;
   std::vector<std::size_t> order_;  // of the cursor's epoch: rows, unit by unit

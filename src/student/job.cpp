@@ -59,6 +59,7 @@ std::string options_text(const TrainOptions& o, const TrainIo& io) {
                       {"shuffle", o.shuffle},
                       {"micro_batch_tokens", io.micro_batch_tokens}};
   // Younger options stand here only where they are in use: jobs without them keep their digests.
+  if (o.order_seed) json["order_seed"] = *o.order_seed;
   if (o.packing) json["packing"] = true;
   if (o.val_size > 0) json["val_size"] = o.val_size;
   if (o.bf16) json["bf16"] = true;

@@ -128,6 +128,9 @@ struct TrainOptions {
   std::uint64_t seed = 42;  // order of rows: stream (seed, "train", epoch)
   int lanes = 2;            // gradients are summed over this many lanes in fixed order; on the CPU
   bool shuffle = true;      // false: rows in the order given (the first epoch and every other)
+  // The rows that `seed` would train on, epoch by epoch and in as many steps, in an order of their
+  // own: stream (order_seed, "train", epoch). All other draws stay those of `seed`.
+  std::optional<std::uint64_t> order_seed;
   // Rows are packed by best fit into sequences of cutoff_len tokens, and total_batch_size counts
   // those. A row still sees itself only, and its positions begin at 0.
   bool packing = false;

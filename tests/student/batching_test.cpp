@@ -97,6 +97,62 @@ TEST(BatchPlan, GoesOnFromItsCursor) {
   EXPECT_TRUE(rest.done());
 }
 
+std::vector<std::vector<std::size_t>> steps_of(const std::vector<std::int64_t>& lengths,
+                                               const TrainOptions& options) {
+  BatchPlan plan(lengths, options);
+  std::vector<std::vector<std::size_t>> steps;
+  while (!plan.done()) steps.push_back(plan.next());
+  return steps;
+}
+
+std::vector<std::size_t> sorted_rows(const std::vector<std::vector<std::size_t>>& steps) {
+  std::vector<std::size_t> rows;
+  for (const auto& step : steps) rows.insert(rows.end(), step.begin(), step.end());
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+// Also where the last epoch is not whole: the rows left out of it are the same.
+TEST(BatchPlan, AnOrderSeedTakesTheSameRowsInAsManySteps) {
+  const std::vector<std::int64_t> lengths = random_lengths(70);
+  std::vector<TrainOptions> ways(5);
+  ways[0].batch_tokens = 200;
+  ways[0].max_steps = 33;
+  ways[1].total_batch_size = 8;
+  ways[1].max_steps = 21;
+  ways[2].total_batch_size = 8;
+  ways[2].num_train_epochs = 1.5;
+  ways[3].batch_tokens = 200;
+  ways[3].num_train_epochs = 2;
+  ways[4].batch_tokens = 20;  // many rows are longer
+  ways[4].max_steps = 100;
+  for (TrainOptions& way : ways) {
+    const auto own = steps_of(lengths, way);
+    way.order_seed = 7;
+    const auto other = steps_of(lengths, way);
+    EXPECT_NE(other, own);
+    EXPECT_EQ(sorted_rows(other), sorted_rows(own));
+    EXPECT_EQ(other.size(), own.size());
+    EXPECT_EQ(count_steps(lengths, way), static_cast<std::int64_t>(own.size()));
+    for (const auto& step : other) EXPECT_FALSE(step.empty());
+    way.order_seed = 8;
+    EXPECT_NE(steps_of(lengths, way), other);
+  }
+}
+
+TEST(BatchPlan, AnOrderSeedGoesOnFromItsCursor) {
+  TrainOptions options;
+  options.batch_tokens = 100;
+  options.max_steps = 90;
+  options.order_seed = 3;
+  BatchPlan whole(random_lengths(40), options);
+  for (int i = 0; i < 80; ++i) (void)whole.next();
+  BatchPlan rest(random_lengths(40), options);
+  rest.restore(whole.step(), whole.cursor());
+  while (!whole.done()) EXPECT_EQ(whole.next(), rest.next());
+  EXPECT_TRUE(rest.done());
+}
+
 TEST(PackBestFit, FillsSequencesAndLosesNothing) {
   EXPECT_EQ(pack_best_fit({4, 9, 6, 1, 5}, 10),
             (std::vector<std::vector<std::size_t>>{{1, 3}, {0, 2}, {4}}));
