@@ -15,7 +15,7 @@ import scipy
 import statsmodels
 import statsmodels.api as sm
 from scipy import optimize, stats
-from statsmodels.stats import multitest, power, weightstats
+from statsmodels.stats import contingency_tables, multitest, power, weightstats
 
 rng = random.Random(20260112)
 
@@ -94,9 +94,26 @@ def sign_flip():
     return rows
 
 
+def systems():
+    """Several systems on the same items: right and wrong (Cochran's Q), and scores by their ranks (Friedman)."""
+    rows = []
+    for count, items, spread in ((3, 40, 0.0), (4, 300, 0.08), (3, 500, 0.02), (2, 60, 0.1)):
+        values = [[float(rng.random() < 0.5 + spread * system) for _ in range(items)] for system in range(count)]
+        result = contingency_tables.cochrans_q(np.array(values).T)
+        rows.append({"values": values, "q": result.statistic, "p": result.pvalue})
+    for count, items, spread in ((3, 30, 0.0), (5, 200, 0.4)):
+        # Rounded: with ties.
+        scores = [[round(rng.gauss(spread * system, 2)) for _ in range(items)] for system in range(count)]
+        result = stats.friedmanchisquare(*scores)
+        ranks = np.apply_along_axis(stats.rankdata, 0, np.array(scores))
+        rows.append({"values": ranks.tolist(), "q": result.statistic, "p": result.pvalue})
+    return rows
+
+
 def main():
     goldens = {"scipy": scipy.__version__, "statsmodels": statsmodels.__version__, "holm": holm(), "clustered": clustered(),
-               "equivalence": equivalence(), "sample_size": sample_size(), "sign_flip": sign_flip()}
+               "equivalence": equivalence(), "sample_size": sample_size(), "sign_flip": sign_flip(),
+               "systems": systems()}
     path = pathlib.Path(__file__).with_name("comparisons.json")
     path.write_text(json.dumps(goldens, default=float) + "\n", encoding="utf-8")
 
