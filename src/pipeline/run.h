@@ -25,6 +25,7 @@
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
 #include "pipeline/role_model.h"
+#include "pipeline/rounds.h"
 #include "pipeline/sample.h"
 #include "pipeline/stage_labels.h"
 #include "prompting/prompts.h"
@@ -66,9 +67,6 @@ struct Corpus {
   std::vector<Instruction> rows;               // sorted by id
   std::map<std::string, std::string> answers;  // y_i by instruction id; may hold others' too
 };
-
-// Instruction::round of the rows that data.held_out sets aside.
-inline constexpr int kHeldOut = -2;
 
 // P_r of an arm as it grows: what may enter the hard part of a mixture.
 struct Pool {
@@ -121,6 +119,7 @@ class Run {
   llm::ChatModel* confirmer() const;
   void sweep();
   std::filesystem::path resolve(const std::string& path) const;
+  RunView view() const { return {recipe_, *store_, *engine_, options_.run_dir}; }
 
   // ---- run_sample.cpp ----
   void sample_responses(std::vector<Instruction> rows, Sample& sample);
@@ -228,8 +227,8 @@ class Run {
   student::TrainJob first_job(const std::string& student,
                               const std::vector<Instruction>& rows) const;
   StageEnd train_round(const std::string& stage, const std::string& name, int round);
-  std::vector<Example> examples_of(const std::string& name, int round) const;
-  student::TrainJob job(const std::string& student, const std::filesystem::path& from) const;
+  // With the student's folders and files.
+  student::TrainJob placed(student::TrainJob job, const std::string& student) const;
   StageEnd train(const std::string& stage, const std::string& student,
                  const student::TrainJob& job);
   void publish_final();
@@ -253,13 +252,8 @@ class Run {
   void keep_evaluation_sets(const std::string& stage);
   Corpus answered_evaluation_sets(const std::string& stage);
   void sit_safety_sets(const std::string& stage, const std::string& student);
-  // Of S_0 and the rounds so far.
-  std::vector<evaluate::Sitting> sittings(const std::string& arm, int round) const;
   Json look_at_forgetting(const std::string& arm, int round) const;
-  // Of the main arm up to that round.
-  evaluate::GateWalk gate_walk(int round) const;
-  // The round whose student that round starts from; 0: S_0.
-  int starts_from(const std::string& name, int round) const;
+  evaluate::GateWalk gate_walk(int round) const { return walk_gate_of(view(), round); }
   // Rounds before it that the gate answered with more replay.
   int replays_before(const std::string& name, int round) const;
   // What the gate does after a round. True: the rounds end here.

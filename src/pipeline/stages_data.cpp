@@ -184,11 +184,7 @@ void Run::load_corpus() {
   corpus_.rows = store_->instructions(0);
   held_out_ = store_->instructions(kHeldOut);
   sets_ = read_evaluation_sets(recipe_);
-  corpus_.answers.clear();
-  for (const char* author : {"data", kTeacherAuthor}) {
-    for (Response& r : store_->responses(author))
-      corpus_.answers[r.instruction_id] = std::move(r.text);
-  }
+  corpus_.answers = recorded_answers(*store_);
 }
 
 }  // namespace tapir::pipeline

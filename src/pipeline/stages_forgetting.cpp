@@ -57,34 +57,14 @@ void Run::sit_safety_sets(const std::string& stage, const std::string& student) 
   }
 }
 
-std::vector<evaluate::Sitting> Run::sittings(const std::string& arm, int round) const {
-  std::map<std::string, std::string> source_of;
-  for (const Instruction& row : held_out_) source_of[row.id] = row.source;
-  std::vector<evaluate::Sitting> by_round;
-  for (int r = 0; r <= round; ++r)
-    by_round.push_back(sitting_of(store_->exam_rows(student_name(arm, r)), source_of));
-  return by_round;
-}
-
 Json Run::look_at_forgetting(const std::string& arm, int round) const {
   std::vector<std::string> students;
   for (int r = 0; r <= round; ++r) students.push_back(student_name(arm, r));
-  Json figures =
-      forgetting_json(evaluate::forgetting(sittings(arm, round), recipe_.seed), arm, students);
+  Json figures = forgetting_json(
+      evaluate::forgetting(sittings_of(*store_, arm, round), recipe_.seed), arm, students);
   if (arm == kMainArm && recipe_.curriculum.forgetting_gate != "off")
     figures["gate"] = gate_json(gate_walk(round));
   return figures;
-}
-
-evaluate::GateWalk Run::gate_walk(int round) const {
-  const auto& c = recipe_.curriculum;
-  return evaluate::walk_gate(evaluate::score_matrix(sittings(kMainArm, round)),
-                             {c.forgetting_tolerance, c.forgetting_gate == "fall_back"});
-}
-
-int Run::starts_from(const std::string& name, int round) const {
-  if (name != kMainArm || recipe_.curriculum.forgetting_gate != "fall_back") return round - 1;
-  return gate_walk(round - 1).next_from;
 }
 
 int Run::replays_before(const std::string& name, int round) const {

@@ -7,31 +7,17 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "pipeline/rounds.h"
 #include "pipeline/run.h"
-#include "pipeline/training_job.h"
 #include "student/student_folder.h"
 
 namespace tapir::pipeline {
 namespace {
 
-std::int64_t steps_for(std::int64_t tokens, std::int64_t batch_tokens) {
-  return std::max<std::int64_t>(1, (tokens + batch_tokens / 2) / batch_tokens);
-}
-
 void copy_folder(const std::filesystem::path& from, const std::filesystem::path& place) {
   write_folder(place, [&](const std::filesystem::path& aside) {
     std::filesystem::copy(from, aside, std::filesystem::copy_options::recursive);
   });
-}
-
-void refuse_rows_without_loss(const student::Preflight& preflight, const std::string& stage) {
-  if (preflight.rows_without_loss == 0) return;
-  std::string ids;
-  for (const std::string& id : preflight.ids_without_loss) ids += (ids.empty() ? "" : ", ") + id;
-  throw Error(ErrorKind::data,
-              fmt::format("{}: {} of {} rows have no token to learn (first: {})", stage,
-                          preflight.rows_without_loss, preflight.rows, ids),
-              "their prompts fill train.cutoff_len: raise it, or take the rows out");
 }
 
 }  // namespace
@@ -42,17 +28,11 @@ std::filesystem::path Run::metrics_file(const std::string& student) const {
   return options_.run_dir / "metrics" / (name + ".jsonl");
 }
 
-student::TrainJob Run::job(const std::string& student, const std::filesystem::path& from) const {
-  student::TrainJob job = training_job(recipe_);
-  job.model_dir = from;
+student::TrainJob Run::placed(student::TrainJob job, const std::string& student) const {
   job.output_dir = options_.run_dir / student_folder(student);
   job.io.token_cache = beside(job.output_dir, ".work");
-  // The order of rows differs from round to round, and is the same in every arm.
-  job.options.seed =
-      RandomStream(recipe_.seed, "train", student.substr(student.find('/') + 1)).next();
   job.io.logging_dir = metrics_file(student).replace_extension("");
   job.io.metrics = metrics_file(student);
-  job.io.stage = student + "/train";
   job.io.allow_other_machine = options_.allow_other_machine;
   return job;
 }
@@ -84,7 +64,8 @@ std::size_t Run::half_of(const Instruction& row) const {
 
 student::TrainJob Run::first_job(const std::string& student,
                                  const std::vector<Instruction>& rows) const {
-  student::TrainJob s0 = job(student, resolve(recipe_.student.model_name_or_path));
+  student::TrainJob s0 = placed(student_job(recipe_, student), student);
+  s0.model_dir = resolve(recipe_.student.model_name_or_path);
   if (recipe_.s0_train.learning_rate) s0.options.learning_rate = *recipe_.s0_train.learning_rate;
   if (recipe_.s0_train.num_train_epochs)
     s0.options.num_train_epochs = *recipe_.s0_train.num_train_epochs;
@@ -99,52 +80,7 @@ student::TrainJob Run::first_job(const std::string& student,
 
 Run::StageEnd Run::train_round(const std::string& stage, const std::string& name, int round) {
   const std::string student = student_name(name, round);
-  const int from = starts_from(name, round);
-  const std::string before = student_name(name, from);
-  student::TrainJob round_job = job(student, options_.run_dir / student_folder(before));
-  round_job.examples = examples_of(name, round);
-  const std::int64_t rounds = recipe_.curriculum.rounds;
-  std::int64_t steps = 0;
-  if (recipe_.train.tokens > 0) {
-    steps = steps_for(recipe_.train.tokens / rounds, recipe_.train.batch_tokens);
-  } else if (name != kMainArm) {
-    // Equal tokens: as many steps of as many tokens as the main arm took in this round.
-    for (const store::TrainRecord& record : store_->trainings()) {
-      if (record.student == student_name(kMainArm, round)) steps = record.steps;
-    }
-  }
-  round_job.options.max_steps = steps;
-  if (recipe_.train.schedule_scope == "run") {
-    if (steps == 0) steps = engine_->preflight(round_job).steps;
-    round_job.options.schedule_total_steps = steps * rounds;
-    round_job.options.schedule_first_step = steps * (round - 1);
-    if (from > 0) round_job.optimizer_from = options_.run_dir / student_folder(before);
-  }
-  return train(stage, student, round_job);
-}
-
-std::vector<Example> Run::examples_of(const std::string& name, int round) const {
-  std::map<std::string, std::map<std::string, std::string>> answers;  // [author][instruction]
-  std::map<std::string, Instruction> rows;
-  for (const Instruction& row : store_->instructions()) rows.emplace(row.id, row);
-  std::vector<Example> examples;
-  for (const MixtureRow& row : store_->mixture(name, round)) {
-    if (row.author != "data" && !answers.contains(row.author)) {
-      for (const Response& r : store_->responses(row.author))
-        answers[row.author][r.instruction_id] = r.text;
-    }
-    const auto& by_author = answers[row.author];
-    const auto styled = by_author.find(row.instruction_id);
-    const auto kept = corpus_.answers.find(row.instruction_id);
-    // A row whose refinement failed for good is trained on with the answer that D has; its failure
-    // stands in the ledger.
-    check(styled != by_author.end() || kept != corpus_.answers.end(),
-          "every row of a mixture has an answer");
-    const std::string& answer = styled != by_author.end() ? styled->second : kept->second;
-    examples.push_back(make_example(rows.at(row.instruction_id), answer));
-    if (row.repeat > 0) examples.back().id += fmt::format("#{}", row.repeat + 1);
-  }
-  return examples;
+  return train(stage, student, placed(round_job(view(), name, round), student));
 }
 
 Run::StageEnd Run::train(const std::string& stage, const std::string& student,
