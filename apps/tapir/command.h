@@ -46,6 +46,7 @@ void add_eval_alpaca(CLI::App* group, Context& context);         // eval alpaca
 void add_eval_alpaca_asking(CLI::App* group, Context& context);  // its answer, judge, all
 void add_eval_compliance(CLI::App* group, Context& context);     // eval compliance
 void add_eval_mtbench(CLI::App* group, Context& context);  // eval mtbench answer, judge, score, all
+void add_eval_order(CLI::App* group, Context& context);    // eval order
 void add_gym(CLI::App& app, Context& context);             // gym items, exam, judge, base, serve
 void add_gym_serve(CLI::App* group, Context& context);     // gym serve
 void add_serve(CLI::App& app, Context& context);           // serve

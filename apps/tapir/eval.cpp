@@ -9,6 +9,7 @@ void add_eval(CLI::App& app, Context& context) {
   add_eval_alpaca(group, context);
   add_eval_compliance(group, context);
   add_eval_mtbench(group, context);
+  add_eval_order(group, context);
 }
 
 }  // namespace tapir::cli

@@ -50,25 +50,37 @@ PairedDifference paired(std::vector<double> differences, std::uint64_t seed,
 
 }  // namespace
 
-bool measure_held_out(const student::Student& student, const std::string& name,
-                      std::span<const HeldOutRow> rows,
-                      const std::function<void(const store::ExamRow&)>& keep,
-                      ProgressSink& progress, std::stop_token stop) {
+bool take_losses(const student::Student& student, const std::string& name,
+                 std::span<const Example> rows,
+                 const std::function<void(std::size_t, const student::TokenLosses&)>& keep,
+                 ProgressSink& progress, std::stop_token stop) {
   ProgressUpdate update{.stage = "exam " + name, .total = rows.size()};
   for (std::size_t start = 0; start < rows.size(); start += kChunk) {
     if (stop.stop_requested()) return false;
     const auto chunk = rows.subspan(start, std::min(kChunk, rows.size() - start));
-    std::vector<Example> examples;
-    for (const HeldOutRow& row : chunk) {
-      check(row.score.has_value(), "held-out rows are judged before they are measured");
-      examples.push_back(make_example(row.instruction, row.reference));
-    }
-    const std::vector<student::TokenLosses> losses = student.token_losses(examples);
-    for (std::size_t i = 0; i < chunk.size(); ++i) keep(exam_row(name, chunk[i], losses[i]));
+    const std::vector<student::TokenLosses> losses = student.token_losses(chunk);
+    for (std::size_t i = 0; i < chunk.size(); ++i) keep(start + i, losses[i]);
     update.done += chunk.size();
     progress.update(update);
   }
   return true;
+}
+
+bool measure_held_out(const student::Student& student, const std::string& name,
+                      std::span<const HeldOutRow> rows,
+                      const std::function<void(const store::ExamRow&)>& keep,
+                      ProgressSink& progress, std::stop_token stop) {
+  std::vector<Example> examples;
+  for (const HeldOutRow& row : rows) {
+    check(row.score.has_value(), "held-out rows are judged before they are measured");
+    examples.push_back(make_example(row.instruction, row.reference));
+  }
+  return take_losses(
+      student, name, examples,
+      [&](std::size_t place, const student::TokenLosses& losses) {
+        keep(exam_row(name, rows[place], losses));
+      },
+      progress, stop);
 }
 
 HeldOutFigures held_out_figures(std::span<const store::ExamRow> rows) {

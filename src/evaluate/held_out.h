@@ -3,6 +3,7 @@
 // foresees the recorded one (its loss).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -28,6 +29,13 @@ struct HeldOutRow {
   bool reached = false;                 // the gap to the reference does not make the row hard
   std::string set{store::kHeldOutSet};  // of the exam
 };
+
+// The student's losses on the rows' answers; each goes to `keep` with the row's place, on the
+// caller's thread. False when stopped before all were done.
+bool take_losses(const student::Student& student, const std::string& name,
+                 std::span<const Example> rows,
+                 const std::function<void(std::size_t, const student::TokenLosses&)>& keep,
+                 ProgressSink& progress, std::stop_token stop);
 
 // Takes the student's losses on the references and hands each row to `keep`, on the caller's
 // thread. REQUIRES: every row has a score. False when stopped before all were done.
