@@ -42,7 +42,8 @@ struct DataCursor {
 // batch_tokens on average, and trainings of equal steps have seen equal tokens up to one row.
 // Without max_steps the last step takes what is left. With packing, "row" is a packed sequence of
 // up to cutoff_len tokens throughout. With order_seed the same rows are taken in as many steps as
-// without: the last epoch has the rows that it has there, and the last step takes what is left.
+// without: the last epoch has the rows that it has there, and the last step takes what is left;
+// packed, steps may be fewer where rows fit together better.
 class BatchPlan {
  public:
   // lengths: tokens of every row; not empty.

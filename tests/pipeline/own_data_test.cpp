@@ -12,6 +12,7 @@
 #include "fake_engine.h"
 #include "gym/world.h"
 #include "pipeline/estimate.h"
+#include "pipeline/order_trial.h"
 #include "pipeline/status.h"
 #include "pipeline_fixture.h"
 
@@ -328,6 +329,29 @@ TEST_F(OwnDataTest, EstimatesCountTheRowsThatAModelHasToJudge) {
   for (const StageEstimate& stage : paid.stages) calls[stage.stage] = stage.calls;
   EXPECT_EQ(calls["difficulty"], kWords) << "the numbers are judged by rule";
   EXPECT_EQ(calls["exam/tapir/round-2"], kHeldOutRows * kWords / (kWords + kNumbers));
+}
+
+// By the losses on the recorded answers, each as the run's own exam has it; no judge is asked.
+TEST_F(OwnDataTest, OrdersAreComparedByLosses) {
+  run("a");
+  const std::filesystem::path folder = folder_.path() / "a";
+  const OrderTrial trial = try_orders(recipe_of_run(folder, {}), {.run_dir = folder, .orders = 2},
+                                      testing::FakeEngine(), silent_progress(), {});
+  ASSERT_EQ(trial.measures.size(), 1U);
+  EXPECT_EQ(trial.measures[0].name, "loss");
+  std::map<std::string, std::vector<double>> by_task;
+  for (const store::ExamRow& row : open("a")->exam_rows("tapir/round-2")) {
+    if (row.loss) by_task[row.family].push_back(*row.loss);
+  }
+  const evaluate::OrderFigures& figures = trial.measures[0].figures;
+  ASSERT_EQ(figures.sets.size(), by_task.size());
+  for (const evaluate::OrderRow& row : figures.sets) {
+    // The fake's losses are the same whatever it was trained on.
+    for (const double mean : row.means) EXPECT_NEAR(mean, stats::mean(by_task.at(row.set)), 1e-9);
+  }
+  ASSERT_TRUE(figures.overall);
+  EXPECT_EQ(figures.overall->items, kHeldOutRows);
+  EXPECT_EQ(figures.overall->p, 1);
 }
 
 }  // namespace
