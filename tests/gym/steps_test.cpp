@@ -66,6 +66,8 @@ TEST(Steps, CupsAndVariables) {
   expect("run mod ten:a=3;b=a+4;c=a+b;?c", "a=3:A3;b=a3+4:B7;c=a3+b7:C0;?c:C0;#0", 1, 1, 1);
   expect("run mod ten:a=3;b=a+4;c=a+b;?c", "a=3:A3;b=a3+4:B8;c=a3+b8:C1;?c:C1;#1", 0, 3.0 / 4, 1);
   expect("run mod ten:a=3;b=a;?b", "a=3:A3;b=a3:B3;?b:B3;#3", 1, 1, 1);
+  // Asked for before the variable has a value: no step, and what it skipped is taken for known.
+  expect("run mod ten:a=3;b=a+4;c=a+b;?c", "?c:C0;?c:C0;c=a3+b7:C0;?c:C0;#0", 1, 2.0 / 4, 1);
 }
 
 TEST(DebugToken, CountsTheWordsThatAreRight) {

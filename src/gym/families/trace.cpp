@@ -78,10 +78,12 @@ Chain chain_of(const Program& problem) {
   chain.step = [problem](std::size_t i, const std::string& value) {
     return step_text(problem, i, value);
   };
-  chain.handed_on = [](std::string_view text,
-                       const std::string& value) -> std::optional<std::string> {
-    if (text.starts_with('?')) return value;
-    const char name = place(value.size() / 2);
+  chain.handed_on = [variables = problem.statements.size()](
+                        std::string_view text,
+                        const std::string& value) -> std::optional<std::string> {
+    const std::size_t known = value.size() / 2;
+    if (text.starts_with('?')) return known < variables ? std::nullopt : std::optional(value);
+    const char name = place(known);
     if (text.size() < 2 || text[text.size() - 2] != name || !is_digit(text.back())) {
       return std::nullopt;
     }
