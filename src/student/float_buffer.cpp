@@ -17,12 +17,14 @@ constexpr std::size_t kLine = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 void* allocate(std::size_t bytes) {
-  if (bytes < kHugePage) return std::aligned_alloc(kLine, bytes);
-  void* memory = std::aligned_alloc(kHugePage, bytes);
+  // Not aligned_alloc: that wants whole multiples of the alignment.
+  void* memory = nullptr;
+  if (::posix_memalign(&memory, bytes < kHugePage ? kLine : kHugePage, bytes) != 0) return nullptr;
+  if (bytes < kHugePage) return memory;
 #if defined(__linux__)
   // Weights are read from end to end for every token: large pages spare address look-ups, and the
   // processor reads ahead within a page only. A wish: the kernel may say no.
-  if (memory) (void)::madvise(memory, bytes, MADV_HUGEPAGE);
+  (void)::madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
   return memory;
 }

@@ -7,6 +7,7 @@
 #include "differences.h"
 #include "random_student.h"
 #include "rows.h"
+#include "student/float_buffer.h"
 #include "student/gradients.h"
 #include "student/half.h"
 #include "student/host_memory.h"
@@ -27,6 +28,18 @@ struct Computed {
   std::vector<float> gradient;
   bool operator==(const Computed&) const = default;
 };
+
+// On large pages and below them, and no whole number of pages.
+TEST(FloatBufferMemory, HasAnySize) {
+  for (const std::int64_t size : {1L, 17L, 1000L, (1L << 19) - 1, (1L << 19) + 17, 750'000L}) {
+    FloatBuffer buffer;
+    float* data = buffer.reserve(size);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(data) % 64, 0U);
+    data[0] = 1;
+    data[size - 1] = 2;
+    EXPECT_EQ(buffer.reserve(size), data);
+  }
+}
 
 Computed compute(const ModelConfig& config, const DecoderOptions& options) {
   RandomStream random(4, "test", "memory");
