@@ -1,7 +1,7 @@
 # What a build needs: Debian packages, and libtorch from the torch wheel. Sourced by ./dev, from the repository's root.
 
 packages=(
-  g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-h2
+  g++ cmake ninja-build ccache pkg-config python3 python3-venv
   libsqlite3-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libfmt-dev
   libpcre2-dev libicu-dev libcpp-httplib-dev libsentencepiece-dev libcld2-dev libssl-dev libcurl4-openssl-dev zlib1g-dev libgtest-dev libgmock-dev
 )
