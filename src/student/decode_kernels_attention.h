@@ -3,14 +3,12 @@
 // [head_dim, kCacheBlock] and the values [kCacheBlock, value_width].
 #pragma once
 
-#include "student/decode_kernels.h"
+#include "student/kernels_cache.h"
 #include "student/kernels_softmax.h"
 
 namespace tapir::student::TAPIR_KERNEL_SET {
 namespace {
 
-// Floats of a position's values: a whole number of vectors.
-long value_width(int head_dim) { return round_up(head_dim, kLanes); }
 long cached_keys(int head_dim) { return head_dim * kCacheBlock; }
 long cached_values(int head_dim) { return kCacheBlock * value_width(head_dim); }
 
@@ -73,17 +71,7 @@ void cached_attention(const CachedAttention& a) {
     const int kv = head / group;
     const float* query = a.query + static_cast<long>(head) * a.head_dim;
     const long keys = a.keys + kv * cached_keys(a.head_dim);
-    for (long t = begin; t < a.length;) {
-      const long place = t % kCacheBlock;
-      const float* from = a.blocks[t / kCacheBlock] + keys + place;
-      const bool four = t + 3 * kLanes < a.length && place + 4 * kLanes <= kCacheBlock;
-      if (four) {
-        score_positions<4>(a, query, from, a.scratch + t);
-      } else {
-        score_positions<1>(a, query, from, a.scratch + t);
-      }
-      t += four ? 4 * kLanes : kLanes;
-    }
+    score_cache<score_positions<4>, score_positions<1>>(a, query, begin, keys);
     softmax_between(a.scratch + begin, a.first - begin, a.length - begin);
     mix_values(a, begin, a.values + kv * cached_values(a.head_dim),
                a.out + static_cast<long>(head) * a.head_dim);

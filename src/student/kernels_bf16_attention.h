@@ -3,14 +3,13 @@
 // keys [pairs of head_dim, kCacheBlock] and the values [pairs of positions, value_width].
 #pragma once
 
-#include "student/decode_kernels.h"
 #include "student/kernels_bf16_words.h"
+#include "student/kernels_cache.h"
 #include "student/kernels_softmax.h"
 
 namespace tapir::student::TAPIR_KERNEL_SET {
 namespace {
 
-long value_width(int head_dim) { return round_up(head_dim, kLanes); }
 long cached_keys(int head_dim) { return (head_dim + 1) / 2 * kCacheBlock; }
 long cached_values(int head_dim) { return kCacheBlock / 2 * value_width(head_dim); }
 
@@ -80,21 +79,6 @@ inline void score_positions(const CachedAttention& a, const float* query, const 
                      _mm512_mul_ps(_mm512_add_ps(sums[0][c], sums[1][c]), _mm512_set1_ps(a.scale)));
 }
 
-// a.scratch[begin..length), and behind it up to a whole vector.
-void score_all(const CachedAttention& a, const float* query, long begin, long keys) {
-  for (long t = begin; t < a.length;) {
-    const long place = t % kCacheBlock;
-    const float* from = a.blocks[t / kCacheBlock] + keys + place;
-    const bool four = t + 3 * kLanes < a.length && place + 4 * kLanes <= kCacheBlock;
-    if (four) {
-      score_positions<4>(a, query, from, a.scratch + t);
-    } else {
-      score_positions<1>(a, query, from, a.scratch + t);
-    }
-    t += four ? 4 * kLanes : kLanes;
-  }
-}
-
 // Vectors of out = sum of weight * value from element d on, two sums as above. weights: words, of
 // the pairs of positions from `begin` on. values: where the head's begin in a block.
 template <int Vectors>
@@ -133,7 +117,8 @@ void cached_attention(const CachedAttention& a) {
     const int kv = head / group;
     const long at = static_cast<long>(head) * a.head_dim;
     pack_lines({a.query + at, 0}, 1, a.head_dim, reinterpret_cast<Word*>(query), 0);
-    score_all(a, query, begin, a.keys + kv * cached_keys(a.head_dim));
+    score_cache<score_positions<4>, score_positions<1>>(a, query, begin,
+                                                        a.keys + kv * cached_keys(a.head_dim));
     float* weights = a.scratch + begin;
     softmax_between(weights, a.first - begin, a.length - begin);
     // In place: what is written lies behind what is still to be read.
