@@ -2,6 +2,7 @@
 #include "serve/server.h"
 
 #include <future>
+#include <mutex>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -214,8 +215,12 @@ TEST_F(Api, ErrorsAreThoseOfTheApi) {
 }
 
 TEST_F(Api, FailuresOfTheModelHaveAStatus) {
+  std::mutex mutex;
   llm::ChatReply reply;
-  TypewriterModel model([&](const llm::ChatRequest&) { return reply; });
+  TypewriterModel model([&](const llm::ChatRequest&) {
+    const std::lock_guard lock(mutex);
+    return reply;
+  });
   server_ = std::make_unique<Server>(ServedModels{{"m", model}}, options_);
   for (const auto& [failure, status] :
        std::vector<std::pair<llm::Failure, int>>{{llm::Failure::invalid_request, 400},
@@ -223,9 +228,12 @@ TEST_F(Api, FailuresOfTheModelHaveAStatus) {
                                                  {llm::Failure::timeout, 504},
                                                  {llm::Failure::connection, 502},
                                                  {llm::Failure::rate_limited, 429}}) {
-    reply.failure = failure;
-    reply.error = "because";
-    reply.error_code = failure == llm::Failure::invalid_request ? "context_length_exceeded" : "";
+    {
+      const std::lock_guard lock(mutex);
+      reply.failure = failure;
+      reply.error = "because";
+      reply.error_code = failure == llm::Failure::invalid_request ? "context_length_exceeded" : "";
+    }
     for (const bool stream : {false, true}) {
       const RawReply got = ask(chat("x", {{"stream", stream}}));
       EXPECT_EQ(got.status, status);

@@ -5,6 +5,7 @@ python3 -m venv .venv-peers && .venv-peers/bin/pip install scipy==1.17.1 statsmo
 .venv-peers/bin/python tests/goldens/stats/make_comparison_goldens.py
 """
 
+import itertools
 import json
 import pathlib
 import random
@@ -94,19 +95,48 @@ def sign_flip():
     return rows
 
 
+def permuted_three(values):
+    """Of three systems: the share of all permutations within the items whose sums spread at least as far, counted."""
+    items = (np.array(values).T * 2).round().astype(int)  # ranks with ties become whole
+    sums = {(0, 0): 1.0}
+    for item in items:
+        orders = list(itertools.permutations(item.tolist()))
+        if len(set(orders)) == 1:
+            continue
+        after = {}
+        for (first, second), share in sums.items():
+            for order in orders:
+                key = (first + order[0], second + order[1])
+                after[key] = after.get(key, 0) + share / len(orders)
+        sums = after
+    kept = [item for item in items if len(set(item.tolist())) > 1]
+    total = sum(int(item.sum()) for item in kept)
+
+    def spread(first, second):
+        return sum((3 * s - total) ** 2 for s in (first, second, total - first - second))
+
+    observed = spread(sum(int(item[0]) for item in kept), sum(int(item[1]) for item in kept))
+    return sum(share for (first, second), share in sums.items() if spread(first, second) >= observed)
+
+
 def systems():
-    """Several systems on the same items: right and wrong (Cochran's Q), and scores by their ranks (Friedman)."""
+    """Several systems on the same items: right and wrong (Cochran's Q), and scores by their ranks (Friedman). Their p is the
+    limit of many items; of three systems the exact one is counted too."""
     rows = []
     for count, items, spread in ((3, 40, 0.0), (4, 300, 0.08), (3, 500, 0.02), (2, 60, 0.1)):
         values = [[float(rng.random() < 0.5 + spread * system) for _ in range(items)] for system in range(count)]
         result = contingency_tables.cochrans_q(np.array(values).T)
         rows.append({"values": values, "q": result.statistic, "p": result.pvalue})
+        if count == 3:
+            rows[-1]["exact"] = permuted_three(values)
     for count, items, spread in ((3, 30, 0.0), (5, 200, 0.4)):
         # Rounded: with ties.
         scores = [[round(rng.gauss(spread * system, 2)) for _ in range(items)] for system in range(count)]
         result = stats.friedmanchisquare(*scores)
         ranks = np.apply_along_axis(stats.rankdata, 0, np.array(scores))
         rows.append({"values": ranks.tolist(), "q": result.statistic, "p": result.pvalue})
+        if count == 3:
+            rows[-1]["exact"] = permuted_three(ranks)
     return rows
 
 
