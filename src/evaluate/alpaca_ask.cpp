@@ -66,6 +66,7 @@ class JudgeQuestions : public llm::RowQuestions {
         ++judgments_.equal;
         continue;
       }
+      judgments_.rows[i].row_id = std::to_string(asked_.size());
       for (int repeat = 0; repeat < options.repeats; ++repeat) asked_.push_back({i, repeat});
     }
     preferences_.resize(asked_.size());

@@ -59,6 +59,7 @@ struct AlpacaJudged {
   std::vector<llm::TokenLogprob> first_tokens;  // of the first repeat; empty: it told none
   std::string reply;                            // likewise
   std::string failure;  // why there is no preference: "unreadable", "content_filter", ...
+  std::string row_id;   // of its (first) request; empty: equal outputs, nobody was asked
 };
 
 struct AlpacaJudgments {

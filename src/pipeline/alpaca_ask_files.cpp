@@ -193,6 +193,19 @@ AlpacaAnswerSummary answer_alpaca_file(const Recipe& recipe, const AlpacaAnswerF
 
 AlpacaJudgeSummary judge_alpaca_file(const Recipe& recipe, const AlpacaJudgeFiles& files,
                                      ProgressSink& progress, std::stop_token stop) {
+  LateFileStage stage([&] {
+    return std::make_unique<FileStage>(recipe, StageFiles{files.outputs, files.output, files.store},
+                                       "alpaca judge", progress, stop);
+  });
+  AlpacaJudgeSummary summary =
+      judge_alpaca_file(recipe, files, stage.asked(RoleName::judge), progress, stop);
+  summary.usd = stage.usd();
+  return summary;
+}
+
+AlpacaJudgeSummary judge_alpaca_file(const Recipe& recipe, const AlpacaJudgeFiles& files,
+                                     const AskedModel& judge, ProgressSink& progress,
+                                     std::stop_token stop) {
   const auto start = Clock::now();
   check_output(files.output);
   const std::string base =
@@ -205,12 +218,9 @@ AlpacaJudgeSummary judge_alpaca_file(const Recipe& recipe, const AlpacaJudgeFile
   summary.notes = decide(files, pairs);
   const prompting::PairTemplate prompt = template_of(files);
   summary.annotator = annotator_of(files, model_name(recipe.judge, recipe.judge.kind), prompt);
-  FileStage stage(recipe, {files.outputs, files.output, files.store}, "alpaca judge", progress,
-                  stop);
-  const evaluate::AlpacaJudgments judgments =
-      evaluate::judge_alpaca(stage.model(RoleName::judge), pairs.asked, prompt,
-                             judge_options_of(recipe, files), progress, stop);
-  stage.check_complete(judgments.complete, RoleName::judge);
+  const evaluate::AlpacaJudgments judgments = evaluate::judge_alpaca(
+      judge.model(), pairs.asked, prompt, judge_options_of(recipe, files), progress, stop);
+  judge.check_complete(judgments.complete);
   std::vector<OrderedJson> rows;
   for (std::size_t i = 0; i < pairs.rows.size(); ++i) {
     const evaluate::AlpacaJudged& judged = judgments.rows[i];
@@ -221,6 +231,8 @@ AlpacaJudgeSummary judge_alpaca_file(const Recipe& recipe, const AlpacaJudgeFile
     row.reply = judged.reply;
     if (files.repeats > 1) row.repeats = judged.repeats;
     summary.judged += judged.preference ? 1 : 0;
+    summary.asked.emplace_back(judged.row_id.empty() ? fmt::format("equal/{}", i) : judged.row_id,
+                               judged.preference ? "" : judged.failure);
     rows.push_back(evaluate::to_json(row));
   }
   write_file(files.output, evaluate::json_array_text(rows));
@@ -229,7 +241,6 @@ AlpacaJudgeSummary judge_alpaca_file(const Recipe& recipe, const AlpacaJudgeFile
   summary.equal = judgments.equal;
   summary.by_letter = judgments.by_letter;
   summary.failed = judgments.failed;
-  summary.usd = stage.usd();
   summary.seconds = seconds_since(start);
   return summary;
 }

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "evaluate/alpaca_join.h"
+#include "pipeline/asked_model.h"
 #include "pipeline/recipe.h"
 #include "stats/intervals.h"
 
@@ -64,6 +65,7 @@ struct AlpacaJudgeSummary {
   std::map<std::string, std::int64_t> failed;  // replies, by reason
   std::int64_t missing = 0;                    // instructions without an output
   std::vector<std::string> notes;              // what was decided by a flag
+  AskedRows asked;                             // pairs that were judged, equal ones too
   double usd = 0;
   double seconds = 0;
 };
@@ -72,6 +74,10 @@ struct AlpacaJudgeSummary {
 // flag that decides. Keys read: judge, budget, seed.
 AlpacaJudgeSummary judge_alpaca_file(const Recipe& recipe, const AlpacaJudgeFiles& files,
                                      ProgressSink& progress, std::stop_token stop);
+// The same by a judge that the caller has; `usd` stays 0, `store` is not looked at.
+AlpacaJudgeSummary judge_alpaca_file(const Recipe& recipe, const AlpacaJudgeFiles& files,
+                                     const AskedModel& judge, ProgressSink& progress,
+                                     std::stop_token stop);
 
 Json to_json(const AlpacaAnswerSummary& summary);
 Json to_json(const AlpacaJudgeSummary& summary);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "dataset/read_instructions.h"
+#include "pipeline/benchmarks.h"
 #include "pipeline/cleaning.h"
 #include "pipeline/doctor_dump.h"
 #include "pipeline/evaluation_sets.h"
@@ -210,6 +211,16 @@ std::vector<Check> validate(const Recipe& recipe, const student::StudentEngine& 
       std::string found;
       for (const auto& [file, count] : rows)
         found += fmt::format("{}{} rows of {}", found.empty() ? "" : ", ", count, file);
+      return found;
+    }));
+  }
+  if (recipe.benchmarks.any()) {
+    checks.push_back(look("benchmarks", [&] {
+      const auto files = benchmark_files(recipe);
+      std::string found;
+      for (const BenchmarkFacts& facts : benchmark_facts(recipe))
+        found += fmt::format("{}{}: {:.0f} answers of each student", found.empty() ? "" : ", ",
+                             facts.name, facts.answers);
       return found;
     }));
   }

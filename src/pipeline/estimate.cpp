@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "difficulty/pair_scorers.h"
+#include "pipeline/benchmarks.h"
 #include "pipeline/estimate_corpus.h"
 #include "pipeline/evaluation_sets.h"
 #include "pipeline/options.h"
@@ -95,6 +96,7 @@ class Estimator {
     if (recipe_.difficulty.method == "mfd") add_judging(rows);
     for (const auto& [name, arm] : arms_of(recipe_)) add_arm(name, arm);
     sit_exam("s0", /*all_sets=*/true, corpus_.answer_tokens);
+    sit_benchmarks();
     return finish();
   }
 
@@ -193,6 +195,23 @@ class Estimator {
     const auto rows = static_cast<double>(recipe_.data.held_out);
     if (recipe_.judge.kind == "rubric") return add_confirming("exam/" + student, rows);
     ask_judge("exam/" + student, corpus_.asked_share * rows + sets_.asked);
+  }
+
+  void sit_benchmarks() {
+    const ModelPart& judge = part_of(recipe_, benchmark_judge_of(recipe_));
+    const std::vector<BenchmarkFacts> facts = benchmark_facts(recipe_);
+    for (const std::string& who : recipe_.benchmarks.students) {
+      for (const BenchmarkFacts& of : facts) {
+        const std::string stage = of.name + "/" + who;
+        const double answer =
+            std::min(of.longest_answer, corpus_.answer_tokens * assumed::kStyledAnswer);
+        const double reply = of.reply_tokens > 0 ? of.reply_tokens : assumed::kJudgeReply;
+        decode(stage + "/answers", of.answers, answer);
+        ask(stage, judge,
+            {{of.judgments, of.prompt_bytes / assumed::kBytesPerToken + answer + prompts_.judge,
+              reply}});
+      }
+    }
   }
 
   void add_arm(const std::string& name, const Arm& arm) {

@@ -16,6 +16,20 @@ Json row_to_write(const dataset::DataRow& row) {
   return out;
 }
 
+LateFileStage::~LateFileStage() = default;
+
+AskedModel LateFileStage::asked(RoleName role) {
+  return {[this, role]() -> llm::ChatModel& {
+            if (stage_ == nullptr) stage_ = open_();
+            return stage_->model(role);
+          },
+          [this, role](bool complete) {
+            if (stage_ != nullptr) stage_->check_complete(complete, role);
+          }};
+}
+
+double LateFileStage::usd() const { return stage_ == nullptr ? 0 : stage_->usd(); }
+
 FileStage::FileStage(Recipe recipe, const StageFiles& files, std::string stage,
                      ProgressSink& progress, std::stop_token stop)
     : recipe_(std::move(recipe)),

@@ -3,15 +3,18 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
 #include "base/progress.h"
 #include "dataset/read_instructions.h"
+#include "pipeline/asked_model.h"
 #include "pipeline/recipe.h"
 #include "pipeline/role_model.h"
 #include "pipeline/stage_labels.h"
@@ -30,6 +33,22 @@ struct StageFiles {
 std::vector<dataset::DataRow> read_rows_of(const StageFiles& files);
 // The row as it came, with its id (which may have been made) first in.
 Json row_to_write(const dataset::DataRow& row);
+
+class FileStage;
+
+// A stage that is opened when its model is needed: what is wrong with its input is said before.
+class LateFileStage {
+ public:
+  explicit LateFileStage(std::function<std::unique_ptr<FileStage>()> open)
+      : open_(std::move(open)) {}
+  ~LateFileStage();
+  AskedModel asked(RoleName role);
+  double usd() const;  // spent in this sitting
+
+ private:
+  std::function<std::unique_ptr<FileStage>()> open_;
+  std::unique_ptr<FileStage> stage_;
+};
 
 // One sitting of a stage on a file. Replies are kept in the store's folder, where the next sitting
 // finds them, and which rows failed; nothing else is. Not thread-safe.

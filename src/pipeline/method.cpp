@@ -45,6 +45,7 @@ void Run::run_method() {
   stage("exam/s0", [&](const auto& s) { return exam(s, {}, /*round=*/0); });
   for (const auto& [name, arm] : arms_of(recipe_)) train_arm(name, arm);
   publish_final();
+  sit_benchmarks();
 }
 
 // 5  P_r <- expand(P_{r-1}); refine every response of the mixture for its task

@@ -201,12 +201,17 @@ MtAnswerFileSummary answer_mt_bench_files(const Recipe& recipe, const MtAnswerFi
   return summary;
 }
 
-MtJudgeFileSummary judge_mt_bench_files(const Recipe& recipe, const MtJudgeFileOptions& options,
-                                        ProgressSink& progress, std::stop_token stop) {
-  const bool pairs = options.mode == "pair";
-  const Judging judging = read_judging(recipe, options);
-  const std::vector<MtGradeTask> tasks =
-      pairs ? pair_tasks_of(judging, options.baseline) : single_tasks_of(judging, options.repeats);
+namespace {
+
+std::filesystem::path judgment_file(const Recipe& recipe, const MtJudgeFileOptions& options) {
+  if (!options.files.output.empty()) return options.files.output;
+  return options.files.data_dir / "model_judgment" /
+         (file_name_of(name_of(recipe.judge, "gym-judge")) +
+          (options.mode == "pair" ? "_pair.jsonl" : "_single.jsonl"));
+}
+
+MtJudgeFileSummary summary_of(const Recipe& recipe, const Judging& judging,
+                              const std::vector<MtGradeTask>& tasks) {
   MtJudgeFileSummary summary;
   summary.judge = name_of(recipe.judge, "gym-judge");
   for (const MtAnswerFile& model : judging.models) {
@@ -214,29 +219,50 @@ MtJudgeFileSummary judge_mt_bench_files(const Recipe& recipe, const MtJudgeFileO
     summary.unanswered += model.unanswered;
   }
   note_references(judging, tasks, summary);
-  const std::filesystem::path output =
-      options.files.output.empty()
-          ? options.files.data_dir / "model_judgment" /
-                (file_name_of(summary.judge) + (pairs ? "_pair.jsonl" : "_single.jsonl"))
-          : std::filesystem::path(options.files.output);
+  return summary;
+}
+
+}  // namespace
+
+MtJudgeFileSummary judge_mt_bench_files(const Recipe& recipe, const MtJudgeFileOptions& options,
+                                        ProgressSink& progress, std::stop_token stop) {
+  LateFileStage stage([&] {
+    const StageFiles files{"", judgment_file(recipe, options).string(), options.files.store};
+    return std::make_unique<FileStage>(recipe, files, "mtbench/judge", progress, stop);
+  });
+  MtJudgeFileSummary summary =
+      judge_mt_bench_files(recipe, options, stage.asked(RoleName::judge), progress, stop);
+  summary.usd = stage.usd();
+  return summary;
+}
+
+MtJudgeFileSummary judge_mt_bench_files(const Recipe& recipe, const MtJudgeFileOptions& options,
+                                        const AskedModel& judge, ProgressSink& progress,
+                                        std::stop_token stop) {
+  const Judging judging = read_judging(recipe, options);
+  const std::vector<MtGradeTask> tasks = options.mode == "pair"
+                                             ? pair_tasks_of(judging, options.baseline)
+                                             : single_tasks_of(judging, options.repeats);
+  MtJudgeFileSummary summary = summary_of(recipe, judging, tasks);
+  const std::filesystem::path output = judgment_file(recipe, options);
   make_parent(output);
-  FileStage stage(recipe, {"", output.string(), options.files.store}, "mtbench/judge", progress,
-                  stop);
   evaluate::MtJudgeOptions asking;
   asking.sampling.temperature = options.temperature;
   asking.sampling.max_tokens = options.max_tokens;
   asking.max_attempts = options.max_attempts;
   asking.max_in_flight = in_flight(recipe.judge);
-  const auto graded =
-      evaluate::grade_mt_bench(stage.model(RoleName::judge), tasks, asking, progress, stop);
-  stage.check_complete(graded.complete, RoleName::judge);
+  const auto graded = evaluate::grade_mt_bench(judge.model(), tasks, asking, progress, stop);
+  judge.check_complete(graded.complete);
   need_more_than_the_gym(recipe.judge, "judge",
                          std::all_of(graded.grades.begin(), graded.grades.end(), [](const auto& g) {
                            return g->failure == to_string(llm::Failure::invalid_request);
                          }));
 
   summary.output = output.string();
-  summary.usd = stage.usd();
+  if (options.mode != "pair") {
+    for (std::size_t i = 0; i < tasks.size(); ++i)
+      summary.asked.emplace_back(std::to_string(i), graded.grades[i]->failure);
+  }
   const evaluate::MtJudgmentStamp stamp{summary.judge, judging.references.name, time_stamp()};
   replace_rows(output, rows_of(tasks, graded.grades, stamp, summary), key_of);
   return summary;

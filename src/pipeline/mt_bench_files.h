@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "evaluate/mt_bench.h"
+#include "pipeline/asked_model.h"
 #include "pipeline/recipe.h"
 
 namespace tapir::pipeline {
@@ -78,6 +79,7 @@ struct MtJudgeFileSummary {
   std::set<std::int64_t> wrong_references;    // shown although known to be wrong, by question
   std::set<std::int64_t> lacking_references;  // need one and were judged without
   double usd = 0;                             // spent in this sitting
+  AskedRows asked;                            // single: the turns that were judged
 };
 
 // Judgments of recipe.judge into model_judgment/. Rows of other models and judges that the file
@@ -85,6 +87,10 @@ struct MtJudgeFileSummary {
 // teach.prompts, budget. Error{data}: a model without a file, answers to unknown questions.
 MtJudgeFileSummary judge_mt_bench_files(const Recipe& recipe, const MtJudgeFileOptions& options,
                                         ProgressSink& progress, std::stop_token stop);
+// The same by a judge that the caller has; `usd` stays 0, the files' `store` is not looked at.
+MtJudgeFileSummary judge_mt_bench_files(const Recipe& recipe, const MtJudgeFileOptions& options,
+                                        const AskedModel& judge, ProgressSink& progress,
+                                        std::stop_token stop);
 
 Json to_json(const MtAnswerFileSummary& summary);
 Json to_json(const MtJudgeFileSummary& summary);

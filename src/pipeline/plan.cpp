@@ -67,6 +67,12 @@ class Planner {
         add_training(name, round);
       }
     }
+    for (const std::string& who : recipe_.benchmarks.students) {
+      if (!recipe_.benchmarks.alpaca_eval.data_dir.empty())
+        add_benchmark(kAlpacaEval, who, "evaluate.alpaca_eval.logprobs");
+      if (!recipe_.benchmarks.mt_bench.data_dir.empty())
+        add_benchmark(kMtBench, who, "evaluate.mt_bench.references");
+    }
     return std::move(stages_);
   }
 
@@ -172,7 +178,7 @@ class Planner {
                 std::vector<std::string> keys) {
     std::vector<std::string> before = {student + "/train"};
     std::vector<std::string> facts = {facts_.machine};
-    keys.insert(keys.end(), {"evaluate", "student.generation"});
+    keys.insert(keys.end(), {"evaluate.exam", "evaluate.sets", "student.generation"});
     if (recipe_.data.held_out > 0) before.push_back("tasks");
     if (recipe_.data.held_out > 0 || !facts_.sets.empty()) {
       keys.insert(keys.end(), {"judge", "!judge.audit", "difficulty"});
@@ -180,6 +186,30 @@ class Planner {
     }
     if (!facts_.sets.empty()) facts.push_back(facts_.sets);
     add({"exam/" + student, "exam", arm, round, before}, keys, facts);
+  }
+
+  // Stages that decide who answers a benchmark under that name.
+  std::vector<std::string> made_by(const std::string& who) const {
+    if (who == "s0") return {"s0/train"};
+    const int rounds = static_cast<int>(recipe_.curriculum.rounds);
+    if (who != kFinal) return {student_name(who, rounds) + "/train"};
+    std::vector<std::string> stages = {student_name(kMainArm, rounds) + "/train"};
+    if (gate_is(kMainArm, "stop") || gate_is(kMainArm, "fall_back")) {
+      for (int round = 1; round <= rounds; ++round)
+        stages.push_back("exam/" + student_name(kMainArm, round));
+    }
+    return stages;
+  }
+
+  // form: the key that says in which form the judge is asked.
+  void add_benchmark(const std::string& name, const std::string& who, const std::string& form) {
+    const std::string stage = name + "/" + who;
+    add({stage + "/answers", "answers", "", 0, made_by(who)},
+        {"evaluate." + name + ".max_new_tokens", "student.generation"},
+        {facts_.machine, facts_.benchmarks});
+    add({stage, "benchmark", "", 0, {stage + "/answers"}},
+        {"evaluate.judge", form, "judge.max_attempts"},
+        {facts_.prompts, facts_.benchmark_judge, facts_.benchmarks});
   }
 
   void add(PlannedStage stage, const std::vector<std::string>& keys,

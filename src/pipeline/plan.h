@@ -12,20 +12,26 @@ namespace tapir::pipeline {
 
 inline constexpr const char* kMainArm = "tapir";
 inline constexpr const char* kBaselineArm = "plain";  // what others are compared with, when it runs
+inline constexpr const char* kFinal = "final";  // the student that the run is for, by its folder
+// Benchmarks, by their sections of `evaluate`; their stages are "<benchmark>/<student>".
+inline constexpr const char* kAlpacaEval = "alpaca_eval";
+inline constexpr const char* kMtBench = "mt_bench";
 // Cross-fitting: the students of the two halves of D. Each answers the rows of the other half.
 inline constexpr std::array<const char*, 2> kHalfStudents = {"s0-a", "s0-b"};
 
 // What a plan needs to know beside the recipe: digests of what lies outside it.
 struct PlanFacts {
-  std::string data;      // of the instruction files, or of the gym's version
-  std::string student;   // of the folder to start from
-  std::string prompts;   // PromptSet::fingerprint()
-  std::string taxonomy;  // Taxonomy::version, and of the labelled rows
-  std::string teacher;   // identity
-  std::string judge;     // identity
-  std::string auditor;   // identity; empty: none of its own
-  std::string sets;      // of the files of evaluate.sets; empty: none
-  std::string machine;   // StudentEngine::version(): CPU type, device and torch version
+  std::string data;             // of the instruction files, or of the gym's version
+  std::string student;          // of the folder to start from
+  std::string prompts;          // PromptSet::fingerprint()
+  std::string taxonomy;         // Taxonomy::version, and of the labelled rows
+  std::string teacher;          // identity
+  std::string judge;            // identity
+  std::string auditor;          // identity; empty: none of its own
+  std::string sets;             // of the files of evaluate.sets; empty: none
+  std::string benchmarks;       // of the files of evaluate.alpaca_eval and mt_bench
+  std::string benchmark_judge;  // identity of who judges them
+  std::string machine;          // StudentEngine::version(): CPU type, device and torch version
 };
 
 struct PlannedStage {

@@ -45,6 +45,10 @@ class Parser {
     if (!is_section) unknown(key_node, path, known_);
     if (value.IsNull()) return;
     if (!value.IsMap()) fail(value, path, "expected a section of keys, found " + shown(value));
+    const bool of_benchmark =
+        std::find(known_.begin(), known_.end(), path + ".data_dir") != known_.end();
+    if (of_benchmark && !value["data_dir"])
+      fail(value, path, "expected data_dir among its keys: the folder of the benchmark's files");
     read(value, path);
   }
 
@@ -206,7 +210,8 @@ std::string text_of(const std::filesystem::path& file) {
 
 bool asks_auditor(const Recipe& recipe) {
   return recipe.judge_audit.role == "auditor" ||
-         (recipe.judge.kind == "rubric" && recipe.judge_rubric.role == "auditor");
+         (recipe.judge.kind == "rubric" && recipe.judge_rubric.role == "auditor") ||
+         (recipe.benchmarks.any() && recipe.benchmarks.judge == "auditor");
 }
 
 std::pair<std::string, std::string> file_entry(const std::string& entry, const std::string& key,

@@ -236,6 +236,25 @@ struct Recipe {
     bool any() const { return !general.empty() || !instruction.empty() || !safety.empty(); }
   } sets;
 
+  // What students of the run answer at its end.
+  struct {
+    std::vector<std::string> students = {"s0", "final"};  // and arms by name
+    std::string judge = "judge";                          // judge | auditor | teacher
+    struct {
+      std::string data_dir;       // upstream's files; empty: not run
+      std::string template_file;  // evaluate.alpaca_eval.template; empty: data_dir's, else ours
+      bool logprobs = true;
+      std::int64_t max_new_tokens = 2048;
+    } alpaca_eval;
+    struct {
+      std::string data_dir;                 // FastChat's layout; empty: not run
+      std::string references = "official";  // official | questions | none | a file
+      std::string judge_prompts;            // judge_prompts.jsonl; empty: ours
+      std::int64_t max_new_tokens = 1024;
+    } mt_bench;
+    bool any() const { return !alpaca_eval.data_dir.empty() || !mt_bench.data_dir.empty(); }
+  } benchmarks;
+
   struct {
     double max_usd = 0;           // 0: no cap
     std::int64_t max_tokens = 0;  // 0: no cap

@@ -204,6 +204,31 @@ void check_recorded(const Recipe& r, const std::string& where) {
   }
 }
 
+// Benchmarks are answered by students of the run, and judged by a model that knows any text.
+void check_benchmarks(const Recipe& r, const std::string& where) {
+  if (!r.benchmarks.any()) return;
+  std::vector<std::string> known = {"s0", "final"};
+  for (const auto& [name, arm] : r.arms) known.push_back(name);
+  std::set<std::string> seen;
+  for (const std::string& who : r.benchmarks.students) {
+    if (std::find(known.begin(), known.end(), who) == known.end())
+      impossible(where, "evaluate.students: the run has no student " + who,
+                 "its students: " + join(known, ", "));
+    if (!seen.insert(who).second)
+      impossible(where, "evaluate.students names " + who + " twice", "once is enough");
+  }
+  if (seen.empty())
+    impossible(where, "evaluate.students is empty, but a benchmark has a data_dir",
+               "name who answers: " + join(known, ", "));
+  const std::string& role = r.benchmarks.judge;
+  const ModelPart& part = role == "judge" ? r.judge : role == "teacher" ? r.teacher : r.auditor;
+  if (part.kind == "openai") return;
+  impossible(
+      where,
+      "evaluate.judge: " + role + " judges the benchmarks, but " + role + ".kind is " + part.kind,
+      "describe an endpoint under auditor and set evaluate.judge: auditor");
+}
+
 // Rows are judged again with the student that the next round starts from.
 void check_gate(const Recipe& r, const std::string& where) {
   if (r.curriculum.forgetting_gate != "fall_back" || !r.tapir.rejudge) return;
@@ -265,6 +290,7 @@ void check_together(const Recipe& r, const std::string& where) {
   }
   check_held_out(r, where);
   check_evaluation_sets(r, where);
+  check_benchmarks(r, where);
   check_gate(r, where);
   check_recorded(r, where);
   if (!r.tasks.labelled.empty() && r.tasks.classifier != "light") {

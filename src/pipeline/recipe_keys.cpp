@@ -319,6 +319,26 @@ void add_outcome(Table<Recipe>& t) {
             "the same with instructions of other kinds than the data's")
       .list("evaluate.sets.safety", FIELD(sets.safety),
             "files of requests to be refused: an answer is right when it refuses, in English")
+      .list("evaluate.students", FIELD(benchmarks.students),
+            "who answers the benchmarks: s0, final, or an arm by its name")
+      .text("evaluate.judge", FIELD(benchmarks.judge), {"judge", "auditor", "teacher"},
+            "the role that judges the benchmarks; its kind has to be openai")
+      .text("evaluate.alpaca_eval.data_dir", FIELD(benchmarks.alpaca_eval.data_dir), {},
+            "folder of AlpacaEval 2.0's files; empty: it is not run")
+      .text("evaluate.alpaca_eval.template", FIELD(benchmarks.alpaca_eval.template_file), {},
+            "file of the judge's template; empty: data_dir's, else our own")
+      .flag("evaluate.alpaca_eval.logprobs", FIELD(benchmarks.alpaca_eval.logprobs),
+            "the preference by log-probabilities; false: by the judge's letter")
+      .whole("evaluate.alpaca_eval.max_new_tokens", FIELD(benchmarks.alpaca_eval.max_new_tokens),
+             kAtLeastOne, "longest answer")
+      .text("evaluate.mt_bench.data_dir", FIELD(benchmarks.mt_bench.data_dir), {},
+            "folder of MT-Bench in FastChat's layout; empty: it is not run")
+      .text("evaluate.mt_bench.references", FIELD(benchmarks.mt_bench.references), {},
+            "official | questions | none | a file of answers the judge is shown")
+      .text("evaluate.mt_bench.judge_prompts", FIELD(benchmarks.mt_bench.judge_prompts), {},
+            "judge_prompts.jsonl of FastChat's form; empty: our own prompts")
+      .whole("evaluate.mt_bench.max_new_tokens", FIELD(benchmarks.mt_bench.max_new_tokens),
+             kAtLeastOne, "longest answer to a turn")
       .real("budget.max_usd", FIELD(budget.max_usd), kNotNegative, "0: no cap", /*results=*/false)
       .whole("budget.max_tokens", FIELD(budget.max_tokens), kNotNegative, "0: no cap",
              /*results=*/false)

@@ -26,9 +26,11 @@ bool contains(const std::array<std::string_view, n>& kinds, std::string_view kin
   return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
-// An exam judges the rows that were held out.
+// An exam judges the rows that were held out, a benchmark its answers.
 bool may_judge(std::string_view stage) {
-  return stage.starts_with("exam/") || contains(kJudging, kind_of(stage));
+  if (stage.ends_with("/answers")) return false;
+  return stage.starts_with("exam/") || stage.starts_with("alpaca_eval/") ||
+         stage.starts_with("mt_bench/") || contains(kJudging, kind_of(stage));
 }
 
 std::string meta_key(const std::string& stage) { return "retries/" + stage; }

@@ -19,8 +19,10 @@
 #include "difficulty/difficulty.h"
 #include "evaluate/exam.h"
 #include "evaluate/forgetting.h"
+#include "evaluate/mt_bench.h"
 #include "llm/budget.h"
 #include "llm/chat_model.h"
+#include "pipeline/asked_model.h"
 #include "pipeline/evaluation_sets.h"
 #include "pipeline/plan.h"
 #include "pipeline/recipe.h"
@@ -248,6 +250,28 @@ class Run {
   // recorded ones, and its losses on those are taken.
   void sit_answered(const std::string& stage, const std::string& student, const Corpus& rows);
   Corpus answered_held_out() const;
+  // ---- stages_benchmarks.cpp ----
+  // AlpacaEval 2.0 and MT-Bench, where the recipe names their files.
+  void sit_benchmarks();
+  StageEnd answer_alpaca(const std::string& stage, const std::string& who);
+  StageEnd judge_alpaca(const std::string& stage, const std::string& who);
+  StageEnd answer_mt_bench(const std::string& stage, const std::string& who);
+  StageEnd judge_mt_bench(const std::string& stage, const std::string& who);
+  void ask_mt_turn(const std::string& stage, const std::string& who,
+                   const std::vector<evaluate::MtQuestion>& questions, int turn);
+  void keep_benchmark_rows(const std::string& stage, const std::string& who,
+                           const std::vector<Instruction>& rows);
+  // Its answers by instruction id.
+  std::map<std::string, std::string> answers_of(const std::string& author) const;
+  // "s0", "final", "plain/round-3"
+  std::string student_called(const std::string& who) const;
+  AskedModel benchmark_judge(const std::string& stage);
+  // Of rows of the asking: what became of each; and rows without an answer to judge.
+  StageEnd end_of_benchmark(const std::string& stage, const std::string& who, const AskedRows& rows,
+                            std::int64_t unanswered, const Json& figures);
+  std::filesystem::path benchmark_folder(const std::string& name) const {
+    return options_.run_dir / "evaluation" / name;
+  }
   // ---- stages_forgetting.cpp ----
   void keep_evaluation_sets(const std::string& stage);
   Corpus answered_evaluation_sets(const std::string& stage);

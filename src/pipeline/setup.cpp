@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "dataset/read_instructions.h"
 #include "difficulty/pair_scorers.h"
+#include "pipeline/benchmarks.h"
 #include "pipeline/doctor.h"
 #include "pipeline/estimate.h"
 #include "pipeline/evaluation_sets.h"
@@ -119,6 +120,15 @@ PlanFacts Run::facts() const {
   facts.judge = judge_identity();
   if (auditor_ != nullptr) facts.auditor = identity_text(auditor_->model().identity());
   if (recipe_.sets.any()) facts.sets = dataset::instructions_digest(evaluation_set_files(recipe_));
+  if (recipe_.benchmarks.any()) {
+    for (const auto& file : benchmark_files(recipe_)) facts.benchmarks += sha256_file(file);
+    const RoleName judge = benchmark_judge_of(recipe_);
+    for (const auto& [role, model] :
+         {std::pair{RoleName::judge, &judge_}, std::pair{RoleName::auditor, &auditor_},
+          std::pair{RoleName::teacher, &teacher_}}) {
+      if (role == judge) facts.benchmark_judge = identity_text((*model)->model().identity());
+    }
+  }
   facts.machine = engine_->version();
   const auto before = store_->meta("machine");
   if (before && *before != facts.machine) {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "evaluate/exam.h"
+#include "pipeline/benchmarks.h"
 #include "pipeline/floor_figures.h"
 #include "pipeline/forgetting_figures.h"
 #include "pipeline/held_out_figures.h"
@@ -137,6 +138,7 @@ Json status_json(const store::RunStore& store, const std::filesystem::path& run_
   if (const auto held_out = store.meta(kHeldOutFigures))
     out[kHeldOutFigures] = parse_json(*held_out, kHeldOutFigures);
   if (Json arms = forgetting_of_arms(store); !arms.empty()) out[kForgettingFigures] = arms;
+  out["benchmarks"] = benchmarks_json(store);
   return out;
 }
 
@@ -182,6 +184,8 @@ std::string status_text(const Json& status) {
     out += fmt::format("{:<32} {:.1f} % of {}\n", row["student"].get<std::string>(),
                        100 * row["macro_accuracy"].get<double>(), row["set"].get<std::string>());
   }
+  if (const std::string benchmarks = benchmarks_text(status["benchmarks"]); !benchmarks.empty())
+    out += "\n" + benchmarks;
   if (status.contains(kHeldOutFigures)) out += "\n" + held_out_text(status[kHeldOutFigures]);
   if (!status.contains(kForgettingFigures)) return out;
   for (const Json& arm : status[kForgettingFigures]) {
@@ -298,6 +302,7 @@ std::string summary_text(const store::RunStore& store, const std::filesystem::pa
   }
   if (const auto held_out = store.meta(kHeldOutFigures))
     out += held_out_text(parse_json(*held_out, kHeldOutFigures));
+  out += benchmarks_text(benchmarks_json(store));
   if (store::main_exam_set(s0) != kGymSet) return out + report_line(run_dir);
   out += fmt::format("exam, uniform       macro accuracy  (difference to S_0, 95 % interval)\n");
   out += fmt::format("  {:<17} {:>5.1f} %\n", "S_0",

@@ -101,6 +101,7 @@ ReportData gather(const store::RunStore& store, const ReportOptions& given) {
   data.trainings = store.trainings();
   data.tokens = gather_tokens(store, arms);
   data.forgetting = gather_forgetting(store, arms);
+  data.benchmarks = gather_benchmarks(store);
   data.signs = gather_signs(store);
   data.examples = gather_examples(store, data.outcome, options);
   data.stages = gather_stages(store);

@@ -50,6 +50,7 @@ Examples gather_examples(const store::RunStore& store, const Outcome& outcome,
                          const ReportOptions& options);
 std::vector<StageRow> gather_stages(const store::RunStore& store);
 std::vector<store::UsageRow> gather_usage(const store::RunStore& store);
+Benchmarks gather_benchmarks(const store::RunStore& store);
 Signs gather_signs(const store::RunStore& store);
 RunFacts gather_run(const store::RunStore& store, const std::vector<StageRow>& stages);
 

@@ -33,7 +33,8 @@ std::string header(const RunFacts& run) {
 std::string navigation(const ReportData& data) {
   return std::string("<nav aria-label=\"Sections\"><div><a href=\"#headline\">Outcome</a>") +
          (data.held_out ? "<a href=\"#held-out\">Held-out rows</a>" : "") +
-         "<a href=\"#exam\">Exam</a>"
+         "<a href=\"#exam\">Exam</a>" +
+         (data.benchmarks.empty() ? "" : "<a href=\"#benchmarks\">Benchmarks</a>") +
          "<a href=\"#difficulty\">Difficulty</a><a href=\"#tasks\">Tasks</a><a "
          "href=\"#training\">Training</a><a href=\"#signs\">Trust</a>"
          "<a href=\"#examples\">Examples</a><a href=\"#run\">The run</a></div></nav>\n";
@@ -42,10 +43,10 @@ std::string navigation(const ReportData& data) {
 }  // namespace
 
 std::string render_html(const ReportData& data) {
-  const std::string sections = headline_section(data) + held_out_section(data) +
-                               exam_section(data) + difficulty_section(data) + tasks_section(data) +
-                               training_section(data) + signs_section(data) +
-                               examples_section(data) + run_section(data);
+  const std::string sections =
+      headline_section(data) + held_out_section(data) + exam_section(data) +
+      benchmarks_section(data) + difficulty_section(data) + tasks_section(data) +
+      training_section(data) + signs_section(data) + examples_section(data) + run_section(data);
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"

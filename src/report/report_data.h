@@ -263,6 +263,23 @@ struct ArmForgetting {
   std::vector<ForgettingRound> gate;  // of the main arm
 };
 
+// ---- benchmarks ----
+struct BenchmarkRow {
+  std::string student;  // "s0", "final", an arm
+  std::string judge;
+  std::optional<double> win_rate, standard_error, lc, lc_standard_error;  // AlpacaEval, percent
+  std::optional<double> average, turn1, turn2;                            // MT-Bench, 1-10
+  std::optional<stats::Interval> average_interval;
+  double avg_length = 0;  // AlpacaEval, characters
+  std::int64_t items = 0, failed = 0;
+  std::string not_comparable;  // why not with the leaderboard; empty: it is
+};
+
+struct Benchmarks {
+  std::vector<BenchmarkRow> alpaca_eval, mt_bench;
+  bool empty() const { return alpaca_eval.empty() && mt_bench.empty(); }
+};
+
 // ---- signs that figures fool us ----
 // The answers of one student to the exam, as the stage looked at them.
 struct OutputsRow {
@@ -338,6 +355,7 @@ struct ReportData {
   std::vector<store::TrainRecord> trainings;
   std::vector<ArmTokens> tokens;
   std::vector<ArmForgetting> forgetting;
+  Benchmarks benchmarks;
   Signs signs;
   Examples examples;
   std::vector<StageRow> stages;

@@ -18,7 +18,8 @@ std::string tasks_section(const ReportData& data);
 // The floor under an arm's new instructions; empty where nothing was judged.
 std::string floor_part(const ArmTeaching& arm);
 std::string training_section(const ReportData& data);
-std::string exam_section(const ReportData& data);  // heat maps and forgetting
+std::string exam_section(const ReportData& data);        // heat maps and forgetting
+std::string benchmarks_section(const ReportData& data);  // empty where none was run
 std::string signs_section(const ReportData& data);
 std::string examples_section(const ReportData& data);
 std::string run_section(const ReportData& data);  // ledger, time, usage, how to repeat

@@ -1,10 +1,10 @@
 // The client against a server that does everything wrong.
 #include "llm/openai_model.h"
 
-#include <gmock/gmock.h>
-
 #include <condition_variable>
 #include <mutex>
+
+#include <gmock/gmock.h>
 
 #include "base/error.h"
 #include "llm/openai_api.h"

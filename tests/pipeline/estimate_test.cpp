@@ -132,6 +132,26 @@ TEST_F(EstimateTest, BatchesHaveTheirPriceAndNoHours) {
   EXPECT_THAT(estimate_text(batch), ::testing::HasSubstr("+ 1 batches"));
 }
 
+TEST_F(EstimateTest, BenchmarksAreStagesOfTheirOwn) {
+  std::filesystem::create_directories(folder_.path() / "alpaca");
+  std::filesystem::create_directories(folder_.path() / "mt");
+  write_file(folder_.path() / "alpaca/alpaca_eval_gpt4_baseline.json",
+             R"([{"instruction": "a", "output": "bbb"}, {"instruction": "c", "output": "ddd"}])");
+  write_file(folder_.path() / "mt/question.jsonl",
+             R"({"question_id": 1, "category": "math", "turns": ["one", "two"]})"
+             "\n");
+  const Estimate e = of(judge_over("[{base_url: \"http://a/v1\"}]",
+                                   {"evaluate.alpaca_eval={data_dir: alpaca}",
+                                    "evaluate.mt_bench={data_dir: mt, references: none}"}));
+  for (const std::string who : {"s0", "final"}) {
+    EXPECT_EQ(stage_of(e, "alpaca_eval/" + who).calls, 2);
+    EXPECT_EQ(stage_of(e, "alpaca_eval/" + who).completion_tokens, 2) << "a letter each";
+    EXPECT_EQ(stage_of(e, "mt_bench/" + who).calls, 2) << "two turns";
+    EXPECT_GT(stage_of(e, "mt_bench/" + who).usd, 0);
+    EXPECT_GT(stage_of(e, "mt_bench/" + who + "/answers").tokens, 0);
+  }
+}
+
 TEST_F(EstimateTest, MissingAnswersAreCounted) {
   write_file(folder_.path() / "rows.jsonl",
              "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"c\"}\n"

@@ -265,6 +265,25 @@ TEST(Plan, AChangedKeyTouchesOnlyTheStagesThatReadIt) {
   EXPECT_FALSE(refine.contains("plain/round-1/mix"));
 }
 
+TEST(Plan, BenchmarksTouchNoStageButTheirOwn) {
+  const std::vector<std::string> judged = {"auditor.kind=openai", "auditor.model=m",
+                                           "auditor.endpoints=[{base_url: \"http://a/v1\"}]",
+                                           "evaluate.judge=auditor"};
+  std::vector<std::string> with = judged;
+  with.insert(with.end(), {"evaluate.mt_bench={data_dir: mt}", "evaluate.students=[final]"});
+  const auto before = make_plan(parse(kMinimal, judged), {});
+  const auto after = make_plan(parse(kMinimal, with), {});
+  ASSERT_EQ(after.size(), before.size() + 2);
+  for (std::size_t i = 0; i < before.size(); ++i)
+    EXPECT_EQ(after[i].fingerprint, before[i].fingerprint) << before[i].name;
+  EXPECT_EQ(after.back().name, "mt_bench/final");
+  with.emplace_back("curriculum.forgetting_gate=stop");
+  const auto gated = make_plan(parse(kMinimal, with), {});
+  const auto& answers = gated[gated.size() - 2];
+  EXPECT_THAT(answers.upstream, ::testing::Contains("exam/tapir/round-1"))
+      << "which student is the final one hangs on every exam";
+}
+
 TEST(Plan, TeachingComesBeforeTrainingUnlessRejudged) {
   const auto order = [](const std::string& rejudge) {
     std::vector<std::string> names;

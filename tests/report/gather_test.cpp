@@ -356,5 +356,49 @@ TEST(Gather, EqualTokensOfTheExampleRun) {
   EXPECT_TRUE(data.run.complete());
 }
 
+// As the pipeline writes them (pipeline/benchmarks.h).
+TEST(Gather, BenchmarksComeFromTheirStages) {
+  EmptyStore store;
+  const auto stage = [&](const std::string& name, const Json& figures) {
+    const Json benchmark = {{"benchmark", name.substr(0, name.find('/'))},
+                            {"student", name.substr(name.find('/') + 1)},
+                            {"figures", figures}};
+    store->begin_stage(name, "f");
+    store->finish_stage(name, {.in = 3, .done = 3}, 1, Json{{"benchmark", benchmark}}.dump());
+  };
+  stage("alpaca_eval/s0", nullptr);
+  stage("alpaca_eval/final", {{"judge", "j"},
+                              {"win_rate", 40.5},
+                              {"standard_error", 1.5},
+                              {"length_controlled_winrate", nullptr},
+                              {"n_total", 3},
+                              {"missing_rows", 1},
+                              {"missing_preferences", 2}});
+  stage("mt_bench/final", {{"judge", "j"},
+                           {"average", 6.5},
+                           {"turn1", 7},
+                           {"turn2", nullptr},
+                           {"low", 6},
+                           {"high", 7},
+                           {"judgments", 5},
+                           {"failed", 1}});
+  const Benchmarks found = gather_benchmarks(*store.store);
+  ASSERT_EQ(found.alpaca_eval.size(), 2U);
+  EXPECT_FALSE(found.alpaca_eval[0].win_rate) << "nothing could be judged";
+  const BenchmarkRow& alpaca = found.alpaca_eval[1];
+  EXPECT_EQ(alpaca.win_rate, 40.5);
+  EXPECT_FALSE(alpaca.lc);
+  EXPECT_EQ(alpaca.items, 3);
+  EXPECT_EQ(alpaca.failed, 3);
+  ASSERT_EQ(found.mt_bench.size(), 1U);
+  const BenchmarkRow& mt = found.mt_bench[0];
+  EXPECT_EQ(mt.average, 6.5);
+  EXPECT_FALSE(mt.turn2);
+  EXPECT_EQ(mt.items, 5);
+  EXPECT_EQ(mt.failed, 1);
+  ASSERT_TRUE(mt.average_interval);
+  EXPECT_EQ(mt.average_interval->low, 6);
+}
+
 }  // namespace
 }  // namespace tapir::report

@@ -122,6 +122,9 @@ TEST(Page, HostileNamesAreEscapedToo) {
        .main = true,
        .students = {"s0", hostile},
        .rows = {{.set = hostile, .kind = hostile, .cells = {std::nullopt, ForgettingCell{1}}}}});
+  data.benchmarks.alpaca_eval.push_back(
+      {.student = hostile, .judge = hostile, .lc = 12.3, .not_comparable = hostile});
+  data.benchmarks.mt_bench.push_back({.student = hostile, .judge = hostile});
   Example example{.id = hostile,
                   .family = hostile,
                   .task = hostile,
