@@ -66,7 +66,10 @@ def main():
     stamps.mkdir(exist_ok=True)
     wanted = {}
     for path in sys.stdin.read().split():
-        stamp = stamps / digest(pathlib.Path(path), commands.get(path, ""))
+        if path not in commands:
+            print(f"{path}: not part of this build", flush=True)
+            continue
+        stamp = stamps / digest(pathlib.Path(path), commands[path])
         if not stamp.exists():
             wanted[path] = stamp
     bad = 0

@@ -43,7 +43,7 @@ class CsvReader {
     std::size_t length = std::min(text_.find_first_of(",\n"), text_.size());
     if (length > 0 && length < text_.size() && text_[length] == '\n' && text_[length - 1] == '\r')
       --length;
-    const std::string cell(text_.substr(0, length));
+    std::string cell(text_.substr(0, length));
     text_.remove_prefix(length);
     return cell;
   }

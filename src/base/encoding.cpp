@@ -15,7 +15,7 @@ class Converter {
  public:
   explicit Converter(const std::string& encoding)
       : handle_(::iconv_open("UTF-8", encoding.c_str())) {
-    if (handle_ == reinterpret_cast<iconv_t>(-1)) {
+    if (handle_ == reinterpret_cast<iconv_t>(-1)) {  // NOLINT(performance-no-int-to-ptr): iconv's
       throw Error(ErrorKind::usage, "the encoding \"" + encoding + "\" is not known",
                   "for example utf-8, utf-16, latin1, windows-1252; `iconv -l` lists them");
     }

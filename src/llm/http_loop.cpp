@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -96,7 +95,7 @@ std::size_t give_body(char* to, std::size_t size, std::size_t count, void* user)
   auto& transfer = *static_cast<Transfer*>(user);
   const std::string& body = transfer.call.body;
   const std::size_t bytes = std::min(size * count, body.size() - transfer.body_given);
-  std::memcpy(to, body.data() + transfer.body_given, bytes);
+  std::copy_n(body.data() + transfer.body_given, bytes, to);
   transfer.body_given += bytes;
   return bytes;
 }

@@ -71,7 +71,7 @@ const std::vector<AlpacaFileInfo>& alpaca_files() {
 
 std::filesystem::path alpaca_file(const std::filesystem::path& data_dir, AlpacaFile file) {
   if (data_dir.empty()) return {};
-  const std::filesystem::path plain = data_dir / info_of(file).name;
+  std::filesystem::path plain = data_dir / info_of(file).name;
   const std::filesystem::path packed = plain.string() + ".gz";
   if (std::filesystem::exists(plain)) return plain;
   return std::filesystem::exists(packed) ? packed : std::filesystem::path();

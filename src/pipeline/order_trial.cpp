@@ -222,16 +222,16 @@ store::TrainRecord Trial::train(const std::string& name, int order, const studen
   refuse_rows_without_loss(engine_.preflight(mine), mine.io.stage);
   const student::TrainResult result = engine_.train(mine, progress_, stop_);
   if (!result.finished) interrupted();
-  const store::TrainRecord record = {.student = name,
-                                     .steps = result.steps,
-                                     .tokens = result.tokens,
-                                     .supervised_tokens = result.supervised_tokens,
-                                     .rows = result.rows,
-                                     .first_loss = result.first_loss,
-                                     .last_loss = result.last_loss,
-                                     .seconds = result.seconds,
-                                     .folder = name,
-                                     .digest = student::student_digest(mine.output_dir)};
+  store::TrainRecord record = {.student = name,
+                               .steps = result.steps,
+                               .tokens = result.tokens,
+                               .supervised_tokens = result.supervised_tokens,
+                               .rows = result.rows,
+                               .first_loss = result.first_loss,
+                               .last_loss = result.last_loss,
+                               .seconds = result.seconds,
+                               .folder = name,
+                               .digest = student::student_digest(mine.output_dir)};
   store_->put_training(name, record);
   store_->flush();
   return record;

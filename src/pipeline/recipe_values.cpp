@@ -118,7 +118,7 @@ std::string show_endpoints(const std::vector<EndpointPart>& endpoints) {
 std::string read_extra_body(const YAML::Node& node, const std::string& path) {
   if (node.IsNull()) return {};
   if (!node.IsScalar() && !node.IsMap()) throw Mismatch{"fields of a request's body"};
-  const std::string text = node.IsMap() ? to_json(node).dump() : node.Scalar();
+  std::string text = node.IsMap() ? to_json(node).dump() : node.Scalar();
   llm::check_extra_body(text, path);
   return text;
 }

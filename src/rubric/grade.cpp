@@ -41,10 +41,10 @@ Finding check_once(const ComponentKind& kind, const Component& component, std::s
 Finding check(const Component& component, std::string_view answer, Strictness strictness) {
   const ComponentKind* kind = find_kind(component.kind);
   tapir::check(kind != nullptr, "rubric::check: a kind that code can check");
-  const Finding strict = check_once(*kind, component, answer);
+  Finding strict = check_once(*kind, component, answer);
   if (strict.kept || strictness == Strictness::strict) return strict;
   for (const std::string& form : loose_forms(answer)) {
-    const Finding finding = check_once(*kind, component, form);
+    Finding finding = check_once(*kind, component, form);
     if (finding.kept) return finding;
   }
   return strict;

@@ -294,7 +294,8 @@ HttpReply ApiService::stream(std::shared_ptr<Call> call) {
   reply.content_type = "text/event-stream; charset=utf-8";
   reply.headers.emplace_back("Cache-Control", "no-cache");
   reply.headers.emplace_back("X-Accel-Buffering", "no");  // proxies pass events on at once
-  reply.stream = [this, call, first = std::move(*first)](const BodyWriter& write) {
+  reply.stream = [this, call = std::move(call),
+                  first = std::move(*first)](const BodyWriter& write) {
     write_stream(*call, first, write);
     call->feed.cancel();
   };

@@ -7,6 +7,18 @@
 namespace tapir::student::TAPIR_KERNEL_SET {
 namespace {
 
+// Lanes of both by number, those of `second` from kLanes on.
+inline Vector shuffled(Vector first, Vector second, IntVector lanes) {
+#ifdef __clang__  // shuffles by constants only
+  Vector out{};
+  for (int i = 0; i < kLanes; ++i)
+    out[i] = lanes[i] < kLanes ? first[lanes[i]] : second[lanes[i] - kLanes];
+  return out;
+#else
+  return __builtin_shuffle(first, second, lanes);
+#endif
+}
+
 // Turns a square of kLanes vectors over its diagonal.
 inline void transpose_square(Vector (&rows)[kLanes]) {
 #pragma GCC unroll 4
@@ -22,8 +34,8 @@ inline void transpose_square(Vector (&rows)[kLanes]) {
     for (int i = 0; i < kLanes; ++i) {
       if ((i & step) != 0) continue;
       const Vector above = rows[i];
-      rows[i] = __builtin_shuffle(above, rows[i + step], first);
-      rows[i + step] = __builtin_shuffle(above, rows[i + step], second);
+      rows[i] = shuffled(above, rows[i + step], first);
+      rows[i + step] = shuffled(above, rows[i + step], second);
     }
   }
 }

@@ -54,7 +54,7 @@ Cuda load_cuda() {
   if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return {0, "torch's CUDA libraries are not complete (" + loader_message() + ")"};
   }
-  const int devices = at::accelerator::deviceCount();
+  const int devices = static_cast<unsigned char>(at::accelerator::deviceCount());
   return devices > 0 ? Cuda{devices, ""} : Cuda{0, "the NVIDIA driver shows no usable GPU"};
 }
 

@@ -101,12 +101,12 @@ ChatFormatSpec gemma3() {
   f.system = {"", "\n\n"};
   f.system_place = SystemPlace::first_user;
   f.trims = {.user_alone = true, .answer = true};
-  f.jinja = join(
-      {turns_and_system(f), "{{ bos_token }}{% for message in turns %}", kTakeTurns, kTurnHeader,
-       "{{ (system if loop.first else '') + message['content'] | trim + '<end_of_turn>\\n' }}"
-       "{% endfor %}",
-       generation_prompt(f)},
-      "");
+  const char* text =
+      "{{ (system if loop.first else '') + message['content'] | trim + '<end_of_turn>\\n' }}"
+      "{% endfor %}";
+  f.jinja = join({turns_and_system(f), "{{ bos_token }}{% for message in turns %}", kTakeTurns,
+                  kTurnHeader, text, generation_prompt(f)},
+                 "");
   return f;
 }
 
