@@ -315,8 +315,10 @@ std::string fingerprint_text(const Recipe& recipe, const std::vector<std::string
   };
   std::string out;
   for (const auto& key : recipe_key_table()) {
-    if (key.info.changes_results && wanted(key.info.path))
-      out += key.info.path + "=" + key.show(recipe) + "\n";
+    if (!key.info.changes_results || !wanted(key.info.path)) continue;
+    const std::string value = key.show(recipe);
+    if (!key.info.silent_default || value != key.info.fallback)
+      out += key.info.path + "=" + value + "\n";
   }
   for (const auto& [name, arm] : recipe.arms) {
     for (const auto& key : arm_key_table()) {

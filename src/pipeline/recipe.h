@@ -89,6 +89,14 @@ struct Recipe {
     std::int64_t max_new_tokens = 256;
     std::int64_t slots = 16;
     std::int64_t workers = 0;  // speed only
+    // Who computes the answers: native | command: servers that a command line starts.
+    std::string backend = "native";
+    std::string command;
+    std::string gguf_outtype = "f16";  // of the file that {gguf} stands for
+    // Speed only.
+    std::int64_t servers = 1;
+    std::int64_t max_concurrent_requests = 64;  // of each
+    double start_timeout = 600;                 // seconds
   } student;
 
   struct {
@@ -279,6 +287,7 @@ struct KeyInfo {
   std::string fallback;  // default, as YAML
   std::string help;
   bool changes_results = true;  // enters the fingerprint
+  bool silent_default = false;  // but not at its default
 };
 std::vector<KeyInfo> recipe_keys();
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/student_servers.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "difficulty/pair_scorers.h"
@@ -31,6 +32,26 @@ void check_template(const Recipe& r, const std::string& where) {
   impossible(where, "student.template: " + name + " needs student.s0: train, found " + r.student.s0,
              "a student that is taken as it is speaks the format of its own folder: leave "
              "student.template out");
+}
+
+// Who computes the students' answers.
+void check_generation(const Recipe& r, const std::string& where) {
+  if (r.student.backend == "native") {
+    if (r.student.command.empty()) return;
+    impossible(where, "student.generation.command is set, but student.generation.backend is native",
+               "set student.generation.backend: command, or leave the command out");
+  }
+  if (r.student.command.empty()) {
+    impossible(where,
+               "student.generation.backend is command, but student.generation.command is not set",
+               "for example \"vllm serve {model} --host {host} --port {port} --served-model-name "
+               "{name}\"");
+  }
+  try {
+    backends::check_server_command(r.student.command, "student.generation.command");
+  } catch (const Error& e) {
+    impossible(where, e.what(), e.hint());
+  }
 }
 
 // Endpoints and prices of one role.
@@ -280,6 +301,7 @@ void check_together(const Recipe& r, const std::string& where) {
                "name a Hugging Face folder to start from");
   }
   check_template(r, where);
+  check_generation(r, where);
   if (r.data.gym_rows == 0 && r.data.instructions.empty()) {
     impossible(where,
                "there are no instructions: data.instructions and data.gym.rows are both empty",

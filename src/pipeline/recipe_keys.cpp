@@ -2,6 +2,7 @@
 
 #include "pipeline/recipe_table.h"
 #include "rubric/compose.h"
+#include "student/gguf_export.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -37,6 +38,23 @@ void add_student_and_data(Table<Recipe>& t) {
              "rows that a worker decodes together")
       .whole("student.generation.workers", FIELD(student.workers), {0, 1024}, "0: one per core",
              /*results=*/false)
+      .text("student.generation.backend", FIELD(student.backend), {"native", "command"},
+            "who computes the students' answers: this program, or servers that a command starts")
+      .silent_default()
+      .text(
+          "student.generation.command", FIELD(student.command), {},
+          "command: starts an OpenAI-compatible server; slots {model} (the folder), {name}, {gguf} "
+          "(a GGUF file of it), {host}, {port}")
+      .silent_default()
+      .text("student.generation.gguf_outtype", FIELD(student.gguf_outtype),
+            student::gguf_outtypes(), "how matrices are stored in the file that {gguf} stands for")
+      .silent_default()
+      .whole("student.generation.servers", FIELD(student.servers), {1, 64},
+             "command: how many are started; they share the rows", /*results=*/false)
+      .whole("student.generation.max_concurrent_requests", FIELD(student.max_concurrent_requests),
+             {1, 4096}, "command: requests that each server gets at a time", /*results=*/false)
+      .real("student.generation.start_timeout", FIELD(student.start_timeout), {0, 86400, true},
+            "command: seconds until the servers have to be healthy", /*results=*/false)
       .list("data.instructions", FIELD(data.instructions),
             "files of instructions: Alpaca, messages, ShareGPT, JSON or JSONL")
       .text("data.responses", FIELD(data.responses), {"keep", "missing", "reannotate"},

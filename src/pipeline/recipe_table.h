@@ -117,6 +117,12 @@ class Table {
           return "[" + join(quoted, ", ") + "]";
         });
   }
+  // Of the key before: at its default it is not in the fingerprint, so that runs which were made
+  // before there was such a key go on.
+  Table& silent_default() {
+    keys_.back().info.silent_default = true;
+    return *this;
+  }
   std::vector<Key<Owner>> take() { return std::move(keys_); }
 
   // A key with a reader of its own.

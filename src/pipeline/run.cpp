@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/strings.h"
+#include "pipeline/generation_backend.h"
 #include "pipeline/incomplete.h"
 #include "pipeline/retries.h"
 #include "pipeline/role_model.h"
@@ -29,6 +30,7 @@ Run::Run(Recipe recipe, RunOptions options, std::shared_ptr<const student::Stude
       engine_(std::move(engine)),
       progress_(progress, stage_name_),
       stop_(std::move(stop)) {
+  engine_ = with_generation_backend(recipe_, options_.run_dir, std::move(engine_), progress_);
   open();
 }
 
