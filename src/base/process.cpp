@@ -126,6 +126,26 @@ void prepare_log(const std::filesystem::path& log) {
   ::close(fd);
 }
 
+// Whether a process of the group still runs. One that ended and waits for init to notice does not:
+// in a container without an init it waits for ever.
+bool group_runs(pid_t group) {
+  if (::kill(-group, 0) != 0) return false;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    if (entry.path().filename().string().find_first_not_of("0123456789") != std::string::npos) {
+      continue;
+    }
+    std::ifstream in(entry.path() / "stat");
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    const std::size_t name_end = text.rfind(')');  // a name may hold anything
+    if (name_end == std::string::npos) continue;
+    // state, parent, group
+    const std::vector<std::string> fields = split_whitespace(text.substr(name_end + 1));
+    if (fields.size() > 2 && fields[0] != "Z" && fields[2] == std::to_string(group)) return true;
+  }
+  return static_cast<bool>(error);  // without /proc, what kill() says
+}
+
 void say(int socket, const std::string& line) {
   // A guard that was killed is no reason for a signal here.
   [[maybe_unused]] const ssize_t sent = ::send(socket, line.data(), line.size(), MSG_NOSIGNAL);
@@ -235,12 +255,11 @@ void ChildProcess::reap() {
   reaped_ = true;
 }
 
-// A child that is not reaped counts as one of its group.
 bool ChildProcess::group_ends_within(std::chrono::milliseconds time) {
   const auto end = Clock::now() + time;
   while (true) {
     reap();
-    if (reaped_ && ::kill(-pid_, 0) != 0) return true;
+    if (reaped_ && !group_runs(pid_)) return true;
     if (Clock::now() >= end) return false;
     std::this_thread::sleep_for(kLook);
   }
