@@ -142,15 +142,18 @@ std::string StudentServers::name_of(const Server& server) const {
   return fmt::format("server {} of {} over {}", server.number, options_.servers, options_.student);
 }
 
+std::map<std::string, std::string> StudentServers::slots(int port) const {
+  return {{"model", folder_.string()},
+          {"name", folder_.filename().string()},
+          {"host", kHost},
+          {"port", std::to_string(port)},
+          {"gguf", gguf_.string()}};
+}
+
 void StudentServers::start(Server& server) {
   server.port = free_loopback_port();
-  const std::map<std::string, std::string> values = {{"model", folder_.string()},
-                                                     {"name", folder_.filename().string()},
-                                                     {"host", kHost},
-                                                     {"port", std::to_string(server.port)},
-                                                     {"gguf", gguf_.string()}};
   ChildOptions child;
-  child.command = expand_template(options_.command, values, options_.where);
+  child.command = expand_template(options_.command, slots(server.port), options_.where);
   child.log = server.log;
   child.grace = options_.grace;
   server.process = std::make_unique<ChildProcess>(std::move(child));
@@ -202,6 +205,12 @@ void StudentServers::wait_for(Server& server, const std::stop_token& stop) {
 // A server may call the student by its folder, by the name it was told, or as it likes when that is
 // all it has. Among several, one has to be the student.
 void StudentServers::take_name(const Server& server, const std::vector<std::string>& models) {
+  if (!options_.model.empty()) {
+    model_ = options_.model;
+    for (const auto& [slot, value] : slots(server.port))
+      model_ = replace_all(model_, "{" + slot + "}", value);  // no shell reads it
+    return;
+  }
   const std::string name = folder_.filename().string();
   std::string found = models.size() == 1 ? models.front() : name;
   for (const std::string& own : {folder_.string(), gguf_.string(), name}) {

@@ -23,6 +23,8 @@ struct ServerOptions {
   // the student as a GGUF file, which is made where the slot is used.
   std::string command;
   std::string where = "student.generation.command";  // the key, in messages
+  // What they are asked for, with the same slots. Empty: what they list, which is then checked.
+  std::string model;
   int servers = 1;
   std::chrono::milliseconds start_timeout{600'000};  // of all of them, until healthy
   std::chrono::milliseconds grace{10'000};           // between SIGTERM and SIGKILL
@@ -60,6 +62,8 @@ class StudentServers {
  private:
   struct Server;
   void start(Server& server);
+  // The values of the slots for a server on this port.
+  std::map<std::string, std::string> slots(int port) const;
   void wait_for(Server& server, const std::stop_token& stop);
   void take_name(const Server& server, const std::vector<std::string>& models);
   std::string name_of(const Server& server) const;

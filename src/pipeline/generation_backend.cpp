@@ -28,6 +28,7 @@ std::shared_ptr<const student::StudentEngine> with_generation_backend(
   if (s.backend == "native") return engine;
   backends::ServedOptions options;
   options.servers.command = s.command;
+  options.servers.model = s.served_model;
   options.servers.servers = static_cast<int>(s.servers);
   options.servers.start_timeout =
       std::chrono::milliseconds(static_cast<std::int64_t>(1000 * s.start_timeout));

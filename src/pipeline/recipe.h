@@ -92,6 +92,7 @@ struct Recipe {
     // Who computes the answers: native | command: servers that a command line starts.
     std::string backend = "native";
     std::string command;
+    std::string served_model;          // what the servers are asked for; empty: what they list
     std::string gguf_outtype = "f16";  // of the file that {gguf} stands for
     // Speed only.
     std::int64_t servers = 1;

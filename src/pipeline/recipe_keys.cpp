@@ -46,6 +46,9 @@ void add_student_and_data(Table<Recipe>& t) {
           "command: starts an OpenAI-compatible server; slots {model} (the folder), {name}, {gguf} "
           "(a GGUF file of it), {host}, {port}")
       .silent_default()
+      .text("student.generation.model", FIELD(student.served_model), {},
+            "command: what the servers are asked for, with the same slots; not set: what they list")
+      .silent_default()
       .text("student.generation.gguf_outtype", FIELD(student.gguf_outtype),
             student::gguf_outtypes(), "how matrices are stored in the file that {gguf} stands for")
       .silent_default()

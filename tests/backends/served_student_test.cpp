@@ -98,8 +98,10 @@ class ServedStudentTest : public ::testing::Test {
   std::string command() const {
     return "python3 " + (folder_ / "server.py").string() + " {port} {name}; : {model}";
   }
-  std::shared_ptr<const student::Student> student(const std::string& command, int servers = 1) {
+  std::shared_ptr<const student::Student> student(const std::string& command, int servers = 1,
+                                                  const std::string& model = "") {
     ServedOptions options;
+    options.servers.model = model;
     options.servers.command = command;
     options.servers.servers = servers;
     options.servers.start_timeout = std::chrono::seconds(20);
@@ -176,6 +178,16 @@ TEST_F(ServedStudentTest, AServerOfAnotherNameIsRefused) {
   EXPECT_NE(std::string(error.what()).find("serves another model: xs0; expected s0"),
             std::string::npos)
       << error.what();
+}
+
+TEST_F(ServedStudentTest, AServerThatListsACatalogueIsAskedForWhatItIsTold) {
+  student::GenerateOptions how;
+  const std::string other =
+      "python3 " + (folder_ / "server.py").string() + " {port} x{name} # {model}";
+  const auto s = student(other, 1, "{model}");
+  const std::string asked = answers(*s, {"fields"}, how).at("fields").text;
+  EXPECT_NE(asked.find("\"model\": \"" + (folder_ / "s0").string() + "\""), std::string::npos)
+      << asked;
 }
 
 TEST_F(ServedStudentTest, AGgufFileIsThereWhileItIsServed) {
