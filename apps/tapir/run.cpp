@@ -118,6 +118,9 @@ void add_run(CLI::App& app, Context& context) {
                    "stop after this stage (`tapir status` names them)");
   verb->add_option("--reuse", arguments->options.reuse,
                    "take over the replies of another run: nothing is asked twice");
+  verb->add_option("--student", arguments->options.student,
+                   "train.backend none: the folder of a student that was trained elsewhere, for "
+                   "the training\nthat the run waits for");
   verb->add_flag("--accept-changes", arguments->options.accept_changes,
                  "redo the stages that a changed key touches");
   verb->add_flag("--allow-other-machine", arguments->options.allow_other_machine,

@@ -223,6 +223,16 @@ struct Recipe {
     std::int64_t save_steps = 0;          // files only
     std::int64_t save_total_limit = 2;    // files only
     std::int64_t logging_steps = 10;      // files only
+    std::int64_t micro_batch_tokens = 0;  // of one pass; 0: chosen
+    std::string between_rounds = "keep";  // lora: keep | merge
+    // Who trains: native | trl | llamafactory | none.
+    std::string backend = "native";
+    std::int64_t processes = 1;     // of a job that share a step
+    std::string sharding = "none";  // none | fsdp | zero3
+    // Where and how it is started.
+    std::string python = "python3";
+    std::string launch;  // command template; empty: here
+    std::int64_t max_restarts = 1;
   } train;
   // Of S_0; what is not set is as in `train`.
   struct {

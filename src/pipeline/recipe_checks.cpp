@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "backends/student_servers.h"
+#include "backends/training_jobs.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "difficulty/pair_scorers.h"
@@ -49,6 +50,34 @@ void check_generation(const Recipe& r, const std::string& where) {
   }
   try {
     backends::check_server_command(r.student.command, "student.generation.command");
+  } catch (const Error& e) {
+    impossible(where, e.what(), e.hint());
+  }
+}
+
+// Who trains the students.
+void check_training(const Recipe& r, const std::string& where) {
+  const auto& t = r.train;
+  const bool job = t.backend == "trl" || t.backend == "llamafactory";
+  for (const auto& [key, set] :
+       {std::pair{"processes", t.processes > 1}, std::pair{"sharding", t.sharding != "none"},
+        std::pair{"launch", !t.launch.empty()}}) {
+    if (job || !set) continue;
+    impossible(where, fmt::format("train.{} is set, but train.backend is {}", key, t.backend),
+               "set train.backend: trl or llamafactory, or leave it out");
+  }
+  if (t.between_rounds == "merge" && t.finetuning_type != "lora") {
+    impossible(where, "train.between_rounds is merge, but train.finetuning_type is full",
+               "only adapters are merged: set train.finetuning_type: lora");
+  }
+  if (t.between_rounds == "merge" && t.schedule_scope == "run") {
+    impossible(where, "train.between_rounds: merge cannot go with train.schedule_scope: run",
+               "a fresh adapter has no optimizer state to go on from: set train.schedule_scope: "
+               "round");
+  }
+  if (t.launch.empty()) return;
+  try {
+    backends::check_launch_command(t.launch, "train.launch");
   } catch (const Error& e) {
     impossible(where, e.what(), e.hint());
   }
@@ -302,6 +331,7 @@ void check_together(const Recipe& r, const std::string& where) {
   }
   check_template(r, where);
   check_generation(r, where);
+  check_training(r, where);
   if (r.data.gym_rows == 0 && r.data.instructions.empty()) {
     impossible(where,
                "there are no instructions: data.instructions and data.gym.rows are both empty",

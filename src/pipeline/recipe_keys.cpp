@@ -316,6 +316,31 @@ void add_training(Table<Recipe>& t) {
              "checkpoints that are kept; 0: all", false)
       .whole("train.logging_steps", FIELD(train.logging_steps), kAtLeastOne,
              "a line of metrics every so many steps", false)
+      .whole("train.micro_batch_tokens", FIELD(train.micro_batch_tokens), kNotNegative,
+             "tokens that go through the student together; 0: chosen")
+      .silent_default()
+      .text("train.between_rounds", FIELD(train.between_rounds), {"keep", "merge"},
+            "lora: the next round trains the same adapter on, or merges it and begins a fresh one")
+      .silent_default()
+      .text("train.backend", FIELD(train.backend), {"native", "trl", "llamafactory", "none"},
+            "who trains: this program, a job for TRL or LLaMA-Factory, or you (none: the run stops "
+            "and says what to train)")
+      .silent_default()
+      .whole("train.processes", FIELD(train.processes), {1, 4096},
+             "trl, llamafactory: processes that share the rows of a step")
+      .silent_default()
+      .text("train.sharding", FIELD(train.sharding), {"none", "fsdp", "zero3"},
+            "trl, llamafactory: whether the processes hold the whole student each, or a part")
+      .silent_default()
+      .text("train.python", FIELD(train.python), {},
+            "trl, llamafactory: the interpreter of the environment that they are installed in",
+            false)
+      .text("train.launch", FIELD(train.launch), {},
+            "trl, llamafactory: a command that starts {job}/launch.sh and returns when it has "
+            "ended, as \"sbatch --wait {job}/launch.sh\"; slots {job}, {name}, {processes}",
+            false)
+      .whole("train.max_restarts", FIELD(train.max_restarts), kNotNegative,
+             "trl, llamafactory: how often a job that ended in the middle is started again", false)
       .maybe("s0_train.learning_rate", FIELD(s0_train.learning_rate), kPositive,
              "S_0's own; null: as train")
       .maybe("s0_train.num_train_epochs", FIELD(s0_train.num_train_epochs), kPositive,

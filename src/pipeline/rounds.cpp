@@ -6,10 +6,12 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/random.h"
 #include "pipeline/evaluation_sets.h"
 #include "pipeline/plan.h"
 #include "pipeline/training_job.h"
+#include "student/student_folder.h"
 
 namespace tapir::pipeline {
 
@@ -76,12 +78,19 @@ student::TrainJob student_job(const Recipe& recipe, const std::string& student) 
   return job;
 }
 
+std::filesystem::path merged_folder(const Recipe& recipe, const std::filesystem::path& before) {
+  const bool merges = recipe.train.between_rounds == "merge";
+  return merges && student::find_student(before).is_adapter() ? beside(before, ".merged")
+                                                              : std::filesystem::path();
+}
+
 student::TrainJob round_job(const RunView& run, const std::string& arm, int round) {
   const Recipe& recipe = run.recipe;
   const int from = starts_from(run, arm, round);
   const std::filesystem::path before = run.folder / student_folder(student_name(arm, from));
   student::TrainJob job = student_job(recipe, student_name(arm, round));
-  job.model_dir = before;
+  const std::filesystem::path merged = merged_folder(recipe, before);
+  job.model_dir = merged.empty() ? before : merged;
   job.examples = examples_of(run.store, arm, round);
   const std::int64_t rounds = recipe.curriculum.rounds;
   std::int64_t steps = 0;

@@ -42,6 +42,9 @@ std::vector<Example> examples_of(const store::RunStore& store, const std::string
 
 // What a student of the run is trained with: options, chat format, seed.
 student::TrainJob student_job(const Recipe& recipe, const std::string& student);
+// train.between_rounds: merge: where the adapter of the round before stands merged into its base;
+// empty: that student is trained on as it is.
+std::filesystem::path merged_folder(const Recipe& recipe, const std::filesystem::path& before);
 // The training of a round: with the student that it starts from, its rows, length and schedule.
 // Where it goes to is the caller's to say.
 student::TrainJob round_job(const RunView& run, const std::string& arm, int round);

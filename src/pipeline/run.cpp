@@ -14,6 +14,7 @@
 #include "pipeline/incomplete.h"
 #include "pipeline/retries.h"
 #include "pipeline/role_model.h"
+#include "pipeline/training_backend.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -30,6 +31,7 @@ Run::Run(Recipe recipe, RunOptions options, std::shared_ptr<const student::Stude
       engine_(std::move(engine)),
       progress_(progress, stage_name_),
       stop_(std::move(stop)) {
+  engine_ = with_training_backend(recipe_, options_.student, std::move(engine_));
   engine_ = with_generation_backend(recipe_, options_.run_dir, std::move(engine_), progress_);
   open();
 }

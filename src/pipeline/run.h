@@ -44,6 +44,8 @@ struct RunOptions {
   std::filesystem::path reuse;  // another run whose replies are taken over; may be empty
   bool accept_changes = false;  // redo the stages that a changed key touches
   bool allow_other_machine = false;
+  // train.backend none: a student that was trained elsewhere, for the first training that waits.
+  std::filesystem::path student;
   // Rows that failed for good are asked about again, of this stage or of all (empty), as far as the
   // run had come. Stages made from rows that change are done again: only with accept_changes, where
   // there are any.

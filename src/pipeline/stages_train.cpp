@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "pipeline/rounds.h"
 #include "pipeline/run.h"
+#include "student/merge.h"
 #include "student/student_folder.h"
 
 namespace tapir::pipeline {
@@ -80,6 +81,10 @@ student::TrainJob Run::first_job(const std::string& student,
 
 Run::StageEnd Run::train_round(const std::string& stage, const std::string& name, int round) {
   const std::string student = student_name(name, round);
+  const std::filesystem::path before =
+      options_.run_dir / student_folder(student_name(name, starts_from(view(), name, round)));
+  const std::filesystem::path merged = merged_folder(recipe_, before);
+  if (!merged.empty() && !student::holds_student(merged)) student::merge_student(before, merged);
   return train(stage, student, placed(round_job(view(), name, round), student));
 }
 

@@ -46,6 +46,7 @@ student::TrainJob training_job(const Recipe& recipe) {
   job.io.save_total_limit = static_cast<int>(t.save_total_limit);
   job.io.save_steps = t.save_steps;
   job.io.logging_steps = t.logging_steps;
+  job.io.micro_batch_tokens = static_cast<int>(t.micro_batch_tokens);
   return job;
 }
 

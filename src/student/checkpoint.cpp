@@ -144,31 +144,26 @@ void write_training_folder(const Path& folder, const TrainedWeights& weights,
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   weights.write(folder, arrays.parameters, type);
-  std::vector<NamedTensor> tensors;
   const Moments& moments = arrays.moments;
-  if (moments.is_bf16()) {
-    add_moment(weights.layout(), moments.m_bf16, "m.", tensors);
-    add_moment(weights.layout(), moments.v_bf16, "v.", tensors);
-  } else {
-    add_moment(weights.layout(), moments.m, "m.", tensors);
-    add_moment(weights.layout(), moments.v, "v.", tensors);
+  if (!moments.empty()) {
+    std::vector<NamedTensor> tensors;
+    if (moments.is_bf16()) {
+      add_moment(weights.layout(), moments.m_bf16, "m.", tensors);
+      add_moment(weights.layout(), moments.v_bf16, "v.", tensors);
+    } else {
+      add_moment(weights.layout(), moments.m, "m.", tensors);
+      add_moment(weights.layout(), moments.v, "v.", tensors);
+    }
+    write_safetensors(folder / kMomentsFile, std::move(tensors), {{"format", "pt"}});
   }
-  write_safetensors(folder / kMomentsFile, std::move(tensors), {{"format", "pt"}});
   write_aside(folder / kStateFile, to_json(state).dump(2) + "\n");
 }
 
+bool holds_moments(const Path& folder) { return std::filesystem::exists(folder / kMomentsFile); }
+
 void read_moments(const Path& folder, const ParameterLayout& layout, std::string_view dtype,
-                  TrainingState& arrays) {
-  const Path path = folder / kMomentsFile;
-  const std::optional<TrainerState> state = read_trainer_state(folder);
-  if (!state || !std::filesystem::exists(path)) {
-    throw Error(
-        ErrorKind::data,
-        folder.string() + ": no optimizer state: expected trainer_state.json and " + kMomentsFile,
-        "optimizer_from must name the output folder of a finished training");
-  }
-  const SafetensorsFile file(path);
-  Moments& moments = arrays.moments;
+                  Moments& moments) {
+  const SafetensorsFile file(folder / kMomentsFile);
   moments.clear(layout.size, dtype);
   if (moments.is_bf16()) {
     read_moment(file, "m.", layout, moments.m_bf16);
@@ -177,6 +172,18 @@ void read_moments(const Path& folder, const ParameterLayout& layout, std::string
     read_moment(file, "m.", layout, moments.m);
     read_moment(file, "v.", layout, moments.v);
   }
+}
+
+void read_moments(const Path& folder, const ParameterLayout& layout, std::string_view dtype,
+                  TrainingState& arrays) {
+  const std::optional<TrainerState> state = read_trainer_state(folder);
+  if (!state || !holds_moments(folder)) {
+    throw Error(
+        ErrorKind::data,
+        folder.string() + ": no optimizer state: expected trainer_state.json and " + kMomentsFile,
+        "optimizer_from must name the output folder of a finished training");
+  }
+  read_moments(folder, layout, dtype, arrays.moments);
   arrays.optimizer_steps = state->optimizer_steps;
 }
 

@@ -32,12 +32,18 @@ struct TrainerState {
 // Error{data} naming the file. Nothing when the folder holds none.
 std::optional<TrainerState> read_trainer_state(const std::filesystem::path& folder);
 
-// What was learnt, moments and state into `folder`, beside the other files of the folder that the
-// training began from (tokenizer, configs). For a folder that publish_folder() flushes and puts in
-// place. type: of the weights' storage; to be gone on from to the bit, they are float32.
+// What was learnt, moments (where there are any) and state into `folder`, beside the other files of
+// the folder that the training began from (tokenizer, configs). For a folder that publish_folder()
+// flushes and puts in place. type: of the weights' storage; to be gone on from to the bit, they are
+// float32.
 void write_training_folder(const std::filesystem::path& folder, const TrainedWeights& weights,
                            const TrainingState& arrays, const TrainerState& state,
                            StorageType type);
+
+// Whether there is a file of moments, and what it holds. Error{data} when they do not fit.
+bool holds_moments(const std::filesystem::path& folder);
+void read_moments(const std::filesystem::path& folder, const ParameterLayout& layout,
+                  std::string_view dtype, Moments& moments);
 
 // Moments of a finished training or a checkpoint, as optim_state_dtype `dtype`, and the steps they
 // have seen. Error{data} when they are missing or do not fit.

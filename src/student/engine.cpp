@@ -14,9 +14,11 @@
 #include "student/adapter_file.h"
 #include "student/decoder.h"
 #include "student/generate.h"
+#include "student/hand_over.h"
 #include "student/job.h"
 #include "student/lanes.h"
 #include "student/load_weights.h"
+#include "student/prepared_job.h"
 #include "student/preview.h"
 #include "student/row_decoder.h"
 #include "student/student.h"
@@ -156,6 +158,16 @@ class TorchEngine final : public StudentEngine {
   TrainResult train(const TrainJob& job, ProgressSink& progress,
                     std::stop_token stop) const override {
     return student::train(job, version(), progress, std::move(stop), device_);
+  }
+  TrainSteps steps(const TrainJob& job, const std::filesystem::path& start) const override {
+    return train_steps(job, start, device_);
+  }
+  std::optional<TrainResult> finished(const TrainJob& job) const override {
+    return finished_training(job, job_digest(job));
+  }
+  void take_over(const TrainJob& job, const TrainedElsewhere& trained,
+                 const std::function<void(const std::filesystem::path&)>& look) const override {
+    student::take_over(job, trained, look, device_);
   }
   std::string version() const override {
     const std::string machine = std::string("torch ") + TORCH_VERSION + ", " + cpu_type() + ", ";

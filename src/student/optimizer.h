@@ -20,6 +20,7 @@ struct Moments {
   std::vector<std::uint16_t> v_bf16;
 
   bool is_bf16() const { return !m_bf16.empty(); }
+  bool empty() const { return m.empty() && m_bf16.empty(); }
   // Zeros. dtype: TrainOptions::optim_state_dtype.
   void clear(std::int64_t size, std::string_view dtype);
 };

@@ -248,6 +248,58 @@ struct TrainResult {
   bool finished = true;             // false: stopped; a checkpoint is in <output_dir>.work
 };
 
+// ---- trainings that another program does ----
+
+// A row as a training sees it, cut to cutoff_len.
+struct TrainRow {
+  std::string id;
+  Messages messages;
+  std::vector<std::int32_t> tokens;
+  std::vector<std::uint8_t> loss;  // 1: learnt; never the first token; same length as tokens
+};
+
+struct TrainStep {
+  std::vector<std::size_t> rows;  // of TrainSteps::rows
+  double learning_rate = 0;
+};
+
+// All that a training does, step by step: who follows it learns what train() would, up to the
+// rounding of sums.
+struct TrainSteps {
+  std::vector<TrainRow> rows;  // in the order of the job's examples
+  std::vector<TrainStep> steps;
+  std::vector<std::size_t> validation;  // rows held out by val_size
+  std::int64_t tokens = 0;              // through the optimizer, repetitions counted
+  std::int64_t supervised_tokens = 0;   // likewise
+  std::int64_t row_count = 0;           // likewise
+  // The folder to start from: a whole student, or an adapter beside `base`.
+  std::filesystem::path start;
+  std::filesystem::path base;  // config.json and frozen weights; without an adapter: as start
+  bool is_adapter = false;
+  std::string digest;  // of all that decides the trained weights
+};
+
+// A step that another program took.
+struct StepTaken {
+  std::int64_t step = 0;  // from 1
+  double loss = 0;        // mean over the step's supervised tokens
+  double learning_rate = 0;
+  double grad_norm = 0;  // 0: not known
+  std::int64_t tokens = 0;
+  std::int64_t supervised_tokens = 0;
+  std::int64_t rows = 0;
+};
+
+// What came back.
+struct TrainedElsewhere {
+  // A whole student, or an adapter; optimizer.safetensors beside it where AdamW's moments are
+  // carried on (names "m.<parameter>" and "v.<parameter>").
+  std::filesystem::path folder;
+  std::string version;  // of who trained it
+  TrainResult result;
+  std::vector<StepTaken> steps;  // for the metrics; may be empty
+};
+
 // Makes and loads students. Thread-safe.
 class StudentEngine {
  public:
@@ -266,6 +318,18 @@ class StudentEngine {
   // saves a checkpoint and returns.
   virtual TrainResult train(const TrainJob& job, ProgressSink& progress,
                             std::stop_token stop) const = 0;
+  // What train() would do. `start`: a folder that is written when the job starts from what no
+  // folder holds yet: a fresh adapter, or weights with an adapter merged in. Errors as those of
+  // train().
+  virtual TrainSteps steps(const TrainJob& job, const std::filesystem::path& start) const;
+  // The result of this very job, when output_dir holds it already.
+  virtual std::optional<TrainResult> finished(const TrainJob& job) const;
+  // Publishes what another program trained as output_dir, as train() would have: its weights beside
+  // the words and configuration that the job began with, so that nothing else changes. `look` may
+  // refuse the folder before it is published. Error{data} that says what is wrong with it: another
+  // vocabulary or architecture, weights that are missing or not finite, or that were not changed.
+  virtual void take_over(const TrainJob& job, const TrainedElsewhere& trained,
+                         const std::function<void(const std::filesystem::path&)>& look) const;
   // What enters the fingerprint: torch version, CPU type, and the device when it is another.
   virtual std::string version() const = 0;
 };

@@ -20,45 +20,14 @@
 #include "student/learner.h"
 #include "student/memory_plan.h"
 #include "student/metrics.h"
+#include "student/prepared_job.h"
 #include "student/schedule.h"
 #include "student/tensorboard.h"
-#include "student/token_cache.h"
 
 namespace tapir::student {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-struct PreparedJob {
-  TrainedWeights weights;
-  Words words;
-  std::vector<EncodedRow> rows;
-  RowSplit split;
-};
-
-PreparedJob prepare(const TrainJob& job, const Device& device) {
-  check_options(job, device);
-  PreparedJob prepared{TrainedWeights(job), {}, {}, {}};
-  const ModelConfig& config = prepared.weights.config();
-  const std::filesystem::path& folder = prepared.weights.folder().words;
-  prepared.words = load_words(folder, config, job.options.chat_format);
-  const text::ChatFormat& format = *prepared.words.format;
-  const int limit = std::min(job.options.cutoff_len, config.max_position_embeddings);
-  const std::string key = job.io.token_cache.empty()
-                              ? ""
-                              : token_cache_key(job.examples, folder, format.describe(), limit);
-  prepared.rows = cached_rows(job.io.token_cache, key,
-                              [&] { return encode_rows(job.examples, format, limit); });
-  prepared.split = split_rows(prepared.rows, job.options);
-  return prepared;
-}
-
-std::vector<const EncodedRow*> chosen(const std::vector<EncodedRow>& rows,
-                                      const std::vector<std::size_t>& indices) {
-  std::vector<const EncodedRow*> found;
-  for (const std::size_t index : indices) found.push_back(&rows[index]);
-  return found;
-}
 
 std::int64_t longest_of(const std::vector<const EncodedRow*>& rows) {
   std::int64_t longest = 0;
@@ -74,20 +43,6 @@ MemoryPlan plan_memory(const PreparedJob& prepared, const TrainJob& job, const D
 
 std::string in_gb(std::int64_t bytes) {
   return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9);
-}
-
-// Steps of the whole training. Error{data} when rows have nothing to learn.
-std::int64_t count_learning_steps(const PreparedJob& prepared, const TrainOptions& options) {
-  const Preflight seen = summarise(prepared.rows, prepared.split, options);
-  if (seen.rows_without_loss == 0) return seen.steps;
-  throw Error(
-      ErrorKind::data,
-      fmt::format("{} of {} rows have not one supervised token: {}{}", seen.rows_without_loss,
-                  seen.rows, join(seen.ids_without_loss, ", "),
-                  seen.rows_without_loss > static_cast<std::int64_t>(seen.ids_without_loss.size())
-                      ? ", ..."
-                      : ""),
-      "give each row an answer, or raise cutoff_len if the answer was cut off");
 }
 
 // A training under way.
@@ -394,14 +349,6 @@ TrainResult Training::run(const std::string& digest, std::stop_token stop) {
   return state_.result;
 }
 
-// The result of this very job, when it has been finished before.
-std::optional<TrainResult> finished_before(const TrainJob& job, const std::string& digest) {
-  const std::optional<TrainerState> state = read_trainer_state(job.output_dir);
-  if (!state || state->job != digest || !state->result.finished) return std::nullopt;
-  CheckpointFolder(job.output_dir).remove();
-  return state->result;
-}
-
 }  // namespace
 
 TrainResult train(const TrainJob& job, const std::string& version, ProgressSink& progress,
@@ -410,7 +357,7 @@ TrainResult train(const TrainJob& job, const std::string& version, ProgressSink&
   if (job.output_dir.empty())
     throw Error(ErrorKind::usage, "output_dir: found nothing, expected a folder");
   const std::string digest = job_digest(job);
-  if (const auto result = finished_before(job, digest)) return *result;
+  if (const auto result = finished_training(job, digest)) return *result;
   return Training(job, version, progress, device).run(digest, stop);
 }
 
