@@ -179,8 +179,8 @@ void Run::drop(const std::vector<store::StageRecord>& changed) {
     if (!record.name.ends_with(kTrain)) continue;
     const std::string student = record.name.substr(0, record.name.size() - kTrain.size());
     const auto folder = options_.run_dir / student_folder(student);
-    std::filesystem::remove_all(folder);
-    std::filesystem::remove_all(beside(folder, ".work"));
+    for (const char* what : {"", ".work", ".job", ".merged"})
+      std::filesystem::remove_all(beside(folder, what));
     std::filesystem::remove(metrics_file(student));
   }
   if (!changed.empty()) store_->set_meta("final", "");
