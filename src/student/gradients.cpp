@@ -74,8 +74,10 @@ StepLoss LaneGradients::for_each_pass(const std::vector<const EncodedRow*>& rows
     const auto lane = static_cast<std::size_t>(lane_index);
     std::vector<const EncodedRow*> mine;
     for (const std::size_t row : dealt[lane]) mine.push_back(rows[row]);
-    for (const PackedBatch& batch : make_passes(mine, options_, step))
+    for (const PackedBatch& batch : make_passes(mine, options_, step)) {
+      if (before_pass_) before_pass_();
       losses[lane] += pass(lane, batch);
+    }
   });
   for (const double loss : losses) total.loss += loss;
   total.loss /= total.divisor();
@@ -83,8 +85,10 @@ StepLoss LaneGradients::for_each_pass(const std::vector<const EncodedRow*>& rows
 }
 
 StepLoss LaneGradients::compute(const float* values, const std::vector<const EncodedRow*>& rows,
-                                LanePool& pool, std::int64_t step) {
-  const auto scale = static_cast<float>(1 / count_tokens(rows).divisor());
+                                LanePool& pool, std::int64_t step, std::int64_t supervised) {
+  const double divisor =
+      supervised > 0 ? static_cast<double>(supervised) : count_tokens(rows).divisor();
+  const auto scale = static_cast<float>(1 / divisor);
   pool.run([&](int lane) {
     std::vector<float>& gradient = gradients_[static_cast<std::size_t>(lane)];
     std::fill(gradient.begin(), gradient.end(), 0.0F);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "student/batching.h"
@@ -53,9 +54,10 @@ class LaneGradients {
 
   // Gradients of the mean loss over the step's supervised tokens, one array per lane, to be summed.
   // With no supervised token at all, zeros. `values`: what is learnt: the student's parameters, or
-  // the adapter's. step: names the stream of dropout.
+  // the adapter's. step: names the stream of dropout. supervised: what the gradient is divided by
+  // when these rows are a part of a step; 0: their own supervised tokens.
   StepLoss compute(const float* values, const std::vector<const EncodedRow*>& rows, LanePool& pool,
-                   std::int64_t step = 0);
+                   std::int64_t step = 0, std::int64_t supervised = 0);
   // The loss alone, without dropout.
   StepLoss loss(const float* values, const std::vector<const EncodedRow*>& rows, LanePool& pool);
   std::vector<std::vector<float>>& gradients() { return gradients_; }
@@ -63,6 +65,8 @@ class LaneGradients {
   std::int64_t micro_batch_tokens() const { return options_.micro_batch_tokens; }
   // From now on passes of so many tokens, in fresh buffers.
   void set_micro_batch_tokens(std::int64_t tokens);
+  // Called before every pass, by several lanes at a time; what it throws ends the computation.
+  void before_pass(std::function<void()> call) { before_pass_ = std::move(call); }
 
  private:
   using Pass = std::function<double(std::size_t lane, const PackedBatch& batch)>;
@@ -79,6 +83,7 @@ class LaneGradients {
   LaneOptions options_;
   std::vector<Decoder> decoders_;
   std::vector<std::vector<float>> gradients_;
+  std::function<void()> before_pass_;
 };
 
 // Floating-point operations of the matrix products of forward and backward pass over these rows.

@@ -186,6 +186,11 @@ void check_options(const TrainJob& job, const Device& device) {
   need(job.io.micro_batch_tokens >= 0, "micro_batch_tokens", job.io.micro_batch_tokens,
        "0 (chosen) or more");
   check_newer_options(o, device);
+  if (job.ranks && !device.own_kernels()) {
+    throw Error(ErrorKind::usage,
+                "device: found " + device.name + " for several processes, expected cpu",
+                "ranks train on the CPU; on a GPU, train in one process");
+  }
   if (!job.output_dir.empty()) check_output_folder(job.output_dir);
   if (job.examples.empty()) {
     throw Error(ErrorKind::data, "there are no rows to train on",

@@ -6,6 +6,7 @@
 
 #include "student/host_memory.h"
 #include "student/metrics.h"
+#include "student/rank_learner.h"
 #include "student/torch_learner.h"
 
 namespace tapir::student {
@@ -71,7 +72,8 @@ std::unique_ptr<Learner> make_lane_learner(const LearnerSetup& setup, TrainingSt
 }
 
 std::unique_ptr<Learner> make_learner(const Device& device, const LearnerSetup& setup,
-                                      TrainingState state) {
+                                      TrainingState state, std::shared_ptr<Collective> ranks) {
+  if (ranks) return make_rank_learner(setup, std::move(state), std::move(ranks));
   return device.own_kernels() ? make_lane_learner(setup, std::move(state))
                               : make_torch_learner(setup, device, std::move(state));
 }

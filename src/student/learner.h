@@ -32,7 +32,8 @@ class Learner {
   virtual StepLoss loss(const std::vector<const EncodedRow*>& rows) = 0;
 
   // Hands what is learnt, and the optimizer's state, to `use`: in fp32 and in the order of the
-  // layout, so that a checkpoint does not tell where it was made.
+  // layout, so that a checkpoint does not tell where it was made. Of several ranks all call it, and
+  // rank 0 alone is handed something.
   virtual void read_state(const std::function<void(const TrainingState&)>& use) = 0;
   virtual std::int64_t optimizer_steps() const = 0;
 
@@ -61,8 +62,9 @@ LearnerSetup learner_setup(const TrainedWeights& weights, const TrainJob& job,
 // On the CPU by own kernels, lanes side by side: the reference.
 std::unique_ptr<Learner> make_lane_learner(const LearnerSetup& setup, TrainingState state);
 
-// The one of the device.
+// The one of the device, or of one of several ranks (TrainJob::ranks; the CPU's own kernels only).
 std::unique_ptr<Learner> make_learner(const Device& device, const LearnerSetup& setup,
-                                      TrainingState state);
+                                      TrainingState state,
+                                      std::shared_ptr<Collective> ranks = nullptr);
 
 }  // namespace tapir::student

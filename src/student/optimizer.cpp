@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 #include "student/half.h"
@@ -55,31 +56,48 @@ double clip_factor(double norm, double max_norm) {
 }
 
 Optimizer::Optimizer(const ParameterLayout& layout, const TrainOptions& options)
-    : options_(options), kernels_(kernels()) {
+    : Optimizer(layout, options, Shard{0, layout.size}) {}
+
+Optimizer::Optimizer(const ParameterLayout& layout, const TrainOptions& options, const Shard& part)
+    : options_(options), kernels_(kernels()), first_(part.first) {
   for (const Parameter& parameter : layout.parameters) {
-    for (std::int64_t at = 0; at < parameter.size; at += kPieceFloats) {
-      pieces_.push_back(
-          {parameter.offset + at, std::min(kPieceFloats, parameter.size - at), parameter.decays()});
+    const std::int64_t begin = std::max(parameter.offset, part.first);
+    const std::int64_t end = std::min(parameter.offset + parameter.size, part.last);
+    for (std::int64_t at = begin; at < end; at += kPieceFloats) {
+      pieces_.push_back({at, std::min(kPieceFloats, end - at), parameter.decays()});
     }
   }
 }
 
-double Optimizer::reduce(std::vector<std::vector<float>>& gradients, LanePool& pool) const {
-  std::vector<double> squares(pieces_.size());
+void Optimizer::for_each_piece(
+    LanePool& pool, const std::function<void(std::size_t piece, std::size_t lane)>& work) const {
   pool.run([&](int lane) {
     for (auto i = static_cast<std::size_t>(lane); i < pieces_.size();
          i += static_cast<std::size_t>(pool.lanes())) {
-      const Piece& piece = pieces_[i];
-      float* sum = gradients[0].data() + piece.first;
-      for (std::size_t other = 1; other < gradients.size(); ++other) {
-        kernels_.add(sum, gradients[other].data() + piece.first, piece.size);
-      }
-      squares[i] = kernels_.sum_of_squares(sum, piece.size);
+      work(i, static_cast<std::size_t>(lane));
     }
   });
-  double total = 0;
-  for (const double square : squares) total += square;
-  return std::sqrt(total);
+}
+
+double Optimizer::reduce(std::vector<std::vector<float>>& gradients, LanePool& pool) const {
+  std::vector<double> squares(pieces_.size());
+  for_each_piece(pool, [&](std::size_t i, std::size_t) {
+    const Piece& piece = pieces_[i];
+    float* sum = gradients[0].data() + piece.first;
+    for (std::size_t other = 1; other < gradients.size(); ++other) {
+      kernels_.add(sum, gradients[other].data() + piece.first, piece.size);
+    }
+    squares[i] = kernels_.sum_of_squares(sum, piece.size);
+  });
+  return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
+}
+
+double Optimizer::sum_of_squares(const std::vector<float>& gradient, LanePool& pool) const {
+  std::vector<double> squares(pieces_.size());
+  for_each_piece(pool, [&](std::size_t i, std::size_t) {
+    squares[i] = kernels_.sum_of_squares(gradient.data() + pieces_[i].first, pieces_[i].size);
+  });
+  return std::accumulate(squares.begin(), squares.end(), 0.0);
 }
 
 void Optimizer::apply(const std::vector<float>& gradient, double norm, double learning_rate,
@@ -95,13 +113,10 @@ void Optimizer::apply(const std::vector<float>& gradient, double norm, double le
   base.correction2 = static_cast<float>(1 - std::pow(options_.adam_beta2, steps));
   base.gradient_scale = static_cast<float>(clip);
   std::vector<Scratch> scratch(static_cast<std::size_t>(pool.lanes()));
-  pool.run([&](int lane) {
-    for (auto i = static_cast<std::size_t>(lane); i < pieces_.size();
-         i += static_cast<std::size_t>(pool.lanes())) {
-      AdamW work = base;
-      work.gradient = gradient.data() + pieces_[i].first;
-      apply_piece(pieces_[i], work, state, scratch[static_cast<std::size_t>(lane)]);
-    }
+  for_each_piece(pool, [&](std::size_t i, std::size_t lane) {
+    AdamW work = base;
+    work.gradient = gradient.data() + pieces_[i].first;
+    apply_piece(pieces_[i], work, state, scratch[lane]);
   });
 }
 
@@ -111,9 +126,10 @@ void Optimizer::apply_piece(const Piece& piece, AdamW work, TrainingState& state
   work.size = piece.size;
   work.weight_decay = piece.decays ? static_cast<float>(options_.weight_decay) : 0.0F;
   work.parameters = state.parameters.data() + piece.first;
+  const std::int64_t at = piece.first - first_;
   if (!moments.is_bf16()) {
-    work.m = moments.m.data() + piece.first;
-    work.v = moments.v.data() + piece.first;
+    work.m = moments.m.data() + at;
+    work.v = moments.v.data() + at;
     kernels_.adamw(work);
     return;
   }
@@ -121,13 +137,13 @@ void Optimizer::apply_piece(const Piece& piece, AdamW work, TrainingState& state
   scratch.v.resize(kPieceFloats);
   work.m = scratch.m.data();
   work.v = scratch.v.data();
-  widen(moments.m_bf16.data() + piece.first, piece.size, work.m);
-  widen(moments.v_bf16.data() + piece.first, piece.size, work.v);
+  widen(moments.m_bf16.data() + at, piece.size, work.m);
+  widen(moments.v_bf16.data() + at, piece.size, work.v);
   kernels_.adamw(work);
   const std::uint64_t stream =
       options_.seed + 2 * static_cast<std::uint64_t>(state.optimizer_steps);
-  round_at_random(work.m, piece.size, stream, piece.first, moments.m_bf16.data() + piece.first);
-  round_at_random(work.v, piece.size, stream + 1, piece.first, moments.v_bf16.data() + piece.first);
+  round_at_random(work.m, piece.size, stream, piece.first, moments.m_bf16.data() + at);
+  round_at_random(work.v, piece.size, stream + 1, piece.first, moments.v_bf16.data() + at);
 }
 
 }  // namespace tapir::student

@@ -1,10 +1,13 @@
 // AdamW over the flat parameter array, with the gradients of several lanes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string_view>
 #include <vector>
 
+#include "student/collective.h"
 #include "student/kernels.h"
 #include "student/lanes.h"
 #include "student/parameters.h"
@@ -41,10 +44,15 @@ class Optimizer {
  public:
   // Weight decay leaves the norms alone, as transformers' Trainer does.
   Optimizer(const ParameterLayout& layout, const TrainOptions& options);
+  // Of a part of the parameters: state.moments hold that part only; gradients and parameters are
+  // whole, what is outside of the part is not touched.
+  Optimizer(const ParameterLayout& layout, const TrainOptions& options, const Shard& part);
 
   // Sums the lanes' gradients in lane order into the first and returns the norm of that sum. The
   // result does not depend on the number of threads.
   double reduce(std::vector<std::vector<float>>& gradients, LanePool& pool) const;
+  // Of the gradient's elements that are this optimizer's.
+  double sum_of_squares(const std::vector<float>& gradient, LanePool& pool) const;
 
   // One step with the summed gradient, clipped to max_grad_norm. Moments in bfloat16 are rounded up
   // or down with odds that keep their mean, by a hash of (seed, step, element).
@@ -62,10 +70,13 @@ class Optimizer {
     std::vector<float> m, v;
   };
 
+  void for_each_piece(LanePool& pool,
+                      const std::function<void(std::size_t piece, std::size_t lane)>& work) const;
   void apply_piece(const Piece& piece, AdamW work, TrainingState& state, Scratch& scratch) const;
 
   TrainOptions options_;
   const Kernels& kernels_;
+  const std::int64_t first_;  // where the moments begin
   std::vector<Piece> pieces_;
 };
 

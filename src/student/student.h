@@ -179,6 +179,8 @@ struct TrainIo {
   bool allow_other_machine = false;
 };
 
+class Collective;  // student/collective.h
+
 struct TrainJob {
   std::filesystem::path model_dir;  // where to start from
   std::filesystem::path
@@ -188,6 +190,10 @@ struct TrainJob {
   std::vector<Example> examples;
   TrainOptions options;
   TrainIo io;
+  // The processes that train this very job together, each on its share of every step's rows; null:
+  // this one alone. Sums are taken in another order, so results agree with one process to 1e-6, not
+  // bit for bit. Only rank 0 writes files and reports; its checkpoints are those of one process.
+  std::shared_ptr<Collective> ranks;
 };
 
 // Bytes that a training will take at its peak, before it starts: of the machine's memory, or of the

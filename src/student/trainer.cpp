@@ -16,11 +16,11 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "student/checkpoint.h"
+#include "student/collective.h"
 #include "student/job.h"
 #include "student/learner.h"
 #include "student/memory_plan.h"
 #include "student/metrics.h"
-#include "student/prepared_job.h"
 #include "student/schedule.h"
 #include "student/tensorboard.h"
 
@@ -29,16 +29,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+bool writes_files(const TrainJob& job) { return !job.ranks || job.ranks->is_first(); }
+
 std::int64_t longest_of(const std::vector<const EncodedRow*>& rows) {
   std::int64_t longest = 0;
   for (const EncodedRow* row : rows)
     longest = std::max(longest, static_cast<std::int64_t>(row->tokens.size()));
   return longest;
-}
-
-MemoryPlan plan_memory(const PreparedJob& prepared, const TrainJob& job, const Device& device) {
-  return fitting_plan(prepared.weights, job, chosen(prepared.rows, prepared.split.training),
-                      device);
 }
 
 std::string in_gb(std::int64_t bytes) {
@@ -51,7 +48,7 @@ class Training {
   Training(const TrainJob& job, std::string version, ProgressSink& progress, const Device& device)
       : job_(job),
         device_(device),
-        prepared_(prepare(job, device)),
+        prepared_(prepare_in_turn(job, device)),
         plan_(lengths_of(prepared_.rows, prepared_.split.training), job.options),
         total_steps_(count_learning_steps(prepared_, job.options)),
         schedule_(job.options, total_steps_),
@@ -65,6 +62,7 @@ class Training {
 
  private:
   TrainingState begin_fresh();
+  std::int64_t step_to_resume(const std::string& digest) const;
   std::optional<TrainingState> resume(const std::string& digest);
   void begin_learning(TrainingState arrays);
   void choose_passes();
@@ -77,6 +75,9 @@ class Training {
   void check_finite(const StepLoss& loss, double norm, const std::vector<std::size_t>& rows) const;
   void save(bool finished);
   void publish();
+  bool stop_asked(const std::stop_token& stop) const {
+    return job_.ranks ? job_.ranks->any(stop.stop_requested()) : stop.stop_requested();
+  }
   bool every(std::int64_t steps) const { return steps > 0 && state_.global_step % steps == 0; }
 
   const TrainJob& job_;
@@ -116,16 +117,26 @@ TrainingState Training::begin_fresh() {
   return arrays;
 }
 
-// Nothing when there is no checkpoint of this job. Those of another job are removed.
-std::optional<TrainingState> Training::resume(const std::string& digest) {
+constexpr std::int64_t kNoStep = -1;
+
+// Of the newest checkpoint of this job. Those of another job are removed.
+std::int64_t Training::step_to_resume(const std::string& digest) const {
   const std::vector<std::int64_t> steps = checkpoints_.sweep();
-  if (steps.empty()) return std::nullopt;
-  const std::filesystem::path folder = checkpoints_.place(steps.back());
+  if (steps.empty()) return kNoStep;
+  const auto found = read_trainer_state(checkpoints_.place(steps.back()));
+  if (found && found->job == digest) return steps.back();
+  checkpoints_.remove();
+  return kNoStep;
+}
+
+// Nothing when there is no checkpoint of this job.
+std::optional<TrainingState> Training::resume(const std::string& digest) {
+  std::int64_t step = writes_files(job_) ? step_to_resume(digest) : kNoStep;
+  if (job_.ranks) step = job_.ranks->broadcast(step);
+  if (step == kNoStep) return std::nullopt;
+  const std::filesystem::path folder = checkpoints_.place(step);
   const std::optional<TrainerState> found = read_trainer_state(folder);
-  if (!found || found->job != digest) {
-    checkpoints_.remove();
-    return std::nullopt;
-  }
+  check(found.has_value(), "a checkpoint that was found");
   if (found->version != state_.version && !job_.io.allow_other_machine) {
     throw Error(ErrorKind::data,
                 folder.string() + ": the checkpoint was made with " + found->version +
@@ -150,6 +161,7 @@ std::optional<TrainingState> Training::resume(const std::string& digest) {
 void Training::choose_passes() {
   if (state_.micro_batch_tokens > 0) return;
   state_.micro_batch_tokens = memory_.micro_batch_tokens;
+  if (job_.ranks) state_.micro_batch_tokens = job_.ranks->broadcast(state_.micro_batch_tokens);
   const std::int64_t asked = wanted_micro_batch_tokens(job_.io, device_);
   if (memory_.micro_batch_tokens < asked) {
     progress_.message(fmt::format(
@@ -169,7 +181,7 @@ void Training::begin_learning(TrainingState arrays) {
   try {
     learner_ =
         make_learner(device_, learner_setup(prepared_.weights, job_, state_.micro_batch_tokens),
-                     std::move(arrays));
+                     std::move(arrays), job_.ranks);
   } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::data,
                 fmt::format("out of memory: weights, gradients and the optimizer's state of this "
@@ -202,6 +214,7 @@ void write_events(EventFile& events, const MetricsRow& row) {
 }
 
 void Training::log(const StepLoss& loss, double learning_rate, double norm, double operations) {
+  if (!writes_files(job_)) return;
   const TrainResult& result = state_.result;
   logged_tokens_ += loss.tokens;
   logged_operations_ += operations;
@@ -307,6 +320,7 @@ void Training::publish() {
   learner_->read_state([&](const TrainingState& arrays) {
     write_training_folder(aside, prepared_.weights, arrays, state_, prepared_.weights.saved_type());
   });
+  if (!writes_files(job_)) return;
   write_chat_format(aside, job_.options.chat_format);
   if (job_.io.metrics.empty()) {
     write_aside(aside / "metrics.jsonl", read_file(checkpoints_.work() / "metrics.jsonl"));
@@ -320,6 +334,7 @@ void Training::publish() {
 }
 
 void Training::open_logs() {
+  if (!writes_files(job_)) return;
   metrics_ = std::make_unique<MetricsFile>(
       job_.io.metrics.empty() ? checkpoints_.work() / "metrics.jsonl" : job_.io.metrics,
       job_.io.stage, state_.global_step);
@@ -337,7 +352,7 @@ TrainResult Training::run(const std::string& digest, std::stop_token stop) {
   peak_ = learner_->peak_operations();
   resumed_at_ = logged_at_ = Clock::now();
   std::int64_t saved_at = -1;
-  while (!plan_.done() && !stop.stop_requested()) {
+  while (!plan_.done() && !stop_asked(stop)) {
     step();
     if (!every(job_.io.save_steps) || plan_.done()) continue;
     save(/*finished=*/false);
@@ -345,34 +360,43 @@ TrainResult Training::run(const std::string& digest, std::stop_token stop) {
   }
   const bool finished = plan_.done();
   if (finished || saved_at != state_.global_step) save(finished);
+  if (job_.ranks) job_.ranks->barrier();  // what rank 0 wrote is there
   state_.result.finished = finished;
   return state_.result;
+}
+
+void expect_one_job(Collective& ranks, const std::string& digest) {
+  const std::vector<std::string> all = ranks.all_gather(digest);
+  const auto other = std::find_if(all.begin(), all.end(),
+                                  [&](const std::string& found) { return found != all.front(); });
+  if (other == all.end()) return;
+  throw Error(ErrorKind::usage,
+              fmt::format("rank {} trains another job than rank 0", other - all.begin()),
+              "all ranks take the same options, rows and student");
+}
+
+TrainResult train_alone_or_together(const TrainJob& job, const std::string& version,
+                                    ProgressSink& progress, const std::stop_token& stop,
+                                    const Device& device) {
+  check_options(job, device);
+  if (job.output_dir.empty())
+    throw Error(ErrorKind::usage, "output_dir: found nothing, expected a folder");
+  const std::string digest = job_digest(job);
+  if (job.ranks) expect_one_job(*job.ranks, digest);
+  if (const auto result = finished_training(job, digest)) return *result;
+  return Training(job, version, progress, device).run(digest, stop);
 }
 
 }  // namespace
 
 TrainResult train(const TrainJob& job, const std::string& version, ProgressSink& progress,
                   std::stop_token stop, const Device& device) {
-  check_options(job, device);
-  if (job.output_dir.empty())
-    throw Error(ErrorKind::usage, "output_dir: found nothing, expected a folder");
-  const std::string digest = job_digest(job);
-  if (const auto result = finished_training(job, digest)) return *result;
-  return Training(job, version, progress, device).run(digest, stop);
-}
-
-Preflight preflight(const TrainJob& job, const Device& device) {
-  const PreparedJob prepared = prepare(job, device);
-  Preflight seen = summarise(prepared.rows, prepared.split, job.options);
-  seen.memory = plan_memory(prepared, job, device);
-  const TrainedWeights& weights = prepared.weights;
-  seen.parameters = weights.base_layout().size;
-  seen.trained_parameters = weights.layout().size;
-  seen.output_bytes =
-      seen.memory.optimizer +
-      seen.trained_parameters * static_cast<std::int64_t>(size_of(data_type(weights.saved_type())));
-  seen.chat_format = prepared.words.format->describe();
-  return seen;
+  try {
+    return train_alone_or_together(job, version, progress, stop, device);
+  } catch (const std::exception& e) {
+    if (job.ranks) job.ranks->fail(e.what());
+    throw;
+  }
 }
 
 }  // namespace tapir::student

@@ -4,6 +4,7 @@
 #include <stop_token>
 
 #include "base/progress.h"
+#include "student/prepared_job.h"
 #include "student/student.h"
 #include "student/torch_device.h"
 
@@ -13,7 +14,5 @@ namespace tapir::student {
 // made elsewhere is refused unless job.io.allow_other_machine.
 TrainResult train(const TrainJob& job, const std::string& version, ProgressSink& progress,
                   std::stop_token stop, const Device& device = {});
-
-Preflight preflight(const TrainJob& job, const Device& device = {});
 
 }  // namespace tapir::student

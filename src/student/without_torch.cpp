@@ -3,6 +3,7 @@
 #include "student/gguf_export.h"
 #include "student/merge.h"
 #include "student/new_student.h"
+#include "student/rank_launch.h"
 #include "student/student.h"
 #include "student/student_chat_model.h"
 #include "student/student_from_config.h"
@@ -40,6 +41,10 @@ StudentFromConfigSummary make_student_from_config(const StudentFromConfig&,
                                                   const std::filesystem::path&) {
   not_built();
 }
+
+std::shared_ptr<Collective> ranks_of_environment(int) { not_built(); }
+
+StartedRanks start_ranks(const RankLaunch&) { not_built(); }
 
 std::string draw_id(const llm::ChatRequest&) { not_built(); }
 
