@@ -6,6 +6,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -27,6 +28,7 @@ struct Context {
   std::shared_ptr<ProgressSink> progress;  // to standard error
   std::stop_token stop;                    // Ctrl-C
   std::string command_line;                // as typed
+  std::vector<std::string> arguments;      // likewise, without the program
   int exit_code = 0;                       // a verb may set it; errors are exceptions
 };
 

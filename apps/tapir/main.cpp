@@ -39,6 +39,7 @@ int run_program(int argc, char** argv) {
   context.progress = std::make_shared<TerminalProgress>();
   context.stop = stop_on_signals();
   context.command_line = join(std::vector<std::string>(argv, argv + argc), " ");
+  context.arguments.assign(argv + 1, argv + argc);
   add_run(app, context);
   add_batch(app, context);
   add_inspect(app, context);

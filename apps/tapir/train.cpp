@@ -1,4 +1,6 @@
 // tapir train
+#include <exception>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
@@ -8,6 +10,7 @@
 #include "pipeline/export_model.h"
 #include "pipeline/training_rows.h"
 #include "preview.h"
+#include "student/rank_launch.h"
 #include "student/student.h"
 
 namespace tapir::cli {
@@ -16,6 +19,7 @@ namespace {
 struct Arguments {
   student::TrainJob train;
   std::string device;
+  int ranks = 0;  // 0: not said
   std::vector<std::filesystem::path> data;
   std::vector<std::string> roles = {"assistant"};
   bool mask_history = false;
@@ -49,17 +53,28 @@ void ask_to_stop(Arguments& a, const student::StudentEngine& engine) {
                         a.train.output_dir.string() + " is written, but the student does not stop");
 }
 
-void run_train(Arguments& a, Context& context) {
-  if (a.train.output_dir.empty() && !a.preview) {
-    throw Error(ErrorKind::usage, "--output is missing: the folder of the trained student",
-                "to look at the rows first, --preview");
-  }
+student::StartedRanks start_ranks(Arguments& a, const Context& context) {
+  if (a.train.ranks || a.ranks <= 1) return {};
+  auto started =
+      student::start_ranks({a.ranks, context.arguments, beside(a.train.output_dir, ".work")});
+  a.train.ranks = started.ranks;
+  return started;
+}
+
+// What every rank but the first does: no word, no file.
+void follow(const Arguments& a, const student::StudentEngine& engine, const Context& context) {
+  if (engine.train(a.train, silent_progress(), context.stop).finished) return;
+  throw Error(ErrorKind::interrupted, "interrupted in training");
+}
+
+void train_rows(Arguments& a, Context& context) {
   pipeline::TrainingRows rows = pipeline::read_training_rows(a.data, learn_options(a));
   a.train.examples = std::move(rows.examples);
   const auto engine = student::make_student_engine(a.device);
   if (a.train.io.token_cache.empty() && !a.preview && !a.train.output_dir.empty())
     a.train.io.token_cache = beside(a.train.output_dir, ".work");
   if (a.preview) return rows.with_places([&] { show_preview(a, *engine); });
+  if (a.train.ranks && !a.train.ranks->is_first()) return follow(a, *engine, context);
   student::Preflight p;
   rows.with_places([&] { p = engine->preflight(a.train); });
   context.progress->message("chat format: " + p.chat_format);
@@ -67,6 +82,7 @@ void run_train(Arguments& a, Context& context) {
                                         p.rows, p.truncated_rows, p.tokens, p.supervised_tokens,
                                         p.steps));
   context.progress->message(pipeline::memory_text(p.memory));
+  const student::StartedRanks started = start_ranks(a, context);
   const auto r = engine->train(a.train, *context.progress, context.stop);
   if (!r.finished) {
     throw Error(ErrorKind::interrupted, "interrupted in training",
@@ -84,6 +100,20 @@ void run_train(Arguments& a, Context& context) {
                              r.first_loss, r.last_loss, r.tokens, r.seconds,
                              a.train.output_dir.string()));
   ask_to_stop(a, *engine);
+}
+
+void run_train(Arguments& a, Context& context) {
+  if (a.train.output_dir.empty() && !a.preview) {
+    throw Error(ErrorKind::usage, "--output is missing: the folder of the trained student",
+                "to look at the rows first, --preview");
+  }
+  if (!a.preview) a.train.ranks = student::ranks_of_environment(a.ranks);
+  try {
+    train_rows(a, context);
+  } catch (const std::exception& e) {
+    if (a.train.ranks) a.train.ranks->fail(e.what());
+    throw;
+  }
 }
 
 }  // namespace
@@ -136,6 +166,10 @@ void add_train(CLI::App& app, Context& context) {
   verb->add_option("--seed", o.seed, "order of rows");
   verb->add_option("--lanes", o.lanes, "gradients are summed over so many lanes")
       ->check(CLI::PositiveNumber);
+  verb->add_option("--ranks", a->ranks,
+                   "processes that share each step's rows, on this machine's CPU; started here, or "
+                   "by torchrun --no-python tapir train ... without this option")
+      ->check(CLI::Range(1, 64));
   verb->add_option("--save-steps", a->train.io.save_steps, "a checkpoint every so many steps")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--logging-steps", a->train.io.logging_steps,

@@ -50,8 +50,8 @@ class Collective {
 
   // Throws when a rank has ended. Takes microseconds; from any thread.
   virtual void check_peers() = 0;
-  // Tells the others why this rank ends; after it no other operation. The first reason of the
-  // group is what all come to hear.
+  // Tells the others why this rank ends; after it no other operation but the same again. The first
+  // reason of the group is what all come to hear.
   virtual void fail(const std::string& why) noexcept = 0;
 
   bool is_first() const { return rank() == 0; }
