@@ -11,6 +11,7 @@
 #include "pipeline/endpoint_checks.h"
 #include "pipeline/estimate.h"
 #include "pipeline/run.h"
+#include "pipeline/timeline.h"
 
 namespace tapir::cli {
 namespace {
@@ -23,11 +24,15 @@ struct Arguments {
   bool json = false;
 };
 
-void show(const std::vector<pipeline::Check>& checks, bool json, ErrorKind kind, Context& context) {
-  json ? print(pipeline::checks_json(checks)) : print(pipeline::checks_text(checks));
+void note_failures(const std::vector<pipeline::Check>& checks, ErrorKind kind, Context& context) {
   for (const pipeline::Check& check : checks) {
     if (!check.ok) context.exit_code = exit_code(kind);
   }
+}
+
+void show(const std::vector<pipeline::Check>& checks, bool json, ErrorKind kind, Context& context) {
+  json ? print(pipeline::checks_json(checks)) : print(pipeline::checks_text(checks));
+  note_failures(checks, kind, context);
 }
 
 void add_recipe_options(CLI::App* verb, const std::shared_ptr<Arguments>& a) {
@@ -83,7 +88,7 @@ pipeline::Estimate sampled(const EstimateArguments& a, const pipeline::Recipe& r
   pipeline::RunOptions options;
   options.run_dir = run_dir_of(recipe, a.run_dir);
   options.command = context.command_line;
-  const auto engine = student::make_student_engine(recipe.student.device);
+  const auto engine = student::make_student_engine(pipeline::student_device(recipe));
   pipeline::Run run(recipe, options, engine, *context.progress, context.stop);
   const pipeline::Sample sample = run.sample(a.sample);
   context.progress->message(
@@ -109,7 +114,7 @@ void add_estimate(CLI::App& app, Context& context) {
   verb->callback([a, &context] {
     const pipeline::Recipe recipe = pipeline::load_recipe(a->common->recipe, a->common->settings);
     pipeline::Estimate result =
-        pipeline::estimate(recipe, *student::make_student_engine(recipe.student.device));
+        pipeline::estimate(recipe, *student::make_student_engine(pipeline::student_device(recipe)));
     if (a->sample > 0) result = sampled(*a, recipe, result, context);
     a->common->json ? print(pipeline::estimate_json(result))
                     : print(pipeline::estimate_text(result) + pipeline::assumptions_text());
@@ -123,15 +128,27 @@ void add_checks(CLI::App& app, Context& context) {
 
   const auto v = std::make_shared<Arguments>();
   CLI::App* validate = app.add_subcommand(
-      "validate", "is a recipe fit to run: keys, files, student, taxonomy, prompts, endpoints");
+      "validate",
+      "is a recipe fit to run: keys, files, student, taxonomy, prompts, endpoints, GPUs;\n"
+      "with `resources` in it: which stage uses which GPUs, and when servers are up");
   add_recipe_options(validate, v);
   validate->callback([v, &context] {
     const pipeline::Recipe recipe = pipeline::load_recipe(v->recipe, v->settings);
-    std::vector<pipeline::Check> checks =
-        pipeline::validate(recipe, *student::make_student_engine(recipe.student.device));
+    const auto engine = student::make_student_engine(pipeline::student_device(recipe));
+    std::vector<pipeline::Check> checks = pipeline::validate(recipe, *engine);
     const std::vector<pipeline::Check> endpoints = pipeline::check_endpoints(recipe, /*ask=*/false);
     checks.insert(checks.end(), endpoints.begin(), endpoints.end());
-    show(checks, v->json, ErrorKind::usage, context);
+    const std::vector<pipeline::PlacedStage> placed =
+        pipeline::placing_of(recipe, *engine, pipeline::make_plan(recipe, pipeline::PlanFacts{}));
+    if (placed.empty()) return show(checks, v->json, ErrorKind::usage, context);
+    if (v->json) {
+      print(Json{{"checks", pipeline::checks_json(checks)},
+                 {"timeline", pipeline::timeline_json(placed)}});
+      note_failures(checks, ErrorKind::usage, context);
+    } else {
+      show(checks, v->json, ErrorKind::usage, context);
+      print("\n" + pipeline::timeline_text(placed));
+    }
   });
 
   const auto d = std::make_shared<Arguments>();

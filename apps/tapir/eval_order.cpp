@@ -18,7 +18,7 @@ void compare_orders(Arguments& a, Context& context) {
   open_run(a.run);  // for its words when it is none
   a.options.run_dir = a.run;
   const pipeline::Recipe recipe = pipeline::recipe_of_run(a.run, {});
-  const auto engine = student::make_student_engine(recipe.student.device);
+  const auto engine = student::make_student_engine(pipeline::student_device(recipe));
   const pipeline::OrderTrial trial =
       pipeline::try_orders(recipe, a.options, *engine, *context.progress, context.stop);
   a.json ? print(pipeline::order_json(trial)) : print(pipeline::order_text(trial));

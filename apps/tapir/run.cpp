@@ -37,7 +37,7 @@ void write_report(const pipeline::Run& run, const std::filesystem::path& run_dir
 void go(const pipeline::Recipe& recipe, pipeline::RunOptions& options, bool json,
         Context& context) {
   options.command = context.command_line;
-  pipeline::Run run(recipe, options, student::make_student_engine(recipe.student.device),
+  pipeline::Run run(recipe, options, student::make_student_engine(pipeline::student_device(recipe)),
                     *context.progress, context.stop);
   std::static_pointer_cast<TerminalProgress>(context.progress)->log_to(options.run_dir / "log.txt");
   pipeline::RunOutcome outcome;

@@ -100,7 +100,7 @@ class Answers final : public llm::ReplySink {
 // Asks the sources to stop when all servers have ended.
 class Watch {
  public:
-  Watch(StudentServers& servers, const std::stop_token& asked)
+  Watch(ModelServers& servers, const std::stop_token& asked)
       : servers_(servers),
         forward_(asked, [this] { stop_.request_stop(); }),
         thread_([this](const std::stop_token& end) { watch(end); }) {}
@@ -125,7 +125,7 @@ class Watch {
     }
   }
 
-  StudentServers& servers_;
+  ModelServers& servers_;
   std::stop_source stop_;
   std::stop_callback<std::function<void()>> forward_;
   std::jthread thread_;  // last: it uses everything above
@@ -139,7 +139,7 @@ class ServedStudent final : public student::Student {
         folder_(std::move(folder)),
         options_(options),
         progress_(progress) {
-    options_.servers.student = options_.name_student(folder_);
+    options_.servers.name = options_.name_student(folder_);
   }
 
   std::int64_t parameter_count() const override { return own().parameter_count(); }
@@ -175,7 +175,7 @@ class ServedStudent final : public student::Student {
   mutable std::mutex mutex_;  // of own_
   mutable std::shared_ptr<const student::Student> own_;
   mutable std::mutex serving_;  // one generate() at a time
-  mutable std::unique_ptr<StudentServers> servers_;
+  mutable std::unique_ptr<ModelServers> servers_;
 };
 
 void ServedStudent::generate(std::span<const GenerateRequest> requests,
@@ -184,7 +184,7 @@ void ServedStudent::generate(std::span<const GenerateRequest> requests,
   if (requests.empty()) return;
   const std::lock_guard lock(serving_);
   if (servers_ == nullptr)
-    servers_ = std::make_unique<StudentServers>(folder_, options_.servers, progress_, stop);
+    servers_ = std::make_unique<ModelServers>(folder_, options_.servers, progress_, stop);
   llm::OpenAiTransport transport;
   transport.endpoints = servers_->addresses();
   transport.pool.most_in_flight = options_.max_concurrent_requests;
@@ -206,7 +206,7 @@ void ServedStudent::generate(std::span<const GenerateRequest> requests,
   if (answers.missing == 0 && !watch.token().stop_requested()) return;
   throw Error(ErrorKind::endpoint,
               ended.empty() ? fmt::format("{} rows have no answer from the servers over {}: {}",
-                                          answers.missing, options_.servers.student, answers.words)
+                                          answers.missing, options_.servers.name, answers.words)
                             : "all servers have ended\n" + ended,
               "what was answered is kept; the same command starts the servers again and goes on");
 }

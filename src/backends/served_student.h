@@ -6,14 +6,14 @@
 #include <functional>
 #include <memory>
 
-#include "backends/student_servers.h"
+#include "backends/model_servers.h"
 #include "base/progress.h"
 #include "student/student.h"
 
 namespace tapir::backends {
 
 struct ServedOptions {
-  // `student` and `logs` of it are filled in by name_student.
+  // `name` of it is filled in by name_student.
   ServerOptions servers;
   // What a student is called in the names of its logs.
   std::function<std::string(const std::filesystem::path& folder)> name_student;

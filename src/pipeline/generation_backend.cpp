@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backends/served_student.h"
+#include "pipeline/timeline.h"
 #include "student/gguf_export.h"
 
 namespace tapir::pipeline {
@@ -32,6 +33,8 @@ std::shared_ptr<const student::StudentEngine> with_generation_backend(
   options.servers.servers = static_cast<int>(s.servers);
   options.servers.start_timeout =
       std::chrono::milliseconds(static_cast<std::int64_t>(1000 * s.start_timeout));
+  for (const std::int64_t gpu : gpus_or_all(recipe, recipe.resources.answers.gpus))
+    options.servers.gpus.push_back({gpu});
   options.servers.logs = run_dir / "logs";
   options.servers.write_gguf = [outtype = s.gguf_outtype](const std::filesystem::path& folder,
                                                           const std::filesystem::path& file) {

@@ -52,6 +52,15 @@ struct ModelPart {
   double outage_timeout = 120;
 };
 
+// A server of a role that the run starts itself.
+struct ServerPart {
+  std::string command;             // empty: none; the role is asked at its endpoints
+  std::vector<std::int64_t> gpus;  // empty: resources.gpus
+  std::string keep = "run";        // run | stage: how long it stays up once it was needed
+  double memory_gb = 0;            // of each of its GPUs; 0: all of it
+  double start_timeout = 600;      // seconds
+};
+
 // Whether asking it never costs anything, whatever its prices say.
 bool is_free(const ModelPart& part);
 
@@ -280,6 +289,19 @@ struct Recipe {
     std::string book_requests =
         "auto";  // auto | always: book before sending; auto: where endpoints cost money
   } budget;
+
+  // Where things are computed, and when servers are up: speed only. GPUs by their CUDA index.
+  struct {
+    std::vector<std::int64_t> gpus;  // that the run may use; empty: all
+    struct {
+      std::vector<std::int64_t> gpus;  // empty: resources.gpus
+    } train;
+    struct {
+      std::vector<std::int64_t> gpus;
+      double memory_gb = 0;  // of each; 0: of servers all of it, of the native engine the weights
+    } answers;
+    ServerPart teacher, judge, auditor;
+  } resources;
 
   // Where it was read from; relative paths are looked up from here.
   std::filesystem::path folder;

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "backends/student_servers.h"
+#include "backends/model_servers.h"
 #include "backends/training_jobs.h"
 #include "base/error.h"
 #include "base/strings.h"
@@ -83,13 +83,51 @@ void check_training(const Recipe& r, const std::string& where) {
   }
 }
 
+bool has_own_server(const Recipe& r, const std::string& role) {
+  for (const auto& [name, server] :
+       {std::pair{"teacher", &r.resources.teacher}, std::pair{"judge", &r.resources.judge},
+        std::pair{"auditor", &r.resources.auditor}}) {
+    if (role == name) return !server->command.empty();
+  }
+  return false;
+}
+
+// A server of the run's own in the place of endpoints.
+void check_server(const ServerPart& server, const ModelPart& part, const std::string& role,
+                  const std::string& where) {
+  const std::string key = "resources." + role + ".command";
+  if (server.command.empty()) {
+    if (server.gpus.empty()) return;
+    impossible(where, "resources." + role + ".gpus is set, but " + key + " is not",
+               "set the command of the server that uses them, or leave them out");
+  }
+  if (part.kind != "openai" || part.mode == "batch") {
+    impossible(where,
+               key + " is set, but " + role +
+                   (part.mode == "batch" ? ".mode is batch" : ".kind is " + part.kind),
+               "set " + role + ".kind: openai and " + role + ".mode: online");
+  }
+  if (!part.endpoints.empty()) {
+    impossible(where, key + " and " + role + ".endpoints are both set",
+               "leave one of them out: the run asks the server that it starts itself");
+  }
+  try {
+    backends::check_role_command(server.command, key);
+  } catch (const Error& e) {
+    impossible(where, e.what(), e.hint());
+  }
+}
+
 // Endpoints and prices of one role.
 void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
                 const std::string& where) {
   const bool remote = part.kind == "openai";
-  if (remote && part.mode != "batch" && part.endpoints.empty()) {
+  const bool own_server = has_own_server(r, role);
+  if (remote && part.mode != "batch" && part.endpoints.empty() && !own_server) {
     impossible(where, role + ".kind is openai, but " + role + ".endpoints is not set",
-               "for example " + role + ".endpoints: [{base_url: \"http://localhost:8000/v1\"}]");
+               "for example " + role +
+                   ".endpoints: [{base_url: \"http://localhost:8000/v1\"}]; or resources." + role +
+                   ".command starts a server");
   }
   if ((remote || part.kind == "student") && part.model.empty()) {
     impossible(where, role + ".kind is " + part.kind + ", but " + role + ".model is not set",
@@ -107,7 +145,7 @@ void check_role(const Recipe& r, const ModelPart& part, const std::string& role,
     impossible(where, role + ".price_per_million has only one of input and output",
                "set both, in dollars for a million tokens");
   }
-  if (remote && r.budget.max_usd > 0 && !priced) {
+  if (remote && r.budget.max_usd > 0 && !priced && !own_server) {
     impossible(
         where, "budget.max_usd is set but " + role + " has no price",
         "set " + role + ".price_per_million: {input, output} in dollars; 0 where it is free");
@@ -316,6 +354,9 @@ void check_roles(const Recipe& r, const std::string& where) {
   check_role(r, r.candidate, "candidate", where);
   check_by_source(r, where);
   if (asks_auditor(r)) check_role(r, r.auditor, "auditor", where);
+  check_server(r.resources.teacher, r.teacher, "teacher", where);
+  check_server(r.resources.judge, r.judge, "judge", where);
+  check_server(r.resources.auditor, r.auditor, "auditor", where);
 }
 
 void check_layers(const Recipe& r, const std::string& where) {

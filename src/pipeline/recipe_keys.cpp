@@ -403,6 +403,7 @@ const std::vector<Key<Recipe>>& recipe_key_table() {
     add_method(t);
     add_training(t);
     add_outcome(t);
+    add_resources(t);
     return t.take();
   }();
   return keys;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <yaml-cpp/yaml.h>
 
 #include "base/strings.h"
@@ -117,6 +118,24 @@ class Table {
           return "[" + join(quoted, ", ") + "]";
         });
   }
+  // Of whole numbers from 0.
+  template <typename Get>
+  Table& counts(std::string path, Get get, std::string help, bool results = true) {
+    return add(
+        {std::move(path), "list of integers", "", std::move(help), results},
+        [get](Owner& o, const YAML::Node& n) {
+          const Range range{0, 1e6};
+          if (!n.IsScalar() && !n.IsSequence())
+            throw Mismatch{"a list of " + describe(range, "whole numbers")};
+          std::vector<std::int64_t> values;
+          if (n.IsScalar()) values = {number<std::int64_t>(n, range)};
+          for (const YAML::Node& item : n) values.push_back(number<std::int64_t>(item, range));
+          get(o) = values;
+        },
+        [get](const Owner& o) {
+          return fmt::format("[{}]", fmt::join(get(const_cast<Owner&>(o)), ", "));
+        });
+  }
   // Of the key before: at its default it is not in the fingerprint, so that runs which were made
   // before there was such a key go on.
   Table& silent_default() {
@@ -136,5 +155,8 @@ class Table {
  private:
   std::vector<Key<Owner>> keys_;
 };
+
+// Of `resources`.
+void add_resources(Table<Recipe>& table);
 
 }  // namespace tapir::pipeline

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/served_model.h"
 #include "base/error.h"
 #include "base/secret.h"
 #include "gym/models.h"
@@ -15,6 +16,7 @@
 #include "llm/recorded.h"
 #include "pipeline/batch_files.h"
 #include "pipeline/doctor.h"
+#include "pipeline/timeline.h"
 #include "student/student_chat_model.h"
 #include "student/student_folder.h"
 
@@ -59,6 +61,23 @@ std::shared_ptr<llm::ChatModel> student_model(const Recipe& recipe, const ModelP
   return student::make_student_chat_model(folder, options);
 }
 
+// Started by its command, when it is asked.
+std::shared_ptr<llm::ChatModel> served_model(const ServerPart& server, const ModelPart& part,
+                                             llm::OpenAiTransport transport,
+                                             const std::filesystem::path& logs,
+                                             ProgressSink& progress, const std::string& role) {
+  backends::ServedModelOptions options;
+  options.server.command = server.command;
+  options.server.where = "resources." + role + ".command";
+  options.server.name = role;
+  options.server.start_timeout = milliseconds(server.start_timeout);
+  options.server.logs = logs;
+  if (!server.gpus.empty()) options.server.gpus = {server.gpus};
+  options.asked = openai_options(part);
+  options.transport = std::move(transport);
+  return std::make_shared<backends::ServedModel>(std::move(options), progress);
+}
+
 // What stands innermost.
 std::shared_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role,
                                           const store::RunStore& store, ProgressSink& progress) {
@@ -74,6 +93,12 @@ std::shared_ptr<llm::ChatModel> source_of(const Recipe& recipe, RoleName role,
     transport.notice = [&progress, name](const std::string& line) {
       progress.message(name + ": " + line);
     };
+    ServerPart server = server_of(recipe, role);
+    if (!server.command.empty()) {
+      server.gpus = gpus_or_all(recipe, server.gpus);
+      return served_model(server, part, std::move(transport), store.file().parent_path() / "logs",
+                          progress, name);
+    }
     return std::make_shared<llm::OpenAiModel>(openai_options(part), std::move(transport));
   }
   // A recorded teacher is never asked: the recipe is refused where it would have to be.
@@ -184,7 +209,13 @@ RoleModel::RoleModel(const Recipe& recipe, RoleName role, store::RunStore& store
     note_batch_prices(store, to_string(role), prices_of(part_of(recipe, role)));
 }
 
+void RoleModel::rest() {
+  if (auto* served = dynamic_cast<backends::ServedModel*>(source_.get())) served->rest();
+}
+
 std::string RoleModel::trouble() const {
+  if (const auto* served = dynamic_cast<const backends::ServedModel*>(source_.get()))
+    return served->trouble();
   const auto* remote = dynamic_cast<const llm::OpenAiModel*>(source_.get());
   return remote == nullptr ? std::string() : remote->trouble();
 }

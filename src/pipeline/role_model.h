@@ -52,6 +52,9 @@ class RoleModel {
   llm::ChatModel& model() { return labelled_; }
   // What its endpoints complained of last; empty when they did not, or there are none.
   std::string trouble() const;
+  // Stops the server that was started for it (resources.<role>.command); the next request starts
+  // another. REQUIRES: nothing in flight.
+  void rest();
   // Requests that were put by for a batch (mode: batch) since it was made.
   std::int64_t waiting() const;
 

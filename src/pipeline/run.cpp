@@ -15,6 +15,7 @@
 #include "pipeline/retries.h"
 #include "pipeline/role_model.h"
 #include "pipeline/training_backend.h"
+#include "student/torch_device.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -68,6 +69,7 @@ void Run::stage(const std::string& name, const Work& work) {
   const auto planned =
       std::find_if(plan_.begin(), plan_.end(), [&](const auto& s) { return s.name == name; });
   check(planned != plan_.end(), "stage " + name + " is in the plan");
+  place(name);
   store_->begin_stage(name, planned->fingerprint);
   stage_name_.set(name, read_retries(*store_, name).times);
   const auto start = std::chrono::steady_clock::now();
@@ -95,6 +97,18 @@ void Run::stage(const std::string& name, const Work& work) {
   settle_retry(name);
   stage_name_.set("");
   stop_here_when_asked(name);
+}
+
+void Run::place(const std::string& name) {
+  const auto placed =
+      std::find_if(placed_.begin(), placed_.end(), [&](const auto& s) { return s.stage == name; });
+  if (placed == placed_.end()) return;
+  for (const auto& [role, model] :
+       {std::pair{RoleName::teacher, &teacher_}, std::pair{RoleName::judge, &judge_},
+        std::pair{RoleName::auditor, &auditor_}}) {
+    if (*model != nullptr && !placed->up.contains(role)) (*model)->rest();
+  }
+  if (!placed->up.empty()) student::release_gpu_reserve();  // for a server that starts now
 }
 
 void Run::stop_here_when_asked(const std::string& finished_stage) {

@@ -30,6 +30,7 @@
 #include "pipeline/rounds.h"
 #include "pipeline/sample.h"
 #include "pipeline/stage_labels.h"
+#include "pipeline/timeline.h"
 #include "prompting/prompts.h"
 #include "store/run_store.h"
 #include "student/student.h"
@@ -141,6 +142,8 @@ class Run {
   // Does the work unless the stage is finished; accounts time; throws on stop and when `until` is
   // reached.
   void stage(const std::string& name, const Work& work);
+  // Stops the servers of roles that the stage does without.
+  void place(const std::string& stage);
   void stop_here_when_asked(const std::string& finished_stage);
   StageEnd end_of(const std::string& stage, std::uint64_t in, std::string info = {});
   void check_complete(bool complete, const std::string& stage, const std::string& role);
@@ -296,6 +299,7 @@ class Run {
   prompting::PromptSet prompts_;
   tasks::Taxonomy taxonomy_;
   std::vector<PlannedStage> plan_;
+  std::vector<PlacedStage> placed_;  // empty: the recipe says nothing about resources
   std::unique_ptr<llm::Budget> budget_;
   Corpus corpus_;
   std::vector<Instruction> held_out_;  // sorted by id; answers stand in corpus_

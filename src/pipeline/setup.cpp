@@ -144,6 +144,7 @@ PlanFacts Run::facts() const {
 
 void Run::check_plan() {
   plan_ = make_plan(recipe_, facts());
+  placed_ = placing_of(recipe_, *engine_, plan_);
   if (!options_.until.empty()) {
     std::vector<std::string> names;
     for (const PlannedStage& stage : plan_) names.push_back(stage.name);

@@ -131,6 +131,7 @@ class RunStore {
   static std::unique_ptr<RunStore> open(const std::filesystem::path& file, OpenMode mode);
   virtual ~RunStore() = default;
   virtual std::string journal_note() const = 0;
+  virtual const std::filesystem::path& file() const = 0;  // that it lies in
 
   // ---- facts about the run: recipe, fingerprint, version, machine ----
   virtual void set_meta(std::string_view key, std::string_view value) = 0;

@@ -31,6 +31,7 @@ class SqliteRunStore final : public RunStore {
   ~SqliteRunStore() override;
 
   std::string journal_note() const override { return journal_note_; }
+  const std::filesystem::path& file() const override { return file_; }
 
   void set_meta(std::string_view key, std::string_view value) override;
   std::optional<std::string> meta(std::string_view key) const override;

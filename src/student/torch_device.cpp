@@ -1,6 +1,7 @@
 #include "student/torch_device.h"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
@@ -38,6 +39,8 @@ std::filesystem::path torch_folder() {
   return std::filesystem::path(info.dli_fname).parent_path();
 }
 
+std::atomic<bool> cuda_is_loaded = false;
+
 // libtorch_cuda registers its operators with the torch that is loaded already. It is not linked:
 // it brings gigabytes of libraries that a machine without a GPU need not have.
 Cuda load_cuda() {
@@ -54,6 +57,7 @@ Cuda load_cuda() {
   if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return {0, "torch's CUDA libraries are not complete (" + loader_message() + ")"};
   }
+  cuda_is_loaded = true;
   const int devices = static_cast<unsigned char>(at::accelerator::deviceCount());
   return devices > 0 ? Cuda{devices, ""} : Cuda{0, "the NVIDIA driver shows no usable GPU"};
 }
@@ -145,6 +149,10 @@ DeviceMemory device_memory(const Device& device) {
   const auto [free, total] =
       at::accelerator::getMemoryInfo(at::Device(device.torch_name()).index());
   return {static_cast<std::int64_t>(total - free), static_cast<std::int64_t>(total)};
+}
+
+void release_gpu_reserve() {
+  if (cuda_is_loaded && cuda().devices > 0) at::accelerator::emptyCache();
 }
 
 ProcessMemory process_memory(const Device& device) {

@@ -36,6 +36,10 @@ struct DeviceMemory {
 // Of the GPU, or of this process.
 DeviceMemory device_memory(const Device& device);
 
+// Gives back what torch keeps of GPUs in reserve, so that other programs may have it. Does nothing
+// where no GPU was used.
+void release_gpu_reserve();
+
 // Bytes of this process: what torch holds of the GPU, else resident memory.
 struct ProcessMemory {
   std::int64_t now = 0;

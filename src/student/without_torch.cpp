@@ -7,6 +7,7 @@
 #include "student/student.h"
 #include "student/student_chat_model.h"
 #include "student/student_from_config.h"
+#include "student/torch_device.h"
 
 namespace tapir::student {
 namespace {
@@ -23,6 +24,8 @@ std::shared_ptr<const StudentEngine> make_student_engine(const std::string&, con
 }
 
 std::string describe_gpus() { return "no GPU: this tapir was built without the student"; }
+
+void release_gpu_reserve() {}
 
 void merge_student(const std::filesystem::path&, const std::filesystem::path&, const std::string&) {
   not_built();

@@ -1,4 +1,4 @@
-#include "backends/student_servers.h"
+#include "backends/model_servers.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -11,6 +11,7 @@
 
 #include "base/command_template.h"
 #include "base/error.h"
+#include "base/gpus.h"
 #include "base/strings.h"
 #include "llm/http_loop.h"
 
@@ -69,9 +70,25 @@ bool says_it_is_ill(int port) {
   return outcome.end != llm::HttpEnd::complete || outcome.status >= 500;
 }
 
+bool uses_slot(const std::string& command, const char* slot) {
+  const std::vector<std::string> used = slots_of(command);
+  return std::find(used.begin(), used.end(), slot) != used.end();
+}
+
+// Error{usage}: another slot than these, or none for the port.
+void check_slots(const std::string& command, const std::vector<std::string>& known,
+                 const std::string& where) {
+  std::map<std::string, std::string> values;
+  for (const std::string& slot : known) values[slot] = "1";
+  (void)expand_template(command, values, where);
+  if (uses_slot(command, "port")) return;
+  throw Error(ErrorKind::usage, where + ": the command has no slot {port}: " + command,
+              "tapir chooses a free port; for example \"vllm serve {model} --port {port}\"");
+}
+
 }  // namespace
 
-struct StudentServers::Server {
+struct ModelServers::Server {
   int number = 0;  // from 1
   int port = 0;
   std::filesystem::path log;
@@ -80,19 +97,8 @@ struct StudentServers::Server {
 };
 
 void check_server_command(const std::string& command, const std::string& where) {
-  const std::map<std::string, std::string> values = {
-      {"model", "m"}, {"name", "m"}, {"host", kHost}, {"port", "1"}, {"gguf", "m"}};
-  (void)expand_template(command, values, where);
-  const std::vector<std::string> used = slots_of(command);
-  const auto uses = [&](const char* slot) {
-    return std::find(used.begin(), used.end(), slot) != used.end();
-  };
-  if (!uses("port")) {
-    throw Error(ErrorKind::usage, where + ": the command has no slot {port}: " + command,
-                "tapir chooses a free port; for example \"vllm serve {model} --port {port} "
-                "--served-model-name {name}\"");
-  }
-  if (uses("model") || uses("gguf")) return;
+  check_slots(command, {"model", "name", "host", "port", "gguf"}, where);
+  if (uses_slot(command, "model") || uses_slot(command, "gguf")) return;
   throw Error(ErrorKind::usage,
               where +
                   ": the command has neither {model} nor {gguf}: it would serve the same "
@@ -100,23 +106,26 @@ void check_server_command(const std::string& command, const std::string& where) 
               "{model} is the student's folder, {gguf} a GGUF file of it");
 }
 
-StudentServers::StudentServers(const std::filesystem::path& folder, ServerOptions options,
-                               ProgressSink& progress, const std::stop_token& stop)
-    : folder_(std::filesystem::absolute(folder).lexically_normal()),
+void check_role_command(const std::string& command, const std::string& where) {
+  check_slots(command, {"model", "host", "port"}, where);
+}
+
+ModelServers::ModelServers(const std::filesystem::path& folder, ServerOptions options,
+                           ProgressSink& progress, const std::stop_token& stop)
+    : folder_(folder.empty() ? folder : std::filesystem::absolute(folder).lexically_normal()),
       options_(std::move(options)),
       progress_(progress),
       start_(Clock::now()) {
-  const std::vector<std::string> used = slots_of(options_.command);
-  if (std::find(used.begin(), used.end(), "gguf") != used.end()) {
+  if (uses_slot(options_.command, "gguf")) {
     check(static_cast<bool>(options_.write_gguf), "somebody writes GGUF files");
     std::filesystem::create_directories(options_.logs);
-    gguf_ = options_.logs / (options_.student + ".gguf");
+    gguf_ = options_.logs / (options_.name + ".gguf");
     options_.write_gguf(folder_, gguf_);
   }
   for (int i = 1; i <= options_.servers; ++i) {
     servers_.push_back(std::make_unique<Server>());
     servers_.back()->number = i;
-    servers_.back()->log = options_.logs / fmt::format("server-{}-{}.log", options_.student, i);
+    servers_.back()->log = options_.logs / fmt::format("server-{}-{}.log", options_.name, i);
     start(*servers_.back());
   }
   for (const auto& server : servers_) {
@@ -128,7 +137,7 @@ StudentServers::StudentServers(const std::filesystem::path& folder, ServerOption
   }
 }
 
-StudentServers::~StudentServers() {
+ModelServers::~ModelServers() {
   // Side by side: each may take its time to end.
   std::vector<std::jthread> threads;
   for (const auto& server : servers_)
@@ -138,11 +147,14 @@ StudentServers::~StudentServers() {
   if (!gguf_.empty()) std::filesystem::remove(gguf_, ignored);
 }
 
-std::string StudentServers::name_of(const Server& server) const {
-  return fmt::format("server {} of {} over {}", server.number, options_.servers, options_.student);
+std::string ModelServers::name_of(const Server& server) const {
+  return fmt::format("server {} of {} {} {}", server.number, options_.servers,
+                     folder_.empty() ? "of the" : "over", options_.name);
 }
 
-std::map<std::string, std::string> StudentServers::slots(int port) const {
+std::map<std::string, std::string> ModelServers::slots(int port) const {
+  if (folder_.empty())
+    return {{"model", options_.model}, {"host", kHost}, {"port", std::to_string(port)}};
   return {{"model", folder_.string()},
           {"name", folder_.filename().string()},
           {"host", kHost},
@@ -150,17 +162,21 @@ std::map<std::string, std::string> StudentServers::slots(int port) const {
           {"gguf", gguf_.string()}};
 }
 
-void StudentServers::start(Server& server) {
+void ModelServers::start(Server& server) {
   server.port = free_loopback_port();
   ChildOptions child;
   child.command = expand_template(options_.command, slots(server.port), options_.where);
   child.log = server.log;
   child.grace = options_.grace;
+  if (!options_.gpus.empty()) {
+    const auto turn = static_cast<std::size_t>(server.number - 1) % options_.gpus.size();
+    child.environment["CUDA_VISIBLE_DEVICES"] = visible_gpus(options_.gpus[turn]);
+  }
   server.process = std::make_unique<ChildProcess>(std::move(child));
 }
 
-void StudentServers::fail(const Server& server, const std::string& what,
-                          const std::string& hint) const {
+void ModelServers::fail(const Server& server, const std::string& what,
+                        const std::string& hint) const {
   const std::string lines = last_lines(server.log, kLogLines);
   throw Error(ErrorKind::endpoint,
               fmt::format("{}: {} {}\n{}\n{}", options_.where, name_of(server), what,
@@ -168,7 +184,7 @@ void StudentServers::fail(const Server& server, const std::string& what,
               hint);
 }
 
-void StudentServers::wait_for(Server& server, const std::stop_token& stop) {
+void ModelServers::wait_for(Server& server, const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any stopped;
   for (int ports = 1;;) {
@@ -190,7 +206,7 @@ void StudentServers::wait_for(Server& server, const std::stop_token& stop) {
       fail(server,
            fmt::format("is not healthy after {:.0f} s",
                        std::chrono::duration<double>(options_.start_timeout).count()),
-           "raise student.generation.start_timeout where loading takes longer; the server has to "
+           "raise start_timeout beside that key where loading takes longer; the server has to "
            "listen on {host} and {port}");
     }
     std::unique_lock lock(mutex);
@@ -202,9 +218,18 @@ void StudentServers::wait_for(Server& server, const std::stop_token& stop) {
   }
 }
 
+// It is asked for a model by its name, whatever else it has.
+void ModelServers::take_listed(const Server& server, const std::vector<std::string>& models) {
+  model_ = options_.model;
+  if (models.empty() || std::find(models.begin(), models.end(), model_) != models.end()) return;
+  fail(server, fmt::format("serves another model: {}; expected {}", join(models, ", "), model_),
+       "the command has to serve {model} under that name (vLLM: --served-model-name)");
+}
+
 // A server may call the student by its folder, by the name it was told, or as it likes when that is
 // all it has. Among several, one has to be the student.
-void StudentServers::take_name(const Server& server, const std::vector<std::string>& models) {
+void ModelServers::take_name(const Server& server, const std::vector<std::string>& models) {
+  if (folder_.empty()) return take_listed(server, models);
   if (!options_.model.empty()) {
     model_ = options_.model;
     for (const auto& [slot, value] : slots(server.port))
@@ -216,8 +241,7 @@ void StudentServers::take_name(const Server& server, const std::vector<std::stri
   for (const std::string& own : {folder_.string(), gguf_.string(), name}) {
     if (!own.empty() && std::find(models.begin(), models.end(), own) != models.end()) found = own;
   }
-  const std::vector<std::string> used = slots_of(options_.command);
-  const bool was_told = std::find(used.begin(), used.end(), "name") != used.end();
+  const bool was_told = uses_slot(options_.command, "name");
   const bool is_listed =
       models.empty() || std::find(models.begin(), models.end(), found) != models.end();
   if (!is_listed || (was_told && !models.empty() && found != name)) {
@@ -232,21 +256,22 @@ void StudentServers::take_name(const Server& server, const std::vector<std::stri
   model_ = found;
 }
 
-std::size_t StudentServers::look() {
+std::size_t ModelServers::look() {
   std::size_t running = 0;
   for (const auto& server : servers_) {
     const auto ended = server->process->poll();
     if (!ended) {
       ++running;
     } else if (!std::exchange(server->mourned, true)) {
-      progress_.message(fmt::format("{}: {}; its requests go to the others (log: {})",
-                                    name_of(*server), ended->words(), server->log.string()));
+      const char* then = options_.servers > 1 ? "; its requests go to the others" : "";
+      progress_.message(fmt::format("{}: {}{} (log: {})", name_of(*server), ended->words(), then,
+                                    server->log.string()));
     }
   }
   return running;
 }
 
-std::string StudentServers::obituary() {
+std::string ModelServers::obituary() {
   std::string text;
   for (const auto& server : servers_) {
     const auto ended = server->process->poll();
