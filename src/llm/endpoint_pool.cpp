@@ -1,6 +1,7 @@
 #include "llm/endpoint_pool.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 
@@ -31,7 +32,9 @@ std::optional<SteadyTime> EndpointPool::ready(const Endpoint& endpoint, SteadyTi
 std::optional<std::size_t> EndpointPool::take(SteadyTime now, double tokens) {
   std::optional<std::size_t> best;
   const auto load = [&](std::size_t i) {
-    return static_cast<double>(endpoints_[i].in_flight) / endpoints_[i].window;
+    const Endpoint& endpoint = endpoints_[i];
+    return std::pair(endpoint.outstanding_tokens,
+                     static_cast<double>(endpoint.in_flight) / endpoint.window);
   };
   for (std::size_t i = 0; i < endpoints_.size(); ++i) {
     const auto moment = ready(endpoints_[i], now, tokens);
@@ -40,6 +43,7 @@ std::optional<std::size_t> EndpointPool::take(SteadyTime now, double tokens) {
   }
   if (!best) return std::nullopt;
   ++endpoints_[*best].in_flight;
+  endpoints_[*best].outstanding_tokens += tokens;
   endpoints_[*best].pacer.take(now, tokens);
   return best;
 }
@@ -57,6 +61,9 @@ void EndpointPool::report(std::size_t index, SteadyTime now, const EndpointRepor
   Endpoint& endpoint = endpoints_.at(index);
   check(endpoint.in_flight > 0, "a report follows a request");
   --endpoint.in_flight;
+  endpoint.outstanding_tokens =
+      endpoint.in_flight == 0 ? 0  // no sum of rounding errors
+                              : std::max(0.0, endpoint.outstanding_tokens - report.expected_tokens);
   endpoint.pacer.settle(now, report.expected_tokens,
                         report.actual_tokens.value_or(report.expected_tokens));
   endpoint.pacer.learn(now, report.rates);

@@ -54,7 +54,8 @@ class EndpointPool {
   EndpointPool(const std::vector<Limits>& endpoints, const PoolOptions& options);
 
   // The endpoint for a request that will take about so many tokens; it counts as sent. Nothing: it
-  // has to wait, until wake_at() or a report.
+  // has to wait, until wake_at() or a report. Of several with room, the one that has the fewest
+  // tokens to go: long requests and slow servers get fewer.
   std::optional<std::size_t> take(SteadyTime now, double tokens);
   // When take() may succeed without a further report; nothing: only after one.
   std::optional<SteadyTime> wake_at(SteadyTime now, double tokens) const;
@@ -87,6 +88,7 @@ class EndpointPool {
     double window = 1;
     bool slow_start = true;  // until the first sign of too much: the window doubles
     std::size_t in_flight = 0;
+    double outstanding_tokens = 0;  // that they are expected to take
     SteadyTime paused_until{};
     SteadyTime last_shrink{};
     int unreachable = 0, trouble = 0, refusals = 0;  // in a row

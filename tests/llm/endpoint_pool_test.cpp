@@ -264,5 +264,23 @@ TEST(EndpointPool, ARefusalCountsAtOnceOnlyFromAStranger) {
   EXPECT_TRUE(known.all_refuse());
 }
 
+// A few long requests weigh as much as many short ones.
+TEST(EndpointPool, SharesTokensOutRatherThanRequests) {
+  EndpointPool pool({{}, {}}, {});
+  const auto done = [&](std::size_t endpoint, double tokens) {
+    EndpointReport said = report(EndpointSign::answered);
+    said.expected_tokens = tokens;
+    pool.report(endpoint, kStart, said);
+  };
+  ASSERT_EQ(pool.take(kStart, 1000), 0U);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(pool.take(kStart, 100), 1U) << i;
+  EXPECT_EQ(pool.take(kStart, 100), 0U);  // alike in tokens: it has fewer requests
+  EXPECT_EQ(pool.take(kStart, 100), 1U);
+  done(0, 1000);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(pool.take(kStart, 100), 0U) << i;
+  done(1, 100);
+  EXPECT_EQ(pool.take(kStart, 5), 1U);
+}
+
 }  // namespace
 }  // namespace tapir::llm
