@@ -133,8 +133,8 @@ def tapir_is_killed(recipe, folder, native):
 
 
 def they_do_not_come_up(recipe, folder):
-    def refused(name, command, code, *words):
-        done = run(recipe, folder / name, *settings(command, "student.generation.start_timeout=1"))
+    def refused(name, command, code, *words, seconds=1):
+        done = run(recipe, folder / name, *settings(command, f"student.generation.start_timeout={seconds}"))
         assert done.returncode == code, (command, done.returncode, done.stderr)
         for word in words:
             assert word in done.stderr, (command, word, done.stderr)
@@ -146,7 +146,7 @@ def they_do_not_come_up(recipe, folder):
     refused("missing", "vllm-that-is-not-there {model} {port}", ENDPOINT, "the shell did not find the program",
             "is 'vllm-that-is-not-there' installed")
     refused("other", SERVE.replace("--served-model-name ", "--served-model-name other-"), ENDPOINT,
-            "serves another model: other-s0; expected s0")
+            "serves another model: other-s0; expected s0", seconds=60)
     refused("slot", SERVE + " --gpus {gpu}", USAGE, "student.generation.command: there is no slot {gpu}", "{port}")
     refused("port", "serve {model}", USAGE, "has no slot {port}")
     refused("fixed", "serve /models/seven --port {port}", USAGE, "neither {model} nor {gguf}")
