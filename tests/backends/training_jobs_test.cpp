@@ -32,8 +32,7 @@ class NumberedStudent final : public student::Student {
   int context_length() const override { return 100; }
   void generate(std::span<const student::GenerateRequest>, const student::GenerateOptions&,
                 const student::GenerationSink&, std::stop_token) const override {}
-  std::vector<student::TokenLosses> token_losses(
-      std::span<const Example> examples) const override {
+  std::vector<student::TokenLosses> token_losses(std::span<const Example> examples) const override {
     std::vector<student::TokenLosses> losses;
     for (const Example& example : examples) {
       student::TokenLosses row;
@@ -135,8 +134,7 @@ class TrainingJobs : public ::testing::Test {
     return engine(lines)->train(job_, told_, {});
   }
   std::string complaint(ErrorKind kind, const std::string& lines) {
-    const std::string words =
-        tapir::testing::complaint_of(kind, [&] { return train(lines); });
+    const std::string words = tapir::testing::complaint_of(kind, [&] { return train(lines); });
     EXPECT_FALSE(std::filesystem::exists(job_.output_dir));
     return words;
   }
@@ -191,8 +189,9 @@ TEST_F(TrainingJobs, WhatIsFinishedIsNotStartedAgain) {
     const auto again = engine("cd \"$1\"; exit 9");
     write_file(work() / "result.json", read_file(work() / "result.json"));
     std::filesystem::create_directories(work() / "output");
-    for (const auto& [name, text] : {std::pair{"config.json", "{}"}, std::pair{"model.safetensors", "w"},
-                                     std::pair{"loss", "0.5"}, std::pair{"end", "0.1"}})
+    for (const auto& [name, text] :
+         {std::pair{"config.json", "{}"}, std::pair{"model.safetensors", "w"},
+          std::pair{"loss", "0.5"}, std::pair{"end", "0.1"}})
       write_file(work() / "output" / name, text);
     result = again->train(job_, told_, {});
   }
@@ -208,8 +207,8 @@ TEST_F(TrainingJobs, AFolderOfAnotherJobIsCleared) {
 }
 
 TEST_F(TrainingJobs, OneThatGotFurtherIsStartedAgain) {
-  const std::string lines = "if [ ! -e once ]; then touch once; " + std::string(kStep) +
-                            " kill -9 $$; fi; " + kGood;
+  const std::string lines =
+      "if [ ! -e once ]; then touch once; " + std::string(kStep) + " kill -9 $$; fi; " + kGood;
   train(lines);
   EXPECT_THAT(told_.text, AllOf(HasSubstr("after step 1 of 2"), HasSubstr("started again")));
 }
@@ -287,8 +286,9 @@ TEST_F(TrainingJobs, NoneTakesOneStudent) {
   options_.backend = "none";
   options_.student = folder_.path() / "mine";
   std::filesystem::create_directories(options_.student);
-  for (const auto& [name, text] : {std::pair{"config.json", "{}"}, std::pair{"model.safetensors", "w"},
-                                   std::pair{"loss", "0.5"}, std::pair{"end", "0.1"}})
+  for (const auto& [name, text] :
+       {std::pair{"config.json", "{}"}, std::pair{"model.safetensors", "w"},
+        std::pair{"loss", "0.5"}, std::pair{"end", "0.1"}})
     write_file(options_.student / name, text);
   const auto engine = hand_over_training(engine_, options_);
   EXPECT_EQ(engine->train(job_, told_, {}).supervised_tokens, 4);
@@ -311,19 +311,19 @@ TEST_F(TrainingJobs, WhatABackendCannotDoIsRefused) {
 
 TEST_F(TrainingJobs, WhatIsNotInstalledIsNamed) {
   options_.python = "no-such-python";
-  EXPECT_THAT(tapir::testing::complaint_of(
-                  ErrorKind::usage, [&] { return hand_over_training(engine_, options_); }),
+  EXPECT_THAT(tapir::testing::complaint_of(ErrorKind::usage,
+                                           [&] { return hand_over_training(engine_, options_); }),
               HasSubstr("there is no program no-such-python"));
   options_.python = "false";
-  EXPECT_THAT(tapir::testing::complaint_of(
-                  ErrorKind::usage, [&] { return hand_over_training(engine_, options_); }),
+  EXPECT_THAT(tapir::testing::complaint_of(ErrorKind::usage,
+                                           [&] { return hand_over_training(engine_, options_); }),
               HasSubstr("printed nothing"));
   EXPECT_THAT(
-      tapir::testing::complaint_of(ErrorKind::usage,
-                                   [] {
-                                     check_packages("it", "python3",
-                                                    {{"no-such-package", "1.2.0", "1.2."}});
-                                   }),
+      tapir::testing::complaint_of(
+          ErrorKind::usage,
+          [] {
+            check_packages("it", "python3", {{"no-such-package", "1.2.0", "1.2."}});
+          }),
       AllOf(HasSubstr("no-such-package is not installed"), HasSubstr("no-such-package==1.2.0")));
 }
 

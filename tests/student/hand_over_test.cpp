@@ -35,8 +35,9 @@ class HandOver : public Trainer {
     return result;
   }
   std::string refusal(const TrainJob& job, const Path& folder) const {
-    const Error error = tapir::testing::error_of(
-        [&] { take_over(job, {folder, "there", result(), {}}, accept, device_); });
+    const Error error = tapir::testing::error_of([&] {
+      take_over(job, {folder, "there", result(), {}}, accept, device_);
+    });
     EXPECT_EQ(error.kind(), ErrorKind::data);
     EXPECT_FALSE(std::filesystem::exists(job.output_dir));
     return error.what();
@@ -123,13 +124,14 @@ TEST_F(HandOver, TakesOverWhatItWouldHaveMade) {
     bool looked = false;
     TrainJob with_files = made;
     with_files.io.logging_steps = 1;
-    take_over(with_files, {back, "there", result(), {{1, 2.5, 0.1, 1, 10, 5, 2}}},
-              [&](const Path& aside) {
-                looked = true;
-                EXPECT_TRUE(holds_student(aside));
-                EXPECT_FALSE(std::filesystem::exists(made.output_dir));
-              },
-              device_);
+    take_over(
+        with_files, {back, "there", result(), {{1, 2.5, 0.1, 1, 10, 5, 2}}},
+        [&](const Path& aside) {
+          looked = true;
+          EXPECT_TRUE(holds_student(aside));
+          EXPECT_FALSE(std::filesystem::exists(made.output_dir));
+        },
+        device_);
     EXPECT_TRUE(looked);
     const char* weights =
         made.options.finetuning_type == "lora" ? "adapter_model.safetensors" : "model.safetensors";
