@@ -95,7 +95,7 @@ std::string train_yaml(const JobFolder& job) {
          fmt::format(
              "bf16: {}\ndisable_gradient_checkpointing: {}\nlogging_steps: 1\n"
              "logging_nan_inf_filter: false\nsave_strategy: {}\nsave_steps: {}\n",
-             o.bf16, !io.gradient_checkpointing, io.save_steps > 0 ? "steps" : "no",
+             o.bf16, !io.gradient_checkpointing, io.save_steps > 0 ? "steps" : "\"no\"",
              io.save_steps > 0 ? io.save_steps : 500) +
          (io.save_total_limit > 0 ? fmt::format("save_total_limit: {}\n", io.save_total_limit)
                                   : "") +

@@ -19,8 +19,9 @@ struct TrainingOptions {
   int processes = 1;              // that share the rows of a step
   std::string sharding = "none";  // none | fsdp | zero3
   bool use_cpu = true;
-  bool adapters = false;  // what is trained: its packages are needed too
-  int max_restarts = 1;   // of a job that ended in the middle, having got further
+  std::string visible_gpus;  // CUDA_VISIBLE_DEVICES of jobs; empty: as this process has it
+  bool adapters = false;     // what is trained: its packages are needed too
+  int max_restarts = 1;      // of a job that ended in the middle, having got further
   // none: a student that was trained elsewhere, for the first training that is not finished; empty:
   // none is there yet.
   std::filesystem::path student;

@@ -133,6 +133,8 @@ std::optional<ExitStatus> Job::launch(const TrainingBackend& backend, ProgressSi
   child_options.command = command();
   child_options.working_dir = folder_;
   child_options.log = folder_ / "job.log";
+  if (!options_.visible_gpus.empty())
+    child_options.environment["CUDA_VISIBLE_DEVICES"] = options_.visible_gpus;
   ChildProcess child(child_options);
   const Path file = folder_ / backend.progress_file;
   const std::optional<ExitStatus> status = child.wait(

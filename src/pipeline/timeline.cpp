@@ -17,6 +17,13 @@
 namespace tapir::pipeline {
 namespace {
 
+// Jobs of train.backend that are started on this machine, and not for its CPU.
+bool jobs_use_gpus(const Recipe& recipe) {
+  const auto& t = recipe.train;
+  return (t.backend == "trl" || t.backend == "llamafactory") && t.launch.empty() &&
+         recipe.student.device != "cpu";
+}
+
 constexpr std::array kServed = {RoleName::teacher, RoleName::judge, RoleName::auditor};
 constexpr double kGB = 1e9;
 
@@ -63,7 +70,7 @@ class Placer {
       }
     }
     placed.up = up_;
-    if (needs.trains) native("training", bytes_of_training(machine_.training), placed);
+    if (needs.trains) trains(placed);
     if (needs.answers) answers(placed);
     if (needs.losses) native("losses", machine_.training.weights, placed);
     for (const RoleName role : up_) servers(role, placed);
@@ -74,6 +81,16 @@ class Placer {
   void native(const std::string& by, std::int64_t bytes, PlacedStage& placed) const {
     if (const std::int64_t gpu = native_gpu(machine_); gpu >= 0)
       placed.gpus.push_back({gpu, by, bytes});
+  }
+
+  // A job takes all of its GPUs; one that is started elsewhere has others.
+  void trains(PlacedStage& placed) const {
+    if (recipe_.train.backend == "native") {
+      native("training", bytes_of_training(machine_.training), placed);
+    } else if (jobs_use_gpus(recipe_)) {
+      for (const std::int64_t gpu : gpus_of(recipe_.resources.train.gpus))
+        placed.gpus.push_back({gpu, "training", kAllOfIt});
+    }
   }
 
   void answers(PlacedStage& placed) const {
@@ -147,12 +164,23 @@ void check_lists(const Recipe& recipe, const Machine& machine) {
   }
 }
 
+// A job's processes have a GPU each.
+void check_jobs(const Recipe& recipe) {
+  const Gpus& gpus = gpus_or_all(recipe, recipe.resources.train.gpus);
+  const auto processes = static_cast<std::size_t>(recipe.train.processes);
+  if (!jobs_use_gpus(recipe) || gpus.empty() || processes == gpus.size()) return;
+  refuse(fmt::format("train.processes is {}, but training may use {} GPUs ({})", processes,
+                     gpus.size(), fmt::join(gpus, ", ")),
+         "a process computes on one GPU: set train.processes or resources.train.gpus");
+}
+
 // The native engine trains and answers on one device.
 void check_native(const Recipe& recipe, const Machine& machine) {
   const auto& r = recipe.resources;
   const std::int64_t gpu = native_gpu(machine);
   const std::string where = "the engine computes on " + machine.training.device;
-  if (!r.train.gpus.empty() && r.train.gpus != Gpus{gpu}) {
+  const bool trains = recipe.train.backend == "native";
+  if (trains && !r.train.gpus.empty() && r.train.gpus != Gpus{gpu}) {
     refuse(
         fmt::format("resources.train.gpus is [{}], but {}", fmt::join(r.train.gpus, ", "), where),
         gpu < 0 ? "leave it out, or set student.device: auto and look at `tapir doctor`"
@@ -270,6 +298,7 @@ void check_timeline(const std::vector<PlacedStage>& stages, const Recipe& recipe
                     const Machine& machine) {
   check_lists(recipe, machine);
   check_native(recipe, machine);
+  check_jobs(recipe);
   for (const PlacedStage& stage : stages) {
     for (std::size_t gpu = 0; gpu < machine.gpus.size(); ++gpu)
       check_gpu(stage, static_cast<std::int64_t>(gpu), recipe, machine);

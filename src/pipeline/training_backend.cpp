@@ -4,6 +4,8 @@
 
 #include "backends/training_jobs.h"
 #include "base/error.h"
+#include "base/gpus.h"
+#include "pipeline/timeline.h"
 
 namespace tapir::pipeline {
 namespace {
@@ -34,6 +36,9 @@ std::shared_ptr<const student::StudentEngine> with_training_backend(
   options.processes = static_cast<int>(t.processes);
   options.sharding = t.sharding;
   options.use_cpu = trains_on_cpu(recipe);
+  const auto& gpus = gpus_or_all(recipe, recipe.resources.train.gpus);
+  if (!gpus.empty() && !options.use_cpu && t.launch.empty())
+    options.visible_gpus = visible_gpus(gpus);
   options.max_restarts = static_cast<int>(t.max_restarts);
   options.student = student;
   options.adapters = t.finetuning_type == "lora";

@@ -178,6 +178,23 @@ TEST_F(TrainingJobs, TheFolderStandsForItself) {
   EXPECT_THAT(read_file(work() / "train.py"), HasSubstr("SFTTrainer"));
 }
 
+TEST_F(TrainingJobs, LlamaFactoryFindsItsFiles) {
+  options_.backend = "llamafactory";
+  options_.processes = 2;
+  job_.options.lr_scheduler_type = "constant";
+  train(kGood);
+  const std::string yaml = read_file(work() / "train.yaml");
+  // A bare "no" is false in YAML.
+  EXPECT_THAT(yaml, AllOf(HasSubstr("save_strategy: \"no\"\n"),
+                          HasSubstr("lr_scheduler_type: constant_with_warmup\n"),
+                          HasSubstr("gradient_accumulation_steps: 1\n"),
+                          HasSubstr("tokenized_path: tokenized\n")));
+  EXPECT_THAT(read_file(work() / "launch.sh"), HasSubstr("NPROC_PER_NODE=2 llamafactory-cli"));
+  const Json info = read_json_object(work() / "data" / "dataset_info.json");
+  EXPECT_TRUE(std::filesystem::exists(work() / "data" /
+                                      info.at("tapir").at("file_name").get<std::string>()));
+}
+
 TEST_F(TrainingJobs, WhatIsFinishedIsNotStartedAgain) {
   train(kGood);
   train("exit 9");

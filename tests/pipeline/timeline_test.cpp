@@ -76,6 +76,31 @@ TEST_F(TimelineTest, WhoIsAskedInARunIsAskedInTheTimeline) {
   }
 }
 
+// A job of another program has its GPUs to itself, one each for its processes.
+TEST_F(TimelineTest, AJobTakesTheGpusOfTraining) {
+  const std::vector<std::string> job = {"train.backend=trl", "train.processes=2",
+                                        "student.device=auto", "resources.train.gpus=[1, 2]"};
+  const Recipe r = recipe(job);
+  const Machine m = machine(3);
+  const std::vector<PlacedStage> all = stages(r, m);
+  EXPECT_NO_THROW(check_timeline(all, r, m));
+  std::vector<std::int64_t> gpus;
+  for (const GpuUse& use : named(all, "s0/train").gpus) {
+    gpus.push_back(use.gpu);
+    EXPECT_EQ(use.bytes, kAllOfIt);
+  }
+  EXPECT_EQ(gpus, (std::vector<std::int64_t>{1, 2}));
+  std::vector<std::string> three = job;
+  three.emplace_back("train.processes=3");
+  EXPECT_THAT(refused(three, m), HasSubstr("train.processes is 3, but training may use 2 GPUs"));
+  std::vector<std::string> shared = served("teacher", "run", job);
+  shared.emplace_back("resources.teacher.gpus=[2]");
+  EXPECT_THAT(refused(shared, m), HasSubstr("resources.teacher"));
+  std::vector<std::string> elsewhere = job;
+  elsewhere.emplace_back("train.launch=sbatch --wait {job}/launch.sh");
+  EXPECT_TRUE(named(stages(recipe(elsewhere), m), "s0/train").gpus.empty());
+}
+
 TEST_F(TimelineTest, AServerThatIsAskedIsUp) {
   for (const char* keep : {"run", "stage"}) {
     const Recipe r = recipe(served("teacher", keep, served("judge", keep)));
