@@ -351,6 +351,19 @@ TEST_F(TrainingJobs, WhatIsNotInstalledIsNamed) {
       AllOf(HasSubstr("no-such-package is not installed"), HasSubstr("no-such-package==1.2.0")));
 }
 
+TEST_F(TrainingJobs, AVersionThatIsNotTestedIsNamed) {
+  const std::filesystem::path python = folder_.path() / "python";
+  write_file(python, "#!/bin/sh\necho '{\"it\": \"0.25.1\"}'\n");
+  std::filesystem::permissions(python, std::filesystem::perms(0755));
+  EXPECT_THAT(tapir::testing::complaint_of(
+                  ErrorKind::usage,
+                  [&] {
+                    check_packages("it", python.string(), {{"it", "0.24.0", "0.24."}});
+                  }),
+              AllOf(HasSubstr("it is 0.25.1, tested are 0.24.*"), HasSubstr("it==0.24.0")));
+  check_packages("it", python.string(), {{"it", "0.25.0", "0.25."}});
+}
+
 TEST(LaunchCommand, NeedsTheJob) {
   check_launch_command("sbatch --wait {job}/launch.sh", "train.launch");
   for (const char* command : {"sbatch launch.sh", "sbatch {jobs}/launch.sh {job}"}) {
